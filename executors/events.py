@@ -1,0 +1,106 @@
+"""What a run tells while it runs: one typed event per change, read by the CLI, the API and the record alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+from unified_api.types import Attempt, Quality, Usage
+
+__all__ = [
+    "Event",
+    "RunFinished",
+    "RunStarted",
+    "RunStatus",
+    "StepError",
+    "StepFinished",
+    "StepRetrying",
+    "StepStarted",
+    "StepStatus",
+    "StepToken",
+]
+
+StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
+RunStatus = Literal["running", "succeeded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepError:
+    """Why a step or a run failed: a stable word and a sentence that says what to do."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    run_id: str
+    at: datetime
+    workflow: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    run_id: str
+    at: datetime
+    step_id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepToken:
+    """A piece of text of a step that is still being written. Live only: never recorded."""
+
+    run_id: str
+    step_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetrying:
+    run_id: str
+    at: datetime
+    step_id: str
+    attempt: int
+    """The try that comes next, counted from 1."""
+    delay_s: float
+    error: StepError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    """A step's end, whatever it was. Steps that never started end too, as `skipped` or `cancelled`."""
+
+    run_id: str
+    at: datetime
+    step_id: str
+    kind: str
+    status: StepStatus
+    started: datetime | None = None
+    output: Any = None
+    error: StepError | None = None
+    """Also set on a step that failed and was given a stand-in output (`status` is then `succeeded`)."""
+    model: str | None = None
+    provider: str | None = None
+    quality: Quality | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    run_id: str
+    at: datetime
+    status: RunStatus
+    outputs: dict[str, Any]
+    cost_usd: Decimal | None
+    """The sum of what is known; None when a paid call's cost is unknown."""
+    seconds: float
+    error: StepError | None = None
+
+
+Event: TypeAlias = RunStarted | StepStarted | StepToken | StepRetrying | StepFinished | RunFinished
