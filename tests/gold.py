@@ -23,7 +23,7 @@ def edges(row: dict[str, Any]) -> list[tuple[int, int]]:
         number = {task: place for place, task in enumerate(labels(row), start=1)}
         pairs = [(number.get(link["source"], 0), number.get(link["target"], 0)) for link in row["links"]]
     else:
-        written = row["gold_edges"] or _PAIR.findall(_after_nodes(row["gold_text"]))
+        written = row["gold_edges"] or _PAIR.findall(_after_nodes(row))
         pairs = [(int(a), int(b)) for a, b in written if str(a).upper() != "START" and str(b).upper() != "END"]
     return list(dict.fromkeys(pairs))
 
@@ -42,9 +42,10 @@ def workflow(row: dict[str, Any], *, kind: str = "set") -> dict[str, Any]:
     return {"workflow": "1", "name": name, "description": row["user_request"][:10_000], "steps": steps}
 
 
-def _after_nodes(text: str) -> str:
-    start = text.lower().rfind("\nedge")
-    return text[start:] if start >= 0 else text
+def _after_nodes(row: dict[str, Any]) -> str:
+    """The text behind the last node: the edges stand there, in several layouts, and prose about them."""
+    before, found, after = row["gold_text"].rpartition(row["gold_nodes"][-1].strip())
+    return after if found else before
 
 
 def _step(number: int, label: str, parents: list[int], kind: str) -> dict[str, Any]:
