@@ -44,8 +44,9 @@ def workflow(row: dict[str, Any], *, kind: str = "set") -> dict[str, Any]:
 
 def _after_nodes(row: dict[str, Any]) -> str:
     """The text behind the last node: the edges stand there, in several layouts, and prose about them."""
-    before, found, after = row["gold_text"].rpartition(row["gold_nodes"][-1].strip())
-    return after if found else before
+    nodes = row["gold_nodes"]
+    before, _, after = row["gold_text"].partition(f"{len(nodes)}: {nodes[-1].strip()}")
+    return after or before
 
 
 def _step(number: int, label: str, parents: list[int], kind: str) -> dict[str, Any]:
