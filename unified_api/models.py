@@ -1,0 +1,92 @@
+"""A model as the catalog knows it: what it can do, what it costs and who may see the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from unified_api.types import Capability, Quality, Sensitivity, Tier
+
+__all__ = ["DataPolicy", "Dropped", "Model", "Prices", "Requirements", "Selection"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """US dollars per million tokens; None where the source gives none. Tiers and other units are left to `pricing`."""
+
+    input: Decimal | None = None
+    output: Decimal | None = None
+    cached_input: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPolicy:
+    """What a provider does with what it is sent. None is unknown, and unknown is trusted least."""
+
+    clearance: Sensitivity = "public"
+    """The most sensitive label this provider may be sent."""
+    retention: str | None = None
+    trains: bool | None = None
+    region: str | None = None
+    source: str | None = None
+    """Page that says so, or `configuration`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model at one provider."""
+
+    id: str
+    """`provider/name`."""
+    provider: str
+    name: str
+    """What the provider calls it; may hold slashes."""
+    wire: str
+    """Wire family that speaks to it, such as `openai_chat`, or `local`."""
+    capabilities: frozenset[Capability] = frozenset()
+    context: int | None = None
+    """Tokens of prompt and answer together, where known."""
+    max_output: int | None = None
+    tier: Tier | None = None
+    prices: Prices | None = None
+    """None: unknown, which is not free."""
+    data_policy: DataPolicy = DataPolicy()
+    quality: Quality | None = None
+    unsupported: frozenset[str] = frozenset()
+    """Fields of a request that the model refuses, such as `temperature`."""
+    ready: bool = True
+    """Whether it can be called now: a key is set or none is needed, and its weights are there."""
+    missing: str | None = None
+    """What is missing when it is not ready, such as `OPENAI_API_KEY`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What must hold for a model to be asked: the caller's policy and the request's own needs in one."""
+
+    needs: frozenset[Capability] = frozenset()
+    tier: Tier | None = None
+    sensitivity: Sensitivity = "public"
+    parameters: frozenset[str] = frozenset()
+    """Fields that the request sets."""
+    tokens: int = 0
+    """Estimated size of the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A model that may not serve a call, and why."""
+
+    model: str
+    code: str
+    """`no_credentials`, `not_ready`, `missing_capability`, `insufficient_clearance`, `context_too_small`,
+    `unsupported_parameter`, `stand_in` or `other_vectors`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The route of one call, in the order of asking, and what was dropped on the way."""
+
+    candidates: tuple[Model, ...]
+    dropped: tuple[Dropped, ...] = ()

@@ -1,0 +1,151 @@
+"""A provider as a row of data: where it is, how it speaks, what its models can do and who may see what it is sent."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from unified_api.types import Capability, FinishReason, Quality, Sensitivity, Tier
+
+__all__ = ["PROVIDER_NAME_PATTERN", "ProfileRow", "ProviderRow", "builtin_rows", "is_loopback"]
+
+PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine, so that what is sent there leaves it only by that server's doing."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _checked_url(value: str) -> str:
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError('must be an address such as "https://api.example.com/v1"')
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password; put the key into the variable named by api_key_env")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path; leave out what follows '?' or '#'")
+    _ = parts.port  # raises ValueError for a port that is no number below 65,536
+    return value.strip().rstrip("/")
+
+
+class ProfileRow(BaseModel):
+    """How the provider departs from its wire family; becomes a `WireProfile`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    renamed: dict[str, str] = {}
+    reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
+    finish_reasons: dict[str, FinishReason] = {}
+    stream_usage: bool = True
+    throttle_codes: frozenset[str] = frozenset()
+    embedding_format: str | None = None
+    image_format: str | None = None
+
+
+class ProviderRow(BaseModel):
+    """One table of `providers.toml`, or one `[providers.NAME]` of the user's file merged over it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    base_url: Annotated[str, AfterValidator(_checked_url)] | None = None
+    """What the wire's paths are appended to, such as `https://api.openai.com/v1`."""
+    wire: Literal["openai_chat", "local"] = "openai_chat"
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of the environment variable that holds the key; none means that no key is needed."""
+    economy: Pattern | None = None
+    """The model that serves `auto` at this tier; likewise `standard` and `premium`."""
+    standard: Pattern | None = None
+    premium: Pattern | None = None
+    models: tuple[Pattern, ...] = ()
+    """Further models, which serve `auto` after the tiers' own."""
+    capabilities: dict[Capability, tuple[Pattern, ...]] = {}
+    """Capability -> patterns of model names that have it. One that is not named here goes by `DEFAULTS`."""
+    unsupported: dict[str, tuple[Pattern, ...]] = {}
+    """Request field -> patterns of model names that refuse it."""
+    context: Annotated[int, Field(ge=1)] | None = None
+    """Context size in tokens, where the price data does not know the model."""
+    prices: str | None = None
+    """The provider's id in genai-prices; none means that prices are unknown."""
+    profile: ProfileRow = ProfileRow()
+    clearance: Sensitivity | None = None
+    retention: str | None = None
+    trains: bool | None = None
+    region: str | None = None
+    source: str | None = None
+    quality: dict[Quality, tuple[Pattern, ...]] = {}
+    """Offline stand-ins: mark -> patterns of model names."""
+
+    @property
+    def effective_clearance(self) -> Sensitivity:
+        """What is stated; else everything for this machine and only public data for any other."""
+        if self.clearance is not None:
+            return self.clearance
+        here = self.wire == "local" or (self.base_url is not None and is_loopback(self.base_url))
+        return "restricted" if here else "public"
+
+    @property
+    def tiers(self) -> Mapping[str, Tier]:
+        """Model name -> tier. A model named for two tiers counts as the lower one."""
+        named: list[tuple[str | None, Tier]] = [
+            (self.premium, "premium"),
+            (self.standard, "standard"),
+            (self.economy, "economy"),
+        ]
+        return {name: tier for name, tier in named if name is not None}
+
+    def capabilities_of(self, name: str) -> frozenset[Capability]:
+        """What the model can do by this row's patterns; a chat model can do `DEFAULTS` unless the row narrows them."""
+        if self._matches("embeddings", name, default="embed" in name.lower()):
+            return frozenset({"embeddings"})
+        if self._matches("image_output", name, default=False):
+            return frozenset({"image_output"})
+        return frozenset({"chat"}) | {
+            capability for capability, default in DEFAULTS.items() if self._matches(capability, name, default=default)
+        }
+
+    def unsupported_by(self, name: str) -> frozenset[str]:
+        return frozenset(key for key, patterns in self.unsupported.items() if _any_matches(patterns, name))
+
+    def quality_of(self, name: str) -> Quality | None:
+        return next((mark for mark, patterns in self.quality.items() if _any_matches(patterns, name)), None)
+
+    def _matches(self, capability: Capability, name: str, *, default: bool) -> bool:
+        patterns = self.capabilities.get(capability)
+        return default if patterns is None else _any_matches(patterns, name)
+
+
+DEFAULTS: Mapping[Capability, bool] = {
+    "streaming": True,
+    "tools": True,
+    "structured_output": True,
+    "vision": False,
+    "reasoning": False,
+}
+"""What a chat model of an OpenAI-compatible server is taken to do where its row says nothing."""
+
+
+def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+@cache
+def builtin_rows() -> Mapping[str, ProviderRow]:
+    """The rows of `providers.toml`, in order of preference for `auto`."""
+    tables = tomllib.loads(files("unified_api").joinpath("providers.toml").read_text("utf-8"))
+    return {name: ProviderRow.model_validate(table) for name, table in tables.items()}
