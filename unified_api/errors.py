@@ -8,6 +8,8 @@
     `-- ProviderError                 a provider (or the way to it) said no
         |-- InvalidRequestError       400, 422: the request itself is at fault
         |   |-- ContextOverflowError  too many tokens for the model
+        |   |-- ContentRefusedError   the provider's filter refused the content
+        |   |-- FailedGenerationError the model wrote a tool call or JSON that its provider rejected
         |   `-- UnsupportedParameterError  a parameter this model cannot take
         |-- AuthenticationError       401, or a bad key under another status
         |-- PermissionDeniedError     403
@@ -36,8 +38,10 @@ __all__ = [
     "AuthenticationError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "ContentRefusedError",
     "ContextOverflowError",
     "DeadlineExceededError",
+    "FailedGenerationError",
     "GatewayError",
     "InvalidRequestError",
     "MalformedResponseError",
@@ -140,6 +144,20 @@ class ContextOverflowError(InvalidRequestError):
     """The request has more tokens than the model's context; a model with a longer one may take it."""
 
     code = "context_overflow"
+    fallback = True
+
+
+class ContentRefusedError(InvalidRequestError):
+    """The provider's filter refused the content. That is an answer, no reason to ask elsewhere."""
+
+    code = "content_refused"
+
+
+class FailedGenerationError(InvalidRequestError):
+    """The model wrote a tool call or JSON that its provider rejected; asking again may go better."""
+
+    code = "failed_generation"
+    retryable = True
     fallback = True
 
 

@@ -1,0 +1,1 @@
+"""Wire families: a request to bytes, bytes to a response, pure."""

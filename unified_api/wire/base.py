@@ -1,0 +1,129 @@
+"""What every wire family shares: the request it makes, the profile that steers it, and its way of reading JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import orjson
+
+from unified_api.errors import InvalidRequestError, UnsupportedParameterError
+from unified_api.types import EmbedRequest, FinishReason, ImageRequest, Json, Request
+
+__all__ = ["WireProfile", "WireRequest", "check_supported", "dump_json", "parse_json", "shorten", "sniff_media_type"]
+
+_IMAGE_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+_REQUEST_FIELDS = frozenset(
+    parameter.name
+    for request in (Request, EmbedRequest, ImageRequest)
+    for parameter in fields(request)
+    if parameter.name not in {"model", "messages", "inputs", "prompt"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One HTTP request, still without address and key. `path` is appended to the provider's base URL."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireProfile:
+    """How a provider or model departs from its wire family: data from `providers.toml`, never a condition on a name.
+
+    Raises ValueError for an `unsupported` that is no field of a request.
+    """
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    unsupported: frozenset[str] = frozenset()
+    """Fields of our `Request` (`temperature`, `seed`, ...) that the model refuses; using one raises."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Field on the wire -> the provider's own word for it, such as `seed` -> `random_seed`."""
+    reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
+    """Where shown thinking may lie in a message, first match wins."""
+    finish_reasons: Mapping[str, FinishReason] = field(default_factory=dict)
+    """The provider's words beyond the common ones, or against them."""
+    stream_usage: bool = True
+    """Whether a stream may be asked for its usage by `stream_options`; without it many streams carry none."""
+    throttle_codes: frozenset[str] = frozenset()
+    """Error codes that mean "wait a little" here though they mean "no quota left" elsewhere."""
+    embedding_format: str | None = None
+    """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
+    image_format: str | None = None
+    """`response_format` to ask of an images endpoint; None leaves it out."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.unsupported - _REQUEST_FIELDS)
+        if unknown:
+            raise ValueError(f"unsupported names {unknown}, which no request has; known are {sorted(_REQUEST_FIELDS)}")
+
+
+def check_supported(request: Request | EmbedRequest | ImageRequest, *, model: str, profile: WireProfile) -> None:
+    """UnsupportedParameterError when the request uses what the model cannot take; nothing is ever dropped silently."""
+    for name in sorted(profile.unsupported):
+        if getattr(request, name, None) not in (None, ()):
+            raise UnsupportedParameterError(
+                f"{model!r} cannot take the parameter {name!r}: leave it out or choose another model",
+                model=model,
+                param=name,
+            )
+
+
+def dump_json(value: object, *, provider: str | None = None, model: str | None = None) -> bytes:
+    """JSON bytes of a request body; InvalidRequestError for what JSON cannot hold, such as half an emoji."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequestError(
+            f"the request cannot be written as JSON: {error}. Give valid Unicode text, plain JSON values and "
+            "whole numbers of at most 64 bits.",
+            provider=provider,
+            model=model,
+        ) from error
+
+
+def parse_json(body: bytes) -> Json:
+    """The JSON value of `body`; ValueError when it holds none.
+
+    Falls back to the slower standard reader for what orjson refuses and servers do send: `NaN`, `-Infinity`
+    (both read as null) and half surrogate pairs (read as `?`).
+    """
+    try:
+        value: Json = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = _parse_leniently(body)
+    return value
+
+
+def _parse_leniently(body: bytes) -> Json:
+    try:
+        loose: Any = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
+        value: Json = orjson.loads(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    return value
+
+
+def shorten(text: str, limit: int = 500) -> str:
+    """`text` on one line of at most `limit` characters, for messages."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def sniff_media_type(image: bytes) -> str | None:
+    """The media type that an image's first bytes tell, or None."""
+    if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for start, kind in _IMAGE_STARTS if image.startswith(start)), None)

@@ -1,0 +1,118 @@
+"""Token counts and stated cost, out of the many spellings of an OpenAI-compatible `usage` object."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from unified_api.types import Json, JsonObject, Usage
+
+__all__ = ["merge_usage", "read_cost", "read_usage"]
+
+_TICKS_PER_USD = 10_000_000_000
+"""xAI states cost in ticks of 1e-10 USD (https://docs.x.ai/docs/key-information/consumption-and-rate-limits)."""
+
+
+def read_usage(usage: JsonObject) -> Usage:
+    """Normalised counts; what the provider did not say stays None."""
+    prompt = _details(usage, "prompt_tokens_details", "input_tokens_details")
+    completion = _details(usage, "completion_tokens_details", "output_tokens_details")
+    cached = _first(prompt, "cached_tokens", "cache_read_tokens")
+    reasoning = _first(completion, "reasoning_tokens")
+    if cached is None:
+        # DeepSeek, Mistral, Moonshot and the Anthropic words of Databricks, in that order.
+        cached = _first(
+            usage, "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens"
+        )
+    written = _first(prompt, "cache_write_tokens", "cache_creation_tokens")
+    return Usage(
+        input_tokens=_input_tokens(usage, prompt),
+        output_tokens=_output_tokens(usage, prompt, reasoning),
+        cached_input_tokens=cached,
+        cache_write_tokens=written if written is not None else _first(usage, "cache_creation_input_tokens"),
+        reasoning_tokens=reasoning if reasoning is not None else _first(usage, "reasoning_tokens"),
+    )
+
+
+def merge_usage(earlier: Usage, later: Usage) -> Usage:
+    """`later`, with what it leaves unsaid taken from `earlier`. Counts are cumulative and never added up."""
+    if later.input_tokens is not None and later.output_tokens is not None and earlier == Usage():
+        return later
+    return Usage(
+        input_tokens=_or(later.input_tokens, earlier.input_tokens),
+        output_tokens=_or(later.output_tokens, earlier.output_tokens),
+        cached_input_tokens=_or(later.cached_input_tokens, earlier.cached_input_tokens),
+        cache_write_tokens=_or(later.cache_write_tokens, earlier.cache_write_tokens),
+        reasoning_tokens=_or(later.reasoning_tokens, earlier.reasoning_tokens),
+    )
+
+
+def read_cost(usage: JsonObject) -> Decimal | None:
+    """US dollars that the provider itself states for the call, or None.
+
+    OpenRouter: `cost`, plus `cost_details.upstream_inference_cost` when the upstream key is the user's own.
+    Perplexity: `cost.total_cost`. xAI: `cost_in_usd_ticks`.
+    """
+    ticks = usage.get("cost_in_usd_ticks")
+    if isinstance(ticks, int) and ticks >= 0:
+        return Decimal(ticks) / _TICKS_PER_USD
+    cost = usage.get("cost")
+    stated = _money(cost.get("total_cost")) if isinstance(cost, dict) else _money(cost)
+    if stated is not None and usage.get("is_byok") is True:
+        upstream = _money(_details(usage, "cost_details").get("upstream_inference_cost"))
+        return None if upstream is None else stated + upstream
+    return stated
+
+
+def _input_tokens(usage: JsonObject, prompt: JsonObject) -> int | None:
+    stated = _first(usage, "prompt_tokens", "input_tokens")
+    total = _first(usage, "total_tokens")
+    if stated is None or total is None or not _outside(usage, prompt):
+        return stated
+    # Mistral's audio is in the total and in the details, and in neither of the two counts.
+    return max(stated, total - (_first(usage, "completion_tokens", "output_tokens") or 0))
+
+
+def _output_tokens(usage: JsonObject, prompt: JsonObject, reasoning: int | None) -> int | None:
+    """The stated output, and where the total shows that more was billed (hidden thoughts), that too."""
+    stated = _first(usage, "completion_tokens", "output_tokens")
+    given = _first(usage, "prompt_tokens", "input_tokens")
+    total = _first(usage, "total_tokens")
+    if stated is None or given is None or total is None or total <= given + stated or _outside(usage, prompt):
+        return stated
+    rest = total - given - stated
+    return total - given if reasoning is None or reasoning == rest or reasoning > stated else stated
+
+
+def _outside(usage: JsonObject, prompt: JsonObject) -> bool:
+    """Whether the prompt had audio that its token count leaves out."""
+    audio = _first(prompt, "audio_tokens")
+    stated = _first(usage, "prompt_tokens", "input_tokens")
+    return audio is not None and stated is not None and audio > stated
+
+
+def _details(usage: JsonObject, *names: str) -> JsonObject:
+    for name in names:
+        found = usage.get(name)
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _first(counts: JsonObject, *names: str) -> int | None:
+    for name in names:
+        count = counts.get(name)
+        if type(count) is int and count >= 0:
+            return count
+        if type(count) is float and count >= 0 and count.is_integer():
+            return int(count)
+    return None
+
+
+def _or(later: int | None, earlier: int | None) -> int | None:
+    return earlier if later is None else later
+
+
+def _money(amount: Json) -> Decimal | None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or amount < 0:
+        return None
+    return Decimal(repr(amount))
