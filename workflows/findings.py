@@ -31,6 +31,10 @@ class Finding:
     """What could stand there instead, nearest first, where that is a finite set."""
     fix: str | None = None
     """What to do, in one imperative sentence."""
+    line: int | None = None
+    """Line of the place, from 1, where the workflow was read from text."""
+    column: int | None = None
+    """Column of the place, from 1, in characters."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -40,10 +44,14 @@ class Finding:
             "message": self.message,
             "allowed": list(self.allowed),
             "fix": self.fix,
+            "line": self.line,
+            "column": self.column,
         }
 
     def __str__(self) -> str:
         place = self.pointer or "(whole file)"
+        if self.line is not None:
+            place += f" (line {self.line}, column {self.column})"
         mend = f" {self.fix}" if self.fix else ""
         return f"{self.severity} {self.code} at {place}: {self.message}{mend}"
 

@@ -1,0 +1,227 @@
+"""The steps and inputs that a workflow's templates name, each with the place where it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+from workflows.findings import pointer
+from workflows.lexer import Token, scan
+from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, StepBase, ToolStep, Workflow
+
+__all__ = [
+    "Misspelling",
+    "Path",
+    "Reference",
+    "Usage",
+    "output_templates",
+    "parents",
+    "references",
+    "templates",
+    "usage",
+]
+
+Path: TypeAlias = "tuple[str | int, ...]"
+Guard = Literal["default", "test"]
+
+MISSING_WORDS = frozenset({"default", "d"})
+_TEST_WORDS = frozenset({"defined", "undefined"})
+ROOTS = frozenset({"inputs", "steps"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One `steps.ID.output…` or `inputs.NAME…`."""
+
+    root: Literal["inputs", "steps"]
+    name: str
+    """The step's id or the input's name."""
+    path: Path = ()
+    """What follows `output`, or the input's name; cut where it is computed."""
+    guard: Guard | None = None
+    """`default` when a `| default(...)` follows, `test` when an `is defined` does."""
+    whole: bool = False
+    """Whether the template is nothing but this reference, so that its type is kept."""
+    pointer: str = ""
+    """Place of the template in the workflow; empty for a template that stands alone."""
+
+    @property
+    def text(self) -> str:
+        """As written in an expression."""
+        head = f"steps.{self.name}.output" if self.root == "steps" else f"inputs.{self.name}"
+        return head + "".join(f".{part}" if isinstance(part, str) else f"[{part}]" for part in self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Misspelling:
+    """A use of `steps` or `inputs` that the language does not have."""
+
+    text: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one template uses."""
+
+    references: tuple[Reference, ...]
+    misspellings: tuple[Misspelling, ...]
+    tested: frozenset[str]
+    """Ids of the steps whose output the template tests with `is defined`."""
+
+
+_NOTHING = Usage((), (), frozenset())
+
+
+def usage(template: str) -> Usage:
+    """What a template refers to; nothing for a plain text."""
+    return _usage(template) if "{" in template else _NOTHING
+
+
+@lru_cache(maxsize=8192)
+def _usage(template: str) -> Usage:
+    segments = [segment for segment in scan(template) if segment.kind in {"expression", "statement"}]
+    alone = len(segments) == 1 and segments[0].kind == "expression" and segments[0].end - segments[0].start == len(template)
+    found: list[Reference] = []
+    wrong: list[Misspelling] = []
+    for segment in segments:
+        for place, token in enumerate(segment.tokens):
+            if token.text in ROOTS and token.kind == "name" and not _is_other_name(segment.tokens, place):
+                read = _read(segment.tokens, place)
+                if isinstance(read, Misspelling):
+                    wrong.append(read)
+                else:
+                    reference, length = read
+                    whole = alone and place == 0 and length == len(segment.tokens)
+                    found.append(
+                        Reference(reference.root, reference.name, reference.path, reference.guard, whole=whole)
+                    )
+    tested = frozenset(one.name for one in found if one.root == "steps" and one.guard == "test" and not one.path)
+    return Usage(tuple(found), tuple(wrong), tested)
+
+
+def _is_other_name(tokens: tuple[Token, ...], place: int) -> bool:
+    """Whether the word is an attribute, a filter, or the name of a keyword argument."""
+    before = tokens[place - 1].text if place else ""
+    after = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    return before in {".", "|"} or (after == "=" and before in {"(", ","})
+
+
+def _read(tokens: tuple[Token, ...], place: int) -> tuple[Reference, int] | Misspelling:
+    """The reference that starts at `place` and the number of its tokens, or what is wrong with it."""
+    root: Literal["inputs", "steps"] = "steps" if tokens[place].text == "steps" else "inputs"
+    path, end, dotted = _path(tokens, place + 1)
+    needed = 2 if root == "steps" else 1
+    names = [part for part in path[:needed] if isinstance(part, str)]
+    if len(names) < needed or dotted < needed or (root == "steps" and names[1] != "output"):
+        return _misspelled(root, path, computed=end < len(tokens) and tokens[end].text == "[")
+    return Reference(root, names[0], path[needed:], _guard(tokens, end)), end - place
+
+
+def _path(tokens: tuple[Token, ...], place: int) -> tuple[Path, int, int]:
+    """The parts of a path, where it ends, and how many of its first parts are written with dots."""
+    path: list[str | int] = []
+    dotted = 0
+    while place < len(tokens):
+        text = tokens[place].text
+        if text == "." and place + 1 < len(tokens) and tokens[place + 1].kind in {"name", "number"}:
+            part = tokens[place + 1]
+            dotted += dotted == len(path)
+            path.extend([part.text] if part.kind == "name" else [int(n) for n in part.text.split(".") if n.isdigit()])
+            place += 2
+        elif text == "[" and (index := _index(tokens, place)) is not None:
+            path.append(index[0])
+            place += index[1]
+        else:
+            break
+    return tuple(path), place, dotted
+
+
+def _index(tokens: tuple[Token, ...], place: int) -> tuple[str | int, int] | None:
+    """The constant subscript that starts at `place` with the number of its tokens."""
+    inside = tokens[place + 1 : place + 4]
+    if len(inside) > 1 and inside[1].text == "]":
+        if inside[0].kind == "string":
+            return inside[0].text[1:-1], 3
+        if inside[0].kind == "number" and inside[0].text.isdigit():
+            return int(inside[0].text), 3
+    if len(inside) == 3 and inside[0].text == "-" and inside[1].text.isdigit() and inside[2].text == "]":
+        return -int(inside[1].text), 4
+    return None
+
+
+def _guard(tokens: tuple[Token, ...], place: int) -> Guard | None:
+    following = [token.text for token in tokens[place : place + 3]]
+    if len(following) > 1 and following[0] == "|" and following[1] in MISSING_WORDS:
+        return "default"
+    if following[:1] == ["is"] and (_TEST_WORDS & set(following[1:2]) or following[1:2] == ["not"] and _TEST_WORDS & set(following[2:])):
+        return "test"
+    return None
+
+
+def _misspelled(root: str, path: Path, *, computed: bool) -> Misspelling:
+    text = root + "".join(f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]" for part in path)
+    if root == "inputs":
+        spelling = f"inputs.{path[0]}" if path else "inputs.NAME"
+        return Misspelling(text, f"Write `{spelling}`: an input is named with a dot.")
+    if not path or computed:
+        return Misspelling(text, "Write `steps.ID.output`: the step's id must stand in the expression itself.")
+    name = path[0]
+    rest = path[2:] if len(path) > 1 and path[1] in {"output", "outputs", "result", "value", "text"} else path[1:]
+    spelling = Reference("steps", str(name), rest).text
+    return Misspelling(text, f"Write `{spelling}`: a step's result is its `output`, named with dots.")
+
+
+def templates(step: StepBase) -> Iterator[tuple[Path, str]]:
+    """Every template of a step with its path inside the step."""
+    if step.when is not None:
+        yield ("when",), step.when
+    if isinstance(step, LlmStep):
+        yield ("prompt",), step.prompt
+        if step.system is not None:
+            yield ("system",), step.system
+        yield from ((("images", place), image) for place, image in enumerate(step.images))
+    elif isinstance(step, ImageStep):
+        yield ("prompt",), step.prompt
+    elif isinstance(step, EmbedStep):
+        yield from strings(step.input, ("input",))
+    elif isinstance(step, SetStep):
+        yield from strings(step.value, ("value",))
+    elif isinstance(step, ToolStep):
+        yield from strings(step.arguments, ("arguments",))
+
+
+def strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every string in a JSON value with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from strings(one, (*path, key))
+    elif isinstance(value, list | tuple):
+        for place, one in enumerate(value):
+            yield from strings(one, (*path, place))
+
+
+def output_templates(workflow: Workflow) -> Iterator[tuple[Path, str]]:
+    """Every template of the workflow's outputs with its path inside the workflow."""
+    yield from strings(workflow.outputs, ("outputs",))
+
+
+def references(step: StepBase, *, at: str = "") -> tuple[Reference, ...]:
+    """Every step and input that a step's templates name; `at` is the pointer of the step."""
+    return tuple(
+        Reference(one.root, one.name, one.path, one.guard, whole=one.whole, pointer=at + pointer(*path))
+        for path, template in templates(step)
+        for one in usage(template).references
+    )
+
+
+def parents(step: StepBase) -> tuple[str, ...]:
+    """Ids of the steps that must end before this one starts, as named, each once: references first, then `after`."""
+    named = [
+        one.name for _, template in templates(step) for one in usage(template).references if one.root == "steps"
+    ]
+    return tuple(dict.fromkeys([*named, *step.after]))
