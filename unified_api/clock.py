@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import anyio
 
@@ -19,7 +19,7 @@ class Scope(Protocol):
     def cancelled_caught(self) -> bool:
         """Whether the deadline passed and ended the stretch."""
 
-    def __enter__(self) -> Scope: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

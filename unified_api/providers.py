@@ -15,11 +15,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from unified_api.types import Capability, FinishReason, Quality, Sensitivity, Tier
 
-__all__ = ["PROVIDER_NAME_PATTERN", "ProfileRow", "ProviderRow", "builtin_rows", "is_loopback"]
+__all__ = ["PROVIDER_NAME_PATTERN", "DataPolicyRow", "ProfileRow", "ProviderRow", "builtin_rows", "is_loopback"]
 
 PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+RequestField = Literal[
+    "tools", "tool_choice", "parallel_tool_calls", "output_schema", "temperature", "top_p", "max_tokens", "stop",
+    "seed", "reasoning_effort", "user", "dimensions", "size",
+]  # fmt: skip
 
 
 def is_loopback(url: str) -> bool:
@@ -54,8 +58,20 @@ class ProfileRow(BaseModel):
     finish_reasons: dict[str, FinishReason] = {}
     stream_usage: bool = True
     throttle_codes: frozenset[str] = frozenset()
+    unsupported: dict[RequestField, tuple[Pattern, ...]] = {}
     embedding_format: str | None = None
     image_format: str | None = None
+
+
+class DataPolicyRow(BaseModel):
+    """What the provider says it does with what it is sent; an absent key is unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retention: str | None = None
+    trains: bool | None = None
+    region: str | None = None
+    source: str | None = None
 
 
 class ProviderRow(BaseModel):
@@ -68,26 +84,20 @@ class ProviderRow(BaseModel):
     wire: Literal["openai_chat", "local"] = "openai_chat"
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable that holds the key; none means that no key is needed."""
-    economy: Pattern | None = None
-    """The model that serves `auto` at this tier; likewise `standard` and `premium`."""
-    standard: Pattern | None = None
-    premium: Pattern | None = None
+    tiers: dict[Tier, Pattern] = {}
+    """The model that serves `auto` at each tier."""
     models: tuple[Pattern, ...] = ()
     """Further models, which serve `auto` after the tiers' own."""
     capabilities: dict[Capability, tuple[Pattern, ...]] = {}
     """Capability -> patterns of model names that have it. One that is not named here goes by `DEFAULTS`."""
-    unsupported: dict[str, tuple[Pattern, ...]] = {}
-    """Request field -> patterns of model names that refuse it."""
     context: Annotated[int, Field(ge=1)] | None = None
     """Context size in tokens, where the price data does not know the model."""
-    prices: str | None = None
-    """The provider's id in genai-prices; none means that prices are unknown."""
+    free: bool = False
+    """Whether calls cost nothing, as on your own machine. Otherwise prices come from genai-prices, by `base_url`."""
     profile: ProfileRow = ProfileRow()
     clearance: Sensitivity | None = None
-    retention: str | None = None
-    trains: bool | None = None
-    region: str | None = None
-    source: str | None = None
+    """The most sensitive label that may be sent there."""
+    data_policy: DataPolicyRow = DataPolicyRow()
     quality: dict[Quality, tuple[Pattern, ...]] = {}
     """Offline stand-ins: mark -> patterns of model names."""
 
@@ -100,14 +110,17 @@ class ProviderRow(BaseModel):
         return "restricted" if here else "public"
 
     @property
-    def tiers(self) -> Mapping[str, Tier]:
-        """Model name -> tier. A model named for two tiers counts as the lower one."""
-        named: list[tuple[str | None, Tier]] = [
-            (self.premium, "premium"),
-            (self.standard, "standard"),
-            (self.economy, "economy"),
-        ]
-        return {name: tier for name, tier in named if name is not None}
+    def names(self) -> tuple[str, ...]:
+        """The models that the row names, each once, the tiers' own first."""
+        return tuple(dict.fromkeys((*self.tiers.values(), *self.models)))
+
+    @property
+    def lists_priced(self) -> bool:
+        """Whether the row can tell which of genai-prices' models are callable here."""
+        return "chat" in self.capabilities
+
+    def tier_of(self, name: str) -> Tier | None:
+        return next((tier for tier, model in self.tiers.items() if model == name), None)
 
     def capabilities_of(self, name: str) -> frozenset[Capability]:
         """What the model can do by this row's patterns; a chat model can do `DEFAULTS` unless the row narrows them."""
@@ -115,12 +128,14 @@ class ProviderRow(BaseModel):
             return frozenset({"embeddings"})
         if self._matches("image_output", name, default=False):
             return frozenset({"image_output"})
+        if not self._matches("chat", name, default=True):
+            return frozenset()
         return frozenset({"chat"}) | {
             capability for capability, default in DEFAULTS.items() if self._matches(capability, name, default=default)
         }
 
     def unsupported_by(self, name: str) -> frozenset[str]:
-        return frozenset(key for key, patterns in self.unsupported.items() if _any_matches(patterns, name))
+        return frozenset(key for key, patterns in self.profile.unsupported.items() if _any_matches(patterns, name))
 
     def quality_of(self, name: str) -> Quality | None:
         return next((mark for mark, patterns in self.quality.items() if _any_matches(patterns, name)), None)
@@ -141,7 +156,12 @@ DEFAULTS: Mapping[Capability, bool] = {
 
 
 def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+    """Whether the last pattern that fits says so; one with "!" says no."""
+    matched = False
+    for pattern in patterns:
+        if fnmatchcase(name.lower(), pattern.removeprefix("!").lower()):
+            matched = not pattern.startswith("!")
+    return matched
 
 
 @cache

@@ -70,7 +70,8 @@ def _valid_keys(model: type[BaseModel], path: list[str]) -> list[str]:
 
 def _line_of(text: str, keys: list[str]) -> int | None:
     """Where the key stands: the first line `key =` below its table's header, or the header itself. A guess that only
-    helps the eye, so None is no fault."""
+    helps the eye, so None is no fault.
+    """
     header = ""
     best: int | None = None
     for number, line in enumerate(text.splitlines(), 1):

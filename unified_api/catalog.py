@@ -1,0 +1,238 @@
+"""The catalog: which models there are, what a model name means, and which of them may serve a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import lru_cache
+
+from unified_api import pricing
+from unified_api.errors import ConfigurationError, NoCandidateError
+from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, Selection
+from unified_api.providers import ProviderRow, builtin_rows
+from unified_api.routing.filters import select
+from unified_api.routing.ranking import rank
+from unified_api.settings import Route, Settings
+from unified_api.types import Attempt, Capability, Policy
+
+__all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
+
+_ZERO = Decimal(0)
+_KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output"})
+
+
+def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
+    """Every provider: the user's new ones first, then the built-in ones with the user's keys merged over them.
+
+    Raises:
+        ConfigurationError: a table gives no `base_url`, and no built-in provider has its name.
+
+    """
+    rows: dict[str, ProviderRow] = {}
+    builtin = builtin_rows()
+    for name, row in settings.providers.items():
+        if name not in builtin:
+            if row.base_url is None:
+                near = get_close_matches(name, builtin, n=1)
+                hint = f", or did you mean [providers.{near[0]}]?" if near else ""
+                raise ConfigurationError(f"{settings.path}: [providers.{name}] needs a base_url{hint}")
+            rows[name] = row
+    for name, row in builtin.items():
+        own = settings.providers.get(name)
+        rows[name] = row if own is None else row.model_copy(update={k: getattr(own, k) for k in own.model_fields_set})
+    return rows
+
+
+class Catalog:
+    """Immutable once made. `models` are the known ones; any other name of a known provider works too, unpriced."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        rows: Mapping[str, ProviderRow] | None = None,
+        models: Iterable[Model] = (),
+        discovered: Mapping[str, tuple[str, ...]] | None = None,
+        missing: Mapping[str, str] | None = None,
+    ) -> None:
+        """Collect the models of `rows` (by default: the settings' providers), and `models` before them.
+
+        Args:
+            settings: keys and routes.
+            rows: providers by name.
+            models: ready-made models, such as scripted ones.
+            discovered: provider -> model names that its server lists.
+            missing: model id -> what it lacks to be ready, such as weights.
+
+        """
+        settings = settings or Settings()
+        self._environment = settings.environment
+        self._rows = provider_rows(settings) if rows is None else dict(rows)
+        self._routes = settings.routes
+        self._missing = missing or {}
+        self._given = {model.id: model for model in models}
+        self._served = dict(self._given)
+        """What `auto` chooses from."""
+        for provider, row in self._rows.items():
+            for name in dict.fromkeys((*row.names, *(discovered or {}).get(provider, ()))):
+                self._served.setdefault(f"{provider}/{name}", self._deployment(provider, name))
+        self._known: dict[str, Model] | None = None
+        self._select = lru_cache(maxsize=512)(self._candidates)
+        for name, route in self._routes.items():
+            self._check_route(name, route, settings)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every known model: the ones that serve `auto`, then those that only the price data lists."""
+        return tuple(self._all().values())
+
+    def get(self, model_id: str) -> Model | None:
+        """The model `provider/name`; any name of a known HTTP provider is one. None for what is not known."""
+        if model_id in self._served:
+            return self._served[model_id]
+        provider, _, name = model_id.partition("/")
+        row = self._rows.get(provider)
+        if row is None or not name or row.wire == "local":
+            return None
+        return self._deployment(provider, name)
+
+    def base_url(self, provider: str) -> str | None:
+        """Where the provider is; None for scripted and in-process ones."""
+        row = self._rows.get(provider)
+        return None if row is None else row.base_url
+
+    def is_free(self, provider: str) -> bool:
+        row = self._rows.get(provider)
+        return row is not None and row.free
+
+    def candidates(
+        self, model: str, policy: Policy = Policy(), *, parameters: frozenset[str] = frozenset(), tokens: int = 0
+    ) -> Selection:
+        """The route for `model` under `policy`; `parameters` are the fields the request sets, `tokens` its least size.
+
+        Raises:
+            ConfigurationError: the name means nothing here, or several things.
+            NoCandidateError: it has a meaning, but nothing may serve; the message has the reason for every model.
+
+        """
+        needs = policy.needs if policy.needs & _KINDS else policy.needs | {"chat"}
+        requirements = Requirements(
+            needs=needs, tier=policy.tier, sensitivity=policy.sensitivity, parameters=parameters, tokens=tokens
+        )
+        return self._select(model, requirements)
+
+    def _candidates(self, model: str, requirements: Requirements) -> Selection:
+        named = model != "auto"
+        pool = self._resolve(model) if named else rank(self._served.values(), requirements.tier)
+        selection = select(pool, requirements, named=named)
+        if not named and requirements.needs & {"embeddings"}:
+            selection = _one_vector_space(selection)
+        if not selection.candidates:
+            raise _no_candidate(model, selection.dropped)
+        return selection
+
+    def _resolve(self, model: str) -> tuple[Model, ...]:
+        if model.startswith("route/"):
+            return tuple(self._one(name) for name in self._route(model.removeprefix("route/")).models)
+        return (self._one(model),)
+
+    def _route(self, name: str) -> Route:
+        route = self._routes.get(name)
+        if route is None:
+            raise ConfigurationError(
+                f"there is no route {name!r}; {_suggest(name, self._routes) or 'name one in [routes.NAME]'}"
+            )
+        return route
+
+    def _one(self, name: str) -> Model:
+        """The one model that `name` means."""
+        found = self.get(name)
+        if found is not None:
+            return found
+        matches = [model for model in self._all().values() if model.name == name]
+        ready = [model for model in matches if model.ready]
+        if len(matches) == 1 or len(ready) == 1:
+            return (ready or matches)[0]
+        if matches:
+            ids = ", ".join(sorted(model.id for model in matches))
+            raise ConfigurationError(f"the model name {name!r} means several models; write one of {ids}")
+        raise ConfigurationError(f"the model {name!r} is not known; {self._advice(name)}")
+
+    def _advice(self, name: str) -> str:
+        provider, slash, rest = name.partition("/")
+        if slash and provider not in self._rows and f"{provider}/" not in {f"{m.provider}/" for m in self.models}:
+            providers = dict.fromkeys([*self._rows, *(model.provider for model in self.models)])
+            near = get_close_matches(provider, providers, n=1)
+            if near:
+                return f"did you mean '{near[0]}/{rest}'?"
+        near = _suggest(name, [*self._all(), *(model.name for model in self._all().values())])
+        return near or "write provider/model, and see `orchestrate models` for those there are"
+
+    def _check_route(self, name: str, route: Route, settings: Settings) -> None:
+        for model in route.models:
+            if model == "auto" or model.startswith("route/"):
+                raise ConfigurationError(f"{settings.path}: [routes.{name}] may only list models, not {model!r}")
+            try:
+                self._one(model)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{settings.path}: [routes.{name}]: {error}") from None
+
+    def _all(self) -> dict[str, Model]:
+        if self._known is None:
+            known = dict(self._served)
+            for provider, row in self._rows.items():
+                if row.lists_priced and row.base_url is not None:
+                    for priced in pricing.listings(row.base_url):
+                        model = self._deployment(provider, priced.name)
+                        if model.capabilities:
+                            known.setdefault(model.id, model)
+            self._known = known
+        return self._known
+
+    def _deployment(self, provider: str, name: str) -> Model:
+        row = self._rows[provider]
+        model_id = f"{provider}/{name}"
+        missing = self._missing.get(model_id)
+        if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
+            missing = row.api_key_env
+        priced = pricing.listing(row.base_url, name)
+        free = Prices(input=_ZERO, output=_ZERO)
+        return Model(
+            id=model_id,
+            provider=provider,
+            name=name,
+            wire=row.wire,
+            capabilities=row.capabilities_of(name),
+            context=(priced and priced.context) or row.context,
+            tier=row.tier_of(name),
+            prices=free if row.free else priced and priced.prices,
+            data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
+            quality=row.quality_of(name),
+            unsupported=row.unsupported_by(name),
+            ready=missing is None,
+            missing=missing,
+        )
+
+
+def _one_vector_space(selection: Selection) -> Selection:
+    """Vectors of two models cannot be compared, so `auto` keeps to its first choice."""
+    others = [
+        Dropped(model.id, "other_vectors", "its vectors could not be compared with the first model's")
+        for model in selection.candidates[1:]
+    ]
+    return Selection(selection.candidates[:1], (*selection.dropped, *others))
+
+
+def _no_candidate(model: str, dropped: tuple[Dropped, ...]) -> NoCandidateError:
+    by_reason: dict[str, list[str]] = {}
+    for one in dropped:
+        by_reason.setdefault(one.reason, []).append(one.model)
+    reasons = "\n".join(f"  {', '.join(ids)}: {reason}" for reason, ids in by_reason.items())
+    trail = tuple(Attempt(number=0, model=d.model, outcome="dropped", error=d.code, message=d.reason) for d in dropped)
+    return NoCandidateError(f"no model may serve {model!r}:\n{reasons}", attempts=trail)
+
+
+def _suggest(name: str, valid: Iterable[str]) -> str | None:
+    near = get_close_matches(name, list(dict.fromkeys(valid)), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(repr(one) for one in near)}?" if near else None

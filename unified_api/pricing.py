@@ -1,0 +1,98 @@
+"""Usage times prices, through genai-prices. None is unknown, which is never zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from unified_api.models import Prices
+from unified_api.types import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+__all__ = ["Listing", "cost", "listing", "listings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A model as the price data knows it."""
+
+    name: str
+    prices: Prices | None
+    context: int | None
+
+
+def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decimal | None:
+    """US dollars for `usage` at the provider at `base_url`, by the first of `names` that the price data knows.
+
+    `names` begins with the name the provider echoed (often a dated one) and ends with the one that was asked for.
+    None when no price is known, or the usage is not.
+    """
+    if base_url is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    found = next((match for name in names if (match := _find(base_url, name))), None)
+    if found is None:
+        return None
+    provider, model = found
+    from genai_prices import Usage as PricedUsage  # a tenth of a second to import
+
+    tokens = PricedUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cached_input_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+    )
+    try:
+        return model.calc_price(tokens, provider).total_price
+    except (LookupError, ValueError):  # usage that contradicts itself, such as more cached tokens than input
+        return None
+
+
+def listing(base_url: str | None, name: str) -> Listing | None:
+    """What the price data says of the model `name` at `base_url`; aliases and dated names are understood."""
+    found = _find(base_url, name) if base_url is not None else None
+    return None if found is None else _listing_of(found[1], name)
+
+
+def listings(base_url: str) -> tuple[Listing, ...]:
+    """Every model that the price data knows at `base_url` and does not call deprecated."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        provider = get_snapshot().find_provider(None, None, base_url)
+    except LookupError:
+        return ()
+    return tuple(_listing_of(model, model.id) for model in provider.models if not model.deprecated)
+
+
+@lru_cache(maxsize=4096)
+def _find(base_url: str, name: str) -> tuple[Provider, ModelInfo] | None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        return get_snapshot().find_provider_model(name, None, None, base_url)
+    except LookupError:
+        return None
+
+
+def _listing_of(model: ModelInfo, name: str) -> Listing:
+    from datetime import UTC, datetime
+
+    now = model.get_prices(datetime.now(UTC))
+    prices = Prices(
+        input=_base(getattr(now, "input_mtok", None)),
+        output=_base(getattr(now, "output_mtok", None)),
+        cached_input=_base(getattr(now, "cache_read_mtok", None)),
+    )
+    return Listing(name, None if prices == Prices() else prices, model.context_window)
+
+
+def _base(price: object) -> Decimal | None:
+    """The price itself, or the one of the first tier where it grows with the size of the prompt."""
+    if price is None or isinstance(price, Decimal):
+        return price
+    base = getattr(price, "base", None)
+    return base if isinstance(base, Decimal) else None
