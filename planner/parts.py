@@ -1,0 +1,154 @@
+"""The parts of a task, each with what it builds on: the plan before it is put into the workflow language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from planner.clauses import Clause, split_clauses
+from planner.comparison import compared
+from planner.lexicon import CREATORS, ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS
+from planner.links import link
+from planner.masking import MASK
+from planner.naming import step_name, thing_name
+from planner.scripts import is_english, split_other
+
+__all__ = ["MOST_PARTS", "Part", "Tier", "parts_of"]
+
+from typing import Literal
+
+Tier = Literal["economy", "standard", "premium"]
+MOST_PARTS = 24
+"""A task with more parts than this is done in one step: so many instructions are rather a text than a task."""
+
+_SETUP = frozenset("take consider look open use know understand think start read have see go".split())
+_IMAGE_PHRASE = re.compile(r"\S+\s+(?:me\s+|us\s+|up\s+)?(?P<phrase>(?:[\w-]+\s*){1,7})")
+_PHRASE_END = frozenset(
+    "of for about from that which with based using to in on into as showing depicting by where and or".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One step to be: `asked` says whether the task asks for its result, or the rules added it as groundwork."""
+
+    id: str
+    text: str
+    """What to do, in the words of the task."""
+    verb: str | None
+    image: bool
+    tier: Tier
+    needs: tuple[str, ...]
+    """Ids of the parts whose results it is given, in order."""
+    asked: bool = True
+    about: str | None = None
+    """Groundwork only: the thing that it studies."""
+
+
+def parts_of(task: str) -> tuple[Part, ...]:
+    """The parts of `task`, each after those it needs; at most one part when there is nothing to cut."""
+    english = is_english(task)
+    clauses = _without_setup(split_clauses(task)) if english else split_other(task)
+    if not clauses or len(clauses) > MOST_PARTS:
+        return ()
+    parts: list[Part] = []
+    names: list[str] = []
+    for place, (clause, links) in enumerate(zip(clauses, link(clauses), strict=True), start=1):
+        needs = tuple(names[index] for index in sorted(links))
+        groundwork = _groundwork(clause, parts) if english and not needs else []
+        parts += groundwork
+        name = step_name(clause, taken={part.id for part in parts}, place=place)
+        names.append(name)
+        parts.append(
+            Part(
+                name,
+                _instruction(clause),
+                clause.verb,
+                _draws(clause),
+                _tier(clause.verb),
+                needs + tuple(part.id for part in groundwork),
+            )
+        )
+    return tuple(parts)
+
+
+def _without_setup(clauses: Sequence[Clause]) -> list[Clause]:
+    """`Take the text and translate it` is one thing to do: a clause that only sets the scene joins the next one."""
+    kept: list[Clause] = []
+    for clause in clauses:
+        if (
+            kept
+            and kept[-1].verb in _SETUP
+            and kept[-1].sentence == clause.sentence
+            and not re.search(r"\bto\b", kept[-1].masked)
+        ):
+            scene = kept.pop()
+            clause = replace(  # noqa: PLW2901  # the joined clause takes the place of both
+                clause,
+                text=f"{scene.text} and {clause.text}",
+                masked=f"{scene.masked} and {clause.masked}",
+                order=scene.order,
+                lead=scene.lead,
+            )
+        kept.append(clause)
+    return kept
+
+
+def _groundwork(clause: Clause, parts: Sequence[Part]) -> list[Part]:
+    """A study of each thing that the clause compares; they need nothing of each other."""
+    found: list[Part] = []
+    for place, thing in enumerate(compared(clause), start=1):
+        name = thing_name(thing, taken={part.id for part in [*parts, *found]}, place=place)
+        found.append(
+            Part(
+                name,
+                f"Give the key facts about {thing}",
+                "give",
+                image=False,
+                tier="economy",
+                needs=(),
+                asked=False,
+                about=thing,
+            )
+        )
+    return found
+
+
+def _instruction(clause: Clause) -> str:
+    """The clause as a sentence of its own."""
+    text = f"{clause.lead}, {clause.text}" if clause.lead else clause.text
+    return text[:1].upper() + text[1:]
+
+
+def _draws(clause: Clause) -> bool:
+    """Whether the clause asks for a picture to be made (not for a caption, a description or a video of one)."""
+    if clause.verb in IMAGE_VERBS:
+        return (
+            re.search(r"\b(?:conclusions?|lessons?|up|attention|comparisons?|inferences?|parallels?)\b", clause.masked)
+            is None
+        )
+    if clause.verb not in CREATORS - {
+        "find",
+        "gather",
+        "extract",
+        "get",
+        "obtain",
+        "retrieve",
+        "identify",
+        "collect",
+        "list",
+        "give",
+        "provide",
+    }:
+        return False
+    match = _IMAGE_PHRASE.match(clause.masked.replace(MASK, " "))
+    words = match["phrase"].lower().split() if match else []
+    stop = next((place for place, word in enumerate(words) if word in _PHRASE_END), len(words))
+    return stop > 0 and words[stop - 1] in IMAGE_NOUNS
+
+
+def _tier(verb: str | None) -> Tier:
+    if verb in PREMIUM_VERBS:
+        return "premium"
+    return "economy" if verb in ECONOMY_VERBS else "standard"

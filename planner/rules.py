@@ -1,0 +1,160 @@
+"""Plans a task without any model: cuts it into clauses, links them, and writes them down as a workflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.lexicon import EXTERNAL_VERBS, UNMAKEABLE
+from planner.naming import workflow_name
+from planner.parts import Part, parts_of
+from planner.types import TaskError
+from unified_api.types import Json
+from workflows.model import ImageStep, LlmStep, ModelNeeds, Step, Workflow
+
+__all__ = ["LONGEST_CUT", "LONGEST_TASK", "Decomposition", "decompose"]
+
+LONGEST_TASK = 100_000
+"""Characters; a longer task is refused. Long material belongs into a workflow's input."""
+LONGEST_CUT = 8_000
+"""Characters; a longer task is one step, for most of it is then material and not instruction."""
+
+SYSTEM = "You do one part of a larger task. Answer with the result of that part alone: no introduction, no remarks."
+_TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}|\{\Z")
+_LABEL = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposition:
+    """A workflow made by rules, the values of its inputs, and what to tell the user about it."""
+
+    workflow: Workflow
+    inputs: dict[str, Json]
+    notes: tuple[str, ...]
+
+
+def decompose(task: str) -> Decomposition:
+    """The plan that the rules make of `task`: always a sound workflow, of one step where nothing can be cut.
+
+    The task itself is an input with a default, never a template, so nothing in it is ever executed.
+    Raises `TaskError` when the task is empty, no text, or longer than `LONGEST_TASK` characters.
+    """
+    _accept(task)
+    parts = parts_of(task) if len(task) <= LONGEST_CUT else ()
+    inputs: dict[str, Json] = {"task": task}
+    if len(parts) > 1:
+        steps: tuple[Step, ...] = tuple(_step(part, parts, inputs) for part in parts)
+        outputs = {part.id: f"{{{{ steps.{part.id}.output }}}}" for part in parts if part.asked}
+    else:
+        steps = (_only_step(parts),)
+        outputs = {"result": f"{{{{ steps.{steps[0].id}.output }}}}"}
+    workflow = Workflow(
+        workflow="1",
+        name=workflow_name(task),
+        description="A plan made by rules, without a model.",
+        inputs={name: {"type": "string", "default": value} for name, value in inputs.items()},
+        steps=steps,
+        outputs=outputs,
+    )
+    return Decomposition(workflow, inputs, _notes(task, parts))
+
+
+def _accept(task: str) -> None:
+    if not isinstance(task, str):
+        raise TaskError(f"the task must be text, not {type(task).__name__}; say in words what is to be done")
+    if not task.strip():
+        raise TaskError("the task is empty; say in words what is to be done")
+    if len(task) > LONGEST_TASK:
+        raise TaskError(
+            f"the task has {len(task):,} characters; {LONGEST_TASK:,} are allowed: give long material to a workflow as an input"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in task):
+        raise TaskError("the task holds characters that are not valid Unicode (lone surrogates); remove them")
+
+
+def _only_step(parts: Sequence[Part]) -> Step:
+    if parts and parts[0].image:
+        return ImageStep(id=parts[0].id, kind="image", prompt="{{ inputs.task }}")
+    tier = parts[0].tier if parts else "standard"
+    return LlmStep(
+        id=parts[0].id if parts else "answer", kind="llm", prompt="{{ inputs.task }}", model=ModelNeeds(tier=tier)
+    )
+
+
+def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json]) -> Step:
+    """The part as a step; words that could be read as a template go into `inputs` instead of the prompt."""
+    by_id = {other.id: other for other in parts}
+    shown = _shown(part, by_id)
+    material = "".join(f"{_label(source)}\n{{{{ steps.{source.id}.output }}}}\n\n" for source in shown)
+    said = _safely(part.text, name=f"part_{parts.index(part) + 1}", inputs=inputs)
+    if part.image:
+        context = material or "This is for: {{ inputs.task }}\n\n"
+        return ImageStep(id=part.id, kind="image", prompt=f"{said}\n\n{context}".rstrip())
+    drawn = [by_id[need] for need in part.needs if by_id[need].image]
+    pictures = "".join(f"A picture was ordered with the words: {_quoted(picture)}\n\n" for picture in drawn)
+    return LlmStep(
+        id=part.id,
+        kind="llm",
+        system=SYSTEM,
+        model=ModelNeeds(tier=part.tier),
+        prompt=f"The whole task, for context:\n{{{{ inputs.task }}}}\n\n{material}{pictures}Your part: {said}{_size(part)}",
+    )
+
+
+def _shown(part: Part, by_id: dict[str, Part]) -> list[Part]:
+    """The parts whose text goes into the prompt; a picture is no text, so what it was drawn from stands for it."""
+    shown: list[Part] = []
+    for need in part.needs:
+        source = by_id[need]
+        candidates = [by_id[deeper] for deeper in source.needs if not by_id[deeper].image] if source.image else [source]
+        shown += [candidate for candidate in candidates if candidate not in shown]
+    return shown
+
+
+def _label(source: Part) -> str:
+    if source.about is not None:
+        return f"Facts about {source.about}:"
+    words = " ".join(source.text.split())
+    if len(words) > _LABEL or _TEMPLATE.search(words):
+        return f"Result of {source.id}:"
+    return f'Result of "{words}":'
+
+
+def _quoted(picture: Part) -> str:
+    words = " ".join(picture.text.split())
+    return f'"{words}"' if _TEMPLATE.search(words) is None else f"(see step {picture.id})"
+
+
+def _size(part: Part) -> str:
+    """Groundwork is kept short: it is read by another step and by nobody else."""
+    return ", as far as the task needs them, in at most three sentences." if part.about is not None else ""
+
+
+def _safely(text: str, *, name: str, inputs: dict[str, Json]) -> str:
+    if _TEMPLATE.search(text) is None:
+        return text
+    inputs[name] = text
+    return f"{{{{ inputs.{name} }}}}"
+
+
+def _notes(task: str, parts: Sequence[Part]) -> tuple[str, ...]:
+    if len(parts) <= 1:
+        reason = (
+            f"longer than {LONGEST_CUT:,} characters" if len(task) > LONGEST_CUT else "the rules see one part in it"
+        )
+        notes = [f"Planned by rules, without a model: one step does the whole task ({reason})."]
+    else:
+        asked = sum(part.asked for part in parts)
+        added = len(parts) - asked
+        extra = f" and {added} that gather facts first" if added else ""
+        notes = [f"Planned by rules, without a model: {asked} parts of the task{extra}, linked by its words."]
+    acting = sorted({part.verb for part in parts if part.verb in EXTERNAL_VERBS})
+    if acting:
+        notes.append(
+            f"Steps that act in the world ({', '.join(acting)}) have no tool: a model can only write about them."
+        )
+    words = {word for part in parts if not part.image for word in re.findall(r"[a-z]+", part.text.lower())}
+    if missing := sorted(words & UNMAKEABLE):
+        notes.append(f"No step makes audio or video ({', '.join(missing)}): those parts are answered in words.")
+    return tuple(notes)

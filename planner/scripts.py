@@ -1,0 +1,83 @@
+"""Cuts tasks in other languages than English, only where that is sure: at numbered lists and words for "then"."""
+
+from __future__ import annotations
+
+import re
+
+from planner.clauses import Clause
+from planner.lexicon import VERBS
+from planner.masking import MASK, mask
+
+__all__ = ["is_english", "split_other"]
+
+_ENGLISH = re.compile(
+    r"(?<![\w'’-])(?:the|a|an|and|to|of|for|with|please|my|me|i|you|is|are|what|which|then|it|into|from|about|write|find|make|create)(?![\w'’-])",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    r"(?<![\w'’-])(?:der|die|das|und|ein|eine|bitte|mir|mit|le|la|les|un|une|et|du|des|pour|el|los|las|una|por|para|que|il|lo|gli|per|di|della|o|os|um|uma|em|het|een|en|van|och|att|på|i|na|się|oraz|ve|bir|için)(?![\w'’-])",
+    re.IGNORECASE,
+)
+_UNSPACED = r"然后|然後|接着|接著|随后|隨後|最后|最後に?|之后再|之後再|再把|再将|その後|次に|それから|つぎに|그런 ?다음|그다음|그 다음|마지막으로|다음으로"
+_SPACED = (
+    r"ثم|وأخير[اً]+|أخير[اً]+|بعد ذلك|ومن ثم|затем|потом|после этого|наконец|в конце|далее|потім|нарешті|"
+    r"luego|después|a continuación|por último|finalmente|puis|ensuite|enfin|après cela|dann|danach|anschließend|schließlich|zum schluss|"
+    r"poi|dopodiché|infine|depois|em seguida|por fim|daarna|vervolgens|ten slotte|sedan|därefter|slutligen|następnie|potem|na koniec|"
+    r"sonra|daha sonra|son olarak|फिर|उसके बाद|इसके बाद|अंत में|אחר כך|לבסוף|לאחר מכן"
+)
+_THEN = re.compile(
+    rf"[\s,，、;；.。]*(?:(?:und|et|y|e|и|en|och|i|ve|और|ו)\s+)?(?:{_UNSPACED}|(?<!\w)(?:{_SPACED})(?!\w))[\s,，、:：]*",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(
+    r"(?m)(?:^|(?<=[\s，。；;,:：]))\(?([0-9\u0660-\u0669\u06f0-\u06f9\uff10-\uff19\u0966-\u096f]{1,2})[.)、．）:：][ \t]*(?=\S)"
+)  # noqa: RUF001  # digits and dots of other scripts
+_CLOSING = " \t\n,，、;；.。!！:："
+
+
+def is_english(text: str) -> bool:
+    """Whether the English rules may be used: Latin letters, and English small words or, failing those, verbs."""
+    masked = mask(text).replace(MASK, "")
+    letters = [character for character in masked if character.isalpha()]
+    latin = sum(character < "\u0250" for character in letters)
+    if not letters or latin < 0.7 * len(letters):
+        return not letters
+    english, other = len(_ENGLISH.findall(masked)), len(_OTHER.findall(masked))
+    if english == other:
+        return any(word in VERBS for word in re.findall(r"[a-z]+", masked.lower()))
+    return english > other
+
+
+def split_other(text: str) -> tuple[Clause, ...]:
+    """The parts of a task in another language, each building on the one before; one part where nothing is sure."""
+    masked = mask(text)
+    parts = _listed(masked) or _sequence(masked)
+    kept = [(start, end, number) for start, end, number in parts if len(masked[start:end].strip(_CLOSING)) >= 2]
+    if len(kept) < 2:
+        kept = [(0, len(text), None)]
+    return tuple(
+        _clause(text, masked, start, end, number=number, index=index) for index, (start, end, number) in enumerate(kept)
+    )
+
+
+def _listed(masked: str) -> list[tuple[int, int, int | None]]:
+    marks = [(match, int(match[1])) for match in _ITEM.finditer(masked)]
+    if len(marks) < 2 or [number for _, number in marks] != list(range(1, len(marks) + 1)):
+        return []
+    ends = [match.start() for match, _ in marks[1:]] + [len(masked)]
+    return [(match.end(), end, number) for (match, number), end in zip(marks, ends, strict=True)]
+
+
+def _sequence(masked: str) -> list[tuple[int, int, int | None]]:
+    starts, ends = [0], []
+    for match in _THEN.finditer(masked):
+        ends.append(match.start())
+        starts.append(match.end())
+    return list(zip(starts, [*ends, len(masked)], [None] * len(starts), strict=True))
+
+
+def _clause(text: str, masked: str, start: int, end: int, *, number: int | None, index: int) -> Clause:
+    left = len(text[start:end]) - len(text[start:end].lstrip(_CLOSING))
+    said = text[start + left : end].rstrip(_CLOSING)
+    hidden = masked[start + left : start + left + len(said)]
+    return Clause(said, hidden, None, "then" if index else "none", index, number=number)
