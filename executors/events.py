@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from unified_api.types import Attempt, Quality, Usage
+from unified_api.types import Attempt, JsonObject, Quality, Usage
+from workflows.model import Workflow
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "Event",
@@ -20,6 +25,7 @@ __all__ = [
     "StepStarted",
     "StepStatus",
     "StepToken",
+    "to_json",
 ]
 
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
@@ -40,6 +46,10 @@ class RunStarted:
     at: datetime
     workflow: str
     steps: int
+    definition: Workflow | None = field(default=None, repr=False)
+    """The workflow itself, so that a record can show later what was run."""
+    inputs: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The inputs as the steps see them, defaults included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +114,39 @@ class RunFinished:
 
 
 Event: TypeAlias = RunStarted | StepStarted | StepToken | StepRetrying | StepFinished | RunFinished
+
+_NAMES: Mapping[type[Event], str] = {
+    RunStarted: "run_started",
+    StepStarted: "step_started",
+    StepToken: "step_token",
+    StepRetrying: "step_retrying",
+    StepFinished: "step_finished",
+    RunFinished: "run_finished",
+}
+
+
+def to_json(event: Event) -> JsonObject:
+    """The event as JSON: `event` names its type, times are ISO 8601, money is a decimal string.
+
+    The workflow and the inputs of `RunStarted` are left out: a reader of the stream has or may ask for them.
+    """
+    hidden = ("definition", "inputs") if isinstance(event, RunStarted) else ()
+    return {"event": _NAMES[type(event)], **{name: _plain(getattr(event, name)) for name in _names(event, *hidden)}}
+
+
+def _names(record: DataclassInstance, *hidden: str) -> list[str]:
+    return [each.name for each in fields(record) if each.name not in hidden]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in _names(value)}
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
