@@ -28,12 +28,16 @@ class Graph:
     @classmethod
     def of(cls, workflow: Workflow) -> Graph:
         """The graph of a workflow. References to steps that do not exist give no edge."""
-        return cls.from_parents({step.id: parents(step) for step in reversed(workflow.steps)}, reverse=True)
+        named: dict[str, tuple[str, ...]] = {}
+        for step in workflow.steps:
+            if step.id not in named:
+                named[step.id] = parents(step)
+        return cls.from_parents(named)
 
     @classmethod
-    def from_parents(cls, named: Mapping[str, tuple[str, ...]], *, reverse: bool = False) -> Graph:
+    def from_parents(cls, named: Mapping[str, tuple[str, ...]]) -> Graph:
         """The graph in which each id waits for the ids it names."""
-        ids = tuple(reversed(named)) if reverse else tuple(named)
+        ids = tuple(named)
         before = {one: tuple(parent for parent in named[one] if parent in named) for one in ids}
         children: dict[str, list[str]] = {one: [] for one in ids}
         for one, waits in before.items():
@@ -62,6 +66,10 @@ class Graph:
         """The ids so that each stands after its parents. Raises `ValueError` for a graph with a cycle."""
         if len(self._sorted) < len(self.ids):
             raise ValueError(f"the steps form a cycle: {' -> '.join(self.cycle() or [])}")
+        return self._sorted
+
+    def sorted_part(self) -> tuple[str, ...]:
+        """As `order`, without the steps that wait for a cycle."""
         return self._sorted
 
     def cycle(self) -> list[str] | None:

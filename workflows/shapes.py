@@ -1,0 +1,186 @@
+"""What a JSON Schema says about a value that is not there yet: its types, its fields, its items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.references import Path
+from workflows.validation import resolve
+
+__all__ = ["ANY", "Absent", "Shape", "of_value"]
+
+_MOST_REFERENCES = 20
+_BY_TYPE = {bool: "boolean", str: "string", int: "integer", float: "number", type(None): "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A field that a value of some shape cannot have."""
+
+    depth: int
+    """How many parts of the path exist."""
+    why: str
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A schema with the document its `#/...` references point into. `ANY` is the shape nothing is known of."""
+
+    schema: Any
+    root: Any
+
+    @classmethod
+    def of(cls, schema: Mapping[str, Any] | bool | None) -> Shape:
+        return ANY if schema is None else cls(schema, schema)
+
+    def alternatives(self) -> tuple[Shape, ...]:
+        """The shapes of which the value has one: itself, or the branches of an `anyOf` or `oneOf`."""
+        schema = self._resolved()
+        if isinstance(schema, dict):
+            for word in ("anyOf", "oneOf"):
+                if isinstance(branches := schema.get(word), list):
+                    return tuple(one for branch in branches for one in Shape(branch, self.root).alternatives())
+        return (Shape(schema, self.root),)
+
+    def _resolved(self) -> Any:
+        schema = self.schema
+        for _ in range(_MOST_REFERENCES):
+            if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
+                return schema
+            schema = resolve(schema["$ref"], self.root)
+        return True
+
+    def types(self) -> frozenset[str] | None:
+        """The JSON types the value may have, None when it may have any. An integer is also a number."""
+        found: set[str] = set()
+        for one in self.alternatives():
+            types = _own_types(one.schema)
+            if types is None:
+                return None
+            found |= types
+        return frozenset(found)
+
+    def follow(self, path: Path) -> Shape | Absent:
+        """The shape at a path inside the value, or why the path cannot exist."""
+        shape = self
+        for depth, part in enumerate(path):
+            found = shape.child(part)
+            if isinstance(found, Absent):
+                return Absent(depth, found.why, found.allowed)
+            shape = found
+        return shape
+
+    def child(self, part: str | int) -> Shape | Absent:
+        """The shape of a field or an item. Absent only when no alternative can have it."""
+        absent: list[Absent] = []
+        found: list[Shape] = []
+        for one in self.alternatives():
+            child = _field(one, part) if isinstance(part, str) else _item(one, part)
+            if isinstance(child, Absent):
+                absent.append(child)
+            else:
+                found.append(child)
+        if not found:
+            named = [one for one in absent if one.allowed]
+            return (named or absent or [Absent(0, "there is no such value")])[0]
+        if len(found) == 1:
+            return found[0]
+        return Shape({"anyOf": [one.schema for one in found]}, self.root)
+
+
+ANY = Shape(schema=True, root=True)
+
+
+def _own_types(schema: Any) -> frozenset[str] | None:
+    if not isinstance(schema, dict):
+        return None
+    if "const" in schema:
+        return frozenset({_type_of(schema["const"])})
+    if isinstance(schema.get("enum"), list):
+        return frozenset(_type_of(one) for one in schema["enum"])
+    types = schema.get("type")
+    if isinstance(types, str):
+        return frozenset({types})
+    if isinstance(types, list):
+        return frozenset(str(one) for one in types)
+    return None
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    return _BY_TYPE.get(type(value), "array")
+
+
+def _field(shape: Shape, name: str) -> Shape | Absent:
+    schema = shape.schema
+    types = _own_types(schema)
+    if types is not None and "object" not in types:
+        return Absent(0, f"it is {_list(types)}, which has no fields")
+    if not isinstance(schema, dict) or "allOf" in schema:
+        return ANY
+    properties = schema.get("properties")
+    if isinstance(properties, dict) and name in properties:
+        return Shape(properties[name], shape.root)
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        return Shape(others, shape.root)
+    # Without a word about other fields JSON Schema allows any; but nothing promises them, so a reference to one
+    # is a slip of the pen in every case seen.
+    if not isinstance(properties, dict) or not properties or others is True or "patternProperties" in schema:
+        return ANY
+    return Absent(0, f"its fields are {', '.join(map(repr, properties))}", tuple(properties))
+
+
+def _item(shape: Shape, number: int) -> Shape | Absent:
+    schema = shape.schema
+    types = _own_types(schema)
+    if types is not None and not types & {"array", "object"}:
+        return Absent(0, f"it is {_list(types)}, which has no items")
+    if not isinstance(schema, dict) or "allOf" in schema:
+        return ANY
+    first = schema.get("prefixItems")
+    if isinstance(first, list) and 0 <= number < len(first):
+        return Shape(first[number], shape.root)
+    if isinstance(items := schema.get("items"), dict) and types == {"array"}:
+        return Shape(items, shape.root)
+    return ANY
+
+
+def _list(types: frozenset[str]) -> str:
+    nouns = {"string": "text", "integer": "a number", "number": "a number", "boolean": "true or false", "null": "null"}
+    nouns |= {"object": "an object", "array": "a list"}
+    return " or ".join(sorted({nouns.get(one, one) for one in types}))
+
+
+def describe(shape: Shape) -> str:
+    """The shape in words: `a list`, `text or null`."""
+    types = shape.types()
+    return "anything" if types is None else _list(types)
+
+
+def fits(actual: Shape, wanted: Shape) -> bool:
+    """Whether a value of one shape may stand where another is wanted; false only when it never can."""
+    have, want = actual.types(), wanted.types()
+    if have is None or want is None:
+        return True
+    return bool(_widened(have) & _widened(want))
+
+
+def _widened(types: frozenset[str]) -> frozenset[str]:
+    return types | {"number", "integer"} if types & {"number", "integer"} else types
+
+
+def of_value(value: Any) -> dict[str, Any]:
+    """The schema of a value that is known."""
+    if isinstance(value, dict):
+        properties = {key: of_value(one) for key, one in value.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+    if isinstance(value, list | tuple):
+        return {"type": "array", "prefixItems": [of_value(one) for one in value]}
+    return {"type": _type_of(value)}
+
+
