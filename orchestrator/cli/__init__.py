@@ -1,0 +1,17 @@
+"""The command `orchestrate`: one module per command, results on stdout, words for people on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line (default `sys.argv`) and give its exit status.
+
+    0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
+    """
+    from orchestrator.cli import app
+
+    return app.main(argv)

@@ -1,0 +1,58 @@
+"""`orchestrate check`: says everything that is wrong with a workflow file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import console
+from orchestrator.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from orchestrator.cli.launch import Launch
+    from orchestrator.orchestrator import Orchestrator
+    from workflows.findings import Finding
+
+__all__ = ["check"]
+
+
+def check(
+    file: Annotated[str, typer.Argument(help="A workflow file, a name from the library, or - for standard input.")],
+    as_json: JsonOption = False,
+) -> int:
+    """Check a workflow without running it: every problem at once, with its place and its mend.
+
+    Exit status 0 if it may run, 1 if it may not.
+
+    \b
+    Examples:
+      orchestrate check plan.json
+      orchestrate check - --json < plan.json
+    """
+    from orchestrator.cli import launch
+    from orchestrator.cli.reading import workflow_source
+    from orchestrator.shapes import check_shape
+    from workflows.findings import has_errors
+
+    source = workflow_source(file)
+
+    async def work(orchestrator: Orchestrator, _: Launch) -> int:
+        findings = orchestrator.check(source)
+        if as_json:
+            console.print_json(check_shape(findings))
+        show_findings(file, findings)
+        return 1 if has_errors(findings) else 0
+
+    return launch.perform(work, launch.Launch(as_json=as_json))
+
+
+def show_findings(name: str, findings: tuple[Finding, ...]) -> None:
+    from workflows.findings import has_errors
+
+    for finding in findings:
+        console.say(str(finding), style="red" if finding.severity == "error" else "yellow")
+    errors = sum(finding.severity == "error" for finding in findings)
+    verdict = f"{name}: {errors} to mend" if has_errors(findings) else f"{name}: fine"
+    warnings = len(findings) - errors
+    console.say(verdict + (f", {warnings} to consider" if warnings else ""), style="bold")

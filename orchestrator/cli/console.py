@@ -1,0 +1,60 @@
+"""Where output goes: results to stdout, everything for people to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["interactive", "json_text", "live", "print_json", "print_result", "say", "stderr"]
+
+
+@cache
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    # A pipe or a file has no width: lines there are never folded.
+    width = None if stream.isatty() else 200
+    return Console(file=stream, highlight=False, emoji=False, width=width)
+
+
+def stderr() -> Console:
+    """The console for people; it heeds NO_COLOR and, where it is no terminal, writes plain lines."""
+    return _console(sys.stderr)
+
+
+def say(text: str = "", *, style: str | None = None) -> None:
+    """A line for people. `text` is shown as it is: brackets are no markup."""
+    stderr().print(text, style=style, markup=False, soft_wrap=not live())
+
+
+def print_result(text: str) -> None:
+    """A result, byte for byte, ended by a newline."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def json_text(value: object) -> str:
+    """JSON in any script's own letters, indented for reading, ended by a newline."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    print_result(json_text(value))
+
+
+def interactive() -> bool:
+    """Whether a person can be asked: both ends are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def live() -> bool:
+    """Whether lines on stderr may be drawn over."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

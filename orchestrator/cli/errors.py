@@ -1,0 +1,147 @@
+"""The border of every command: what went wrong becomes one message on stderr and an exit status."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import ParamSpec
+
+import typer
+
+from orchestrator.cli import console
+
+__all__ = ["INTERRUPTED", "CommandError", "Explanation", "bordered", "explain", "show_tracebacks"]
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count."""
+
+ISSUES = "the project's issue tracker"
+P = ParamSpec("P")
+
+
+class CommandError(Exception):
+    """A command cannot go on. `status` 2 means that the command line itself must change."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a person is told about an error."""
+
+    message: str
+    status: int = 1
+    expected: bool = True
+    """Whether it is one of the errors that a user can mend; anything else is ours to mend."""
+
+
+def bordered(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Wraps a command: its int is the exit status, its exceptions become one message each."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            status = command(*args, **kwargs) or 0
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            console.say("Interrupted.", style="yellow")
+            status = INTERRUPTED
+        except BrokenPipeError:
+            # The reader of a pipe left (`| head`): its right; the interpreter must not complain at exit either.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # lives until the exit
+            status = 0
+        except Exception as error:  # noqa: BLE001  # the outermost border: a traceback helps no user
+            status = _report(error)
+        raise typer.Exit(status)
+
+    return guarded
+
+
+_DEBUGGING: ContextVar[bool] = ContextVar("debugging", default=False)
+
+
+def show_tracebacks(wanted: bool) -> None:
+    _DEBUGGING.set(wanted)
+
+
+def _report(error: Exception) -> int:
+    if _DEBUGGING.get():
+        import traceback
+
+        traceback.print_exception(error)
+    explanation = explain(error)
+    console.say(f"Error: {explanation.message}", style="red")
+    if not explanation.expected and not _DEBUGGING.get():
+        console.say(
+            f"This is a bug. Please report it to {ISSUES} with the output of `orchestrate doctor`; "
+            "`orchestrate --debug ...` shows the traceback.",
+            style="dim",
+        )
+    return explanation.status
+
+
+def explain(error: BaseException) -> Explanation:
+    """The message and exit status for `error`, whatever it is."""
+    error = _leaf(error)
+    if isinstance(error, CommandError):
+        return Explanation(str(error), error.status)
+    clash = _clash(error)
+    if clash is not None:
+        return clash
+    if isinstance(error, _typed()):
+        return Explanation(str(error))
+    if isinstance(error, OSError):
+        return Explanation(_os_words(error))
+    return Explanation(f"{type(error).__name__}: {error}", expected=False)
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The first real error of (nested) groups, which structured concurrency wraps around."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _clash(error: BaseException) -> Explanation | None:
+    if not isinstance(error, ImportError | AttributeError):
+        return None
+    from orchestrator.clash import clashes
+
+    broken = [clash for clash in clashes() if clash.broken]
+    if not broken:
+        return None
+    lines = [f"{clash.message}. {clash.fix}" for clash in broken]
+    return Explanation("\n".join([*lines, "`orchestrate doctor` looks at the whole installation."]))
+
+
+def _typed() -> tuple[type[BaseException], ...]:
+    from executors.inputs import InputError
+    from executors.record import RecordError
+    from executors.tools import ToolDefinitionError
+    from orchestrator.sources import WorkflowNotFoundError
+    from planner.types import PlanError, TaskError
+    from unified_api.errors import GatewayError
+    from workflows.findings import WorkflowError
+
+    return (
+        GatewayError,
+        InputError,
+        PlanError,
+        RecordError,
+        TaskError,
+        ToolDefinitionError,
+        WorkflowError,
+        WorkflowNotFoundError,
+    )
+
+
+def _os_words(error: OSError) -> str:
+    place = f" {error.filename!r}" if error.filename else ""
+    return f"{error.strerror or type(error).__name__}{place}"

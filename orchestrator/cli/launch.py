@@ -1,0 +1,168 @@
+"""What `run`, `plan` and `workflow run` share: opening the orchestrator, planning, running, reporting."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import anyio
+
+from orchestrator.cli import console, report, weights, words
+from orchestrator.cli.dag import show_dag
+from orchestrator.cli.errors import INTERRUPTED, CommandError
+from orchestrator.cli.progress import Progress, showing
+from orchestrator.limits import Limits
+from orchestrator.orchestrator import Orchestrator
+
+if TYPE_CHECKING:
+    from executors.result import RunResult
+    from orchestrator.cli.options import Sensitivity
+    from planner.types import Plan
+    from workflows.model import Workflow
+
+__all__ = ["Launch", "Work", "execute", "limits", "perform", "planned", "print_workflow", "show_plan", "show_workflow"]
+
+
+@dataclass(slots=True)
+class Launch:
+    """What the command line asks of one run, and how far it has come."""
+
+    limits: Limits = field(default_factory=Limits)
+    out: Path | None = None
+    as_json: bool = False
+    yes: bool = False
+    progress: Progress | None = None
+    """Set once steps run; what Ctrl-C tells about."""
+
+
+Work = Callable[[Orchestrator, Launch], Awaitable[int]]
+
+
+def limits(
+    budget: float | None, deadline: float | None, sensitivity: Sensitivity | None, max_parallel: int | None
+) -> Limits:
+    return Limits(
+        budget_usd=budget,
+        deadline_s=deadline,
+        sensitivity=None if sensitivity is None else sensitivity.value,
+        max_parallel=max_parallel,
+    )
+
+
+def perform(
+    work: Work,
+    launch: Launch,
+    *,
+    model: str | None = None,
+    planner: Literal["model", "rules"] | None = None,
+    offer: bool = False,
+) -> int:
+    """Opens an orchestrator, does the work, and gives the exit status; Ctrl-C ends it cleanly.
+
+    With `offer` the embedded model's weights are offered first where nothing else can answer.
+    """
+
+    async def whole() -> int:
+        orchestrator = Orchestrator(model=model, planner=planner)
+        async with orchestrator:
+            if not (offer and weights.wanted(orchestrator)):
+                return await work(orchestrator, launch)
+        if not weights.offer(orchestrator.settings.cache_dir, yes=launch.yes):
+            raise CommandError(report.REAL_MODEL)
+        async with orchestrator:
+            return await work(orchestrator, launch)
+
+    try:
+        return anyio.run(whole)
+    except KeyboardInterrupt:
+        progress = launch.progress
+        report.show_interrupted(progress.finished if progress else (), run_id=progress.run_id if progress else None)
+        return INTERRUPTED
+
+
+async def planned(orchestrator: Orchestrator, task: str, launch: Launch) -> Plan:
+    """The plan for the task, with what goes on shown meanwhile."""
+    live = console.live()
+    status = console.stderr().status("Planning ...") if live else nullcontext()
+    with status as spinner:
+
+        def tell(text: str) -> None:
+            line = words.one_line(text, width=200)
+            if spinner is not None:
+                spinner.update(line)
+            else:
+                console.say(line, style="dim")
+
+        return await orchestrator.plan(task, limits=launch.limits, on_progress=tell)
+
+
+def show_workflow(workflow: Workflow) -> None:
+    """A workflow that somebody wrote, as a graph."""
+    console.say(f"Workflow {workflow.name}: {words.plural(len(workflow.steps), 'step')}", style="bold")
+    if workflow.description:
+        console.say(f"  {words.clean(workflow.description)}", style="dim")
+    show_dag(workflow)
+
+
+def show_plan(plan: Plan) -> None:
+    """The plan as a graph, and who made it."""
+    makers = {
+        "model": f"planned by {plan.model}",
+        "library": "a ready workflow of the library, chosen without a model",
+        "rules": "planned by the rules, without a model",
+    }
+    steps = words.plural(len(plan.workflow.steps), "step")
+    console.say(f"Plan {plan.workflow.name}: {steps}, {makers[plan.planner]}", style="bold")
+    for note in plan.notes:
+        console.say(f"  {words.clean(note)}", style="dim")
+    show_dag(plan.workflow)
+
+
+async def execute(
+    orchestrator: Orchestrator,
+    workflow: Workflow,
+    inputs: Mapping[str, Any],
+    launch: Launch,
+    *,
+    plan: Plan | None = None,
+) -> int:
+    """Runs the workflow with its progress shown, prints the result, and gives the exit status."""
+    with showing(workflow) as progress:
+        launch.progress = progress
+        result = await orchestrator.run(workflow, inputs=inputs, limits=launch.limits, on_event=progress)
+    folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
+    _show(result, workflow, launch, folder=folder, plan=plan)
+    return 0 if result.status == "succeeded" else 1
+
+
+def _show(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path, plan: Plan | None) -> None:
+    planning = plan.cost_usd if plan is not None else Decimal(0)
+    if launch.as_json:
+        from orchestrator.shapes import run_shape
+
+        total = None if planning is None or result.cost_usd is None else planning + result.cost_usd
+        console.print_json(run_shape(replace(result, cost_usd=total), workflow))
+        if launch.out is not None:
+            report.show_images(result.outputs, folder=folder)
+    else:
+        report.show_outputs(result.outputs, folder=folder)
+    report.show_steps(result.steps)
+    report.show_totals(
+        result.steps,
+        status=result.status,
+        cost=result.cost_usd,
+        seconds=result.seconds,
+        run_id=result.run_id,
+        planning=planning,
+    )
+    report.show_remarks(result.steps, error=result.error)
+
+
+def print_workflow(workflow: Workflow) -> None:
+    from orchestrator.shapes import workflow_shape
+
+    console.print_json(workflow_shape(workflow))

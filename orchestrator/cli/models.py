@@ -1,0 +1,108 @@
+"""`orchestrate models`: which models there are, and the embedded one's weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from orchestrator.cli import console
+from orchestrator.cli.errors import CommandError, bordered
+from orchestrator.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from orchestrator.cli.launch import Launch
+    from orchestrator.orchestrator import Orchestrator
+    from unified_api.models import Model
+
+__all__ = ["build", "list_models", "pull_models"]
+
+HELP = "List the models that can be called, or fetch the embedded one."
+
+
+def build(markup: Literal["rich"] | None) -> typer.Typer:
+    app = typer.Typer(help=HELP, rich_markup_mode=markup, invoke_without_command=True, callback=_default)
+    app.command("list")(bordered(list_models))
+    app.command("pull")(bordered(pull_models))
+    return app
+
+
+def _default(context: typer.Context, as_json: JsonOption = False) -> None:
+    if context.invoked_subcommand is None:
+        bordered(list_models)(as_json=as_json)
+
+
+def list_models(
+    every: Annotated[bool, typer.Option("--all", "-a", help="Also those that lack a key or their weights.")] = False,
+    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only this provider's.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """List the models that can be called now, with abilities, context size, prices and data policy.
+
+    \b
+    Examples:
+      orchestrate models
+      orchestrate models list --all --provider openai
+      orchestrate models list --json
+    """
+    from orchestrator.cli import launch
+    from orchestrator.shapes import model_shape
+
+    async def work(orchestrator: Orchestrator, _: Launch) -> int:
+        known = [model for model in orchestrator.models() if provider in {None, model.provider}]
+        shown = [model for model in known if every or as_json or model.ready]
+        if as_json:
+            console.print_json([model_shape(model) for model in shown])
+        else:
+            _show(shown, hidden=len(known) - len(shown))
+        return 0
+
+    return launch.perform(work, launch.Launch(as_json=as_json))
+
+
+def _show(models: list[Model], *, hidden: int) -> None:
+    for model in models:
+        facts = [", ".join(sorted(model.capabilities)), _context(model), _prices(model)]
+        facts += [f"clearance {model.data_policy.clearance}", f"quality {model.quality}" if model.quality else ""]
+        facts += [f"not ready: {model.missing}" if not model.ready else ""]
+        console.print_result(f"{model.id:<44} {'; '.join(fact for fact in facts if fact)}")
+    if hidden:
+        console.say(f"{hidden:,} more lack a key or weights: orchestrate models list --all", style="dim")
+
+
+def _context(model: Model) -> str:
+    return f"{model.context:,} tokens" if model.context else ""
+
+
+def _prices(model: Model) -> str:
+    prices = model.prices
+    if prices is None or prices.input is None:
+        return "price unknown"
+    if not prices.input and not prices.output:
+        return "free"
+    return f"${prices.input} in, ${prices.output if prices.output is not None else '?'} out per million tokens"
+
+
+def pull_models(
+    name: Annotated[str, typer.Argument(help="`local`, the embedded demo model.")] = "local",
+    verify: Annotated[bool, typer.Option("--verify", help="Hash weights that are here already once more.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the weights of the embedded model once, and check them.
+
+    \b
+    Example:
+      orchestrate models pull local
+    """
+    from orchestrator.cli.weights import pull
+    from unified_api.settings import Settings
+
+    if name != "local":
+        raise CommandError(
+            f"only 'local' can be pulled, not {name!r}: other models are called where they are", status=2
+        )
+    path = pull(Settings.load().cache_dir, verify=verify)
+    if as_json:
+        console.print_json({"path": str(path), "ok": True})
+    else:
+        console.say(f"The embedded model is ready: {path}")

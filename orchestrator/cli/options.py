@@ -1,0 +1,92 @@
+"""The options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BudgetOption",
+    "ConfigOption",
+    "DeadlineOption",
+    "InputOption",
+    "JsonOption",
+    "MaxParallelOption",
+    "ModelOption",
+    "OutOption",
+    "PlannerChoice",
+    "PlannerOption",
+    "Sensitivity",
+    "SensitivityOption",
+    "TaskArgument",
+    "YesOption",
+]
+
+
+class PlannerChoice(StrEnum):
+    """Who plans."""
+
+    MODEL = "model"
+    RULES = "rules"
+
+
+class Sensitivity(StrEnum):
+    """The labels of the lattice, least first."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    RESTRICTED = "restricted"
+
+
+TaskArgument = Annotated[
+    str | None,
+    typer.Argument(help="The task in plain words; - or nothing reads it from standard input.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="Plan with this model and run the llm steps on it: provider/model, route/NAME or auto."
+    ),
+]
+PlannerOption = Annotated[
+    PlannerChoice | None,
+    typer.Option("--planner", help="Who plans: a model, or the rules. Default: a model if a real one is ready."),
+]
+MaxParallelOption = Annotated[
+    int | None, typer.Option("--max-parallel", "-j", min=1, max=10_000, help="Steps that may run at one time.")
+]
+BudgetOption = Annotated[
+    float | None, typer.Option("--budget", min=0, max=1_000_000, help="US dollars the whole run may cost.")
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option("--deadline", min=0.001, max=604_800, help="Seconds the whole run may take.")
+]
+SensitivityOption = Annotated[
+    Sensitivity | None,
+    typer.Option("--sensitivity", help="The label of everything in the run; less cleared providers are not asked."),
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="KEY=VALUE",
+        help="A value for an input, typed by the input's schema; KEY=@FILE reads a file, KEY=- standard input.",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", file_okay=False, help="Folder for images that the run makes (default: the data folder)."),
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Answer yes to questions, such as fetching the embedded model's weights.")
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", dir_okay=False, help="This orchestrator.toml instead of the one that would be found."),
+]

@@ -1,0 +1,148 @@
+"""Shows how a run ended: its outputs on stdout; its steps, the totals and what to know about them on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli import console, words
+from orchestrator.images import SavedImage, save_images
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from executors.events import StepError, StepFinished
+
+__all__ = [
+    "REAL_MODEL",
+    "show_images",
+    "show_interrupted",
+    "show_outputs",
+    "show_remarks",
+    "show_steps",
+    "show_totals",
+    "steps_table",
+]
+
+REAL_MODEL = (
+    "To use a real model: export OPENAI_API_KEY=..., or name any OpenAI-compatible server in orchestrator.toml:\n"
+    '  [providers.mine]\n  base_url = "http://127.0.0.1:11434/v1"'
+)
+STYLES = {"succeeded": "green", "failed": "red"}
+
+
+def show_outputs(outputs: Mapping[str, object], *, folder: Path) -> None:
+    """Prints the outputs; a single one alone, several under their names. Images are files in `folder`."""
+    from orchestrator.shapes import jsonable
+
+    replaced, saved = save_images(outputs, folder)
+    for name, value in replaced.items():
+        text = value if isinstance(value, str) else console.json_text(jsonable(value))
+        console.print_result(text if len(replaced) == 1 else f"# {name}\n\n{text.rstrip()}\n")
+    _name_images(saved)
+
+
+def show_images(outputs: Mapping[str, object], *, folder: Path) -> None:
+    """Writes the images among the outputs into `folder` and says where."""
+    _name_images(save_images(outputs, folder)[1])
+
+
+def _name_images(saved: Iterable[SavedImage]) -> None:
+    for image in saved:
+        remark = "a placeholder, nothing was drawn" if image.placeholder else "image"
+        console.say(f"{image.name}: {image.place} ({remark})")
+
+
+def show_steps(steps: Iterable[StepFinished]) -> None:
+    console.stderr().print(steps_table(steps))
+
+
+def steps_table(steps: Iterable[StepFinished]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("step", "status", "model", "provider", "quality", "seconds", "cost", "tokens (in + out)"):
+        justify = name in {"seconds", "cost", "tokens (in + out)"}
+        table.add_column(name, justify="right" if justify else "left", no_wrap=True, overflow="ellipsis")
+    for step in steps:
+        style = STYLES.get(step.status, "yellow")
+        table.add_row(
+            f"[bold]{step.step_id}[/bold]",
+            f"[{style}]{step.status}[/{style}]",
+            escape(words.one_line(step.model or "", width=40)),
+            step.provider or "",
+            step.quality or "",
+            f"{(step.at - step.started).total_seconds():.2f}" if step.started else "",
+            _cost(step),
+            words.tokens(step.usage),
+        )
+    return table
+
+
+def _cost(step: StepFinished) -> str:
+    if step.model is None:
+        return ""
+    # A stand-in runs inside this program, so that what it costs is nothing by nature.
+    return words.cost(step.cost_usd, local=step.quality is not None)
+
+
+def show_totals(
+    steps: Iterable[StepFinished],
+    *,
+    status: str,
+    cost: Decimal | None,
+    seconds: float | None,
+    run_id: str,
+    planning: Decimal | None = Decimal(0),
+) -> None:
+    """One line; `planning` is what making the plan cost, on top of `cost`."""
+    listed = list(steps)
+    paid = [step for step in listed if step.model is not None]
+    local = bool(paid) and all(step.quality is not None for step in paid)
+    known = [step.usage for step in listed if step.usage is not None]
+    counted = (sum(use.input_tokens or 0 for use in known), sum(use.output_tokens or 0 for use in known))
+    spent = words.cost(cost, local=local or not paid)
+    if planning is None or planning > 0:
+        spent += f" + planning {words.cost(planning)}"
+    took = "" if seconds is None else f" in {words.seconds(seconds)}"
+    style = "bold green" if status == "succeeded" else "bold red"
+    console.say(
+        f"{status.capitalize()}: {words.plural(len(listed), 'step')}{took}, cost {spent}, "
+        f"{counted[0]:,} + {counted[1]:,} tokens; run {run_id}",
+        style=style,
+    )
+
+
+def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = None) -> None:
+    """What a person must know to trust the result: failures, and stand-ins that were used."""
+    listed = list(steps)
+    for step in listed:
+        if step.error is not None and step.status != "cancelled":
+            console.say(f"{step.step_id}: {words.clean(step.error.message)}", style="red")
+    if error is not None and all(step.error is None or step.error.message != error.message for step in listed):
+        console.say(f"Error: {words.clean(error.message)}", style="red")
+    demo = sorted({step.model or "" for step in listed if step.quality == "demo"})
+    drawn = [step.step_id for step in listed if step.quality == "placeholder"]
+    if demo:
+        console.say(
+            f"Quality demo: written by {', '.join(demo)}, a tiny offline model. Do not rely on it.", style="yellow"
+        )
+    if drawn:
+        console.say(f"Quality placeholder: {', '.join(drawn)} made no real result.", style="yellow")
+    if demo or drawn:
+        console.say(REAL_MODEL, style="dim")
+
+
+def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None) -> None:
+    """After Ctrl-C: what was done, and where it is kept."""
+    listed = list(finished)
+    done = [step.step_id for step in listed if step.status == "succeeded"]
+    console.say("Interrupted.", style="yellow")
+    if run_id is None:
+        return
+    if listed:
+        show_steps(listed)
+    console.say(f"Finished before that: {', '.join(done) or 'nothing'}. `orchestrate runs show {run_id}` shows it.")

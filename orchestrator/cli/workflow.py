@@ -1,0 +1,133 @@
+"""`orchestrate workflow`: runs, lists and shows workflows of the library and of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from orchestrator.cli import console, words
+from orchestrator.cli.errors import bordered
+from orchestrator.cli.options import (
+    BudgetOption,
+    DeadlineOption,
+    InputOption,
+    JsonOption,
+    MaxParallelOption,
+    ModelOption,
+    OutOption,
+    SensitivityOption,
+    YesOption,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.cli.launch import Launch
+    from orchestrator.orchestrator import Orchestrator
+    from workflows.model import Workflow
+
+__all__ = ["build", "list_workflows", "run_workflow", "show_workflow"]
+
+HELP = "Run, list and show workflows: those of the library by name, your own by file."
+WorkflowArgument = Annotated[str, typer.Argument(help="A name from the library, a workflow file, or -.")]
+
+
+def build(markup: Literal["rich"] | None) -> typer.Typer:
+    app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=markup)
+    app.command("run")(bordered(run_workflow))
+    app.command("list")(bordered(list_workflows))
+    app.command("show")(bordered(show_workflow))
+    return app
+
+
+def run_workflow(
+    workflow: WorkflowArgument,
+    inputs: InputOption = None,
+    model: ModelOption = None,
+    max_parallel: MaxParallelOption = None,
+    budget: BudgetOption = None,
+    deadline: DeadlineOption = None,
+    sensitivity: SensitivityOption = None,
+    out: OutOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Run a workflow with the inputs that you give.
+
+    \b
+    Examples:
+      orchestrate workflow run research-brief --input topic="tidal power"
+      orchestrate workflow run plan.json --input text=@letter.txt --input 'tags=["a", "b"]' --json
+      cat letter.txt | orchestrate workflow run long-document-summary --input document=-
+    """
+    from orchestrator.cli import launch
+    from orchestrator.cli.errors import CommandError
+    from orchestrator.cli.reading import read_text, workflow_source
+    from orchestrator.inputs import InputSyntaxError, parse_inputs
+    from orchestrator.sources import load
+
+    loaded = load(workflow_source(workflow))
+    if model is not None:
+        from orchestrator.limits import on_model
+
+        loaded = on_model(loaded, model)
+    try:
+        values = parse_inputs(inputs or (), loaded.inputs, read=read_text)
+    except InputSyntaxError as error:
+        raise CommandError(str(error), status=2) from error
+    wish = launch.Launch(
+        limits=launch.limits(budget, deadline, sensitivity, max_parallel), out=out, as_json=as_json, yes=yes
+    )
+
+    async def work(orchestrator: Orchestrator, launched: Launch) -> int:
+        launch.show_workflow(loaded)
+        return await launch.execute(orchestrator, loaded, values, launched)
+
+    needs_model = any(step.kind == "llm" for step in loaded.steps)
+    return launch.perform(work, wish, model=model, offer=needs_model and model is None)
+
+
+def list_workflows(as_json: JsonOption = False) -> None:
+    """List the workflows of the library.
+
+    \b
+    Example:
+      orchestrate workflow list
+    """
+    from workflows import library
+
+    found = library.summaries()
+    if as_json:
+        from orchestrator.shapes import jsonable
+
+        console.print_json(jsonable(found))
+        return
+    for summary in found:
+        console.print_result(f"{summary.name:<24} {summary.description}")
+        console.print_result(f"{'':<24} {words.plural(summary.steps, 'step')}; inputs: {', '.join(summary.inputs)}")
+
+
+def show_workflow(workflow: WorkflowArgument, as_json: JsonOption = False) -> None:
+    """Show a workflow: its file on standard output; its graph and inputs on standard error, unless --json is given.
+
+    \b
+    Examples:
+      orchestrate workflow show research-brief
+      orchestrate workflow show research-brief --json > mine.json
+    """
+    from orchestrator.cli import launch
+    from orchestrator.cli.reading import workflow_source
+    from orchestrator.sources import load
+
+    loaded = load(workflow_source(workflow))
+    if not as_json:
+        launch.show_workflow(loaded)
+        _show_inputs(loaded)
+    launch.print_workflow(loaded)
+
+
+def _show_inputs(workflow: Workflow) -> None:
+    for name, schema in workflow.inputs.items():
+        kind = schema.get("type", "anything")
+        optional = f", default {words.one_line(str(schema['default']), width=60)!r}" if "default" in schema else ""
+        described = f"  {words.clean(str(schema['description']))}" if "description" in schema else ""
+        console.say(f"  --input {name}=...  ({kind}{optional}){described}")

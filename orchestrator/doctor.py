@@ -1,0 +1,221 @@
+"""Looks at an installation and says what works, what does not and how to mend it.
+
+Everything is imported inside the check that needs it: the doctor must still speak when the patient is broken.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.clash import DISTRIBUTION, clashes
+
+if TYPE_CHECKING:
+    from unified_api.settings import Settings
+
+__all__ = ["Diagnosis", "examine"]
+
+Verdict = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What one check found."""
+
+    name: str
+    verdict: Verdict = "ok"
+    message: str
+    fix: str | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    """Names and versions, for a report."""
+
+
+async def examine() -> tuple[Diagnosis, ...]:
+    """Every diagnosis, in an order that goes from the ground up. Never raises."""
+    found = [await _safely(name, check) for name, check in _CHECKS.items()]
+    return tuple(diagnosis for group in found for diagnosis in group)
+
+
+async def _safely(name: str, check: Callable[[], Awaitable[list[Diagnosis]]]) -> list[Diagnosis]:
+    try:
+        return await check()
+    except Exception as error:  # noqa: BLE001  # one broken part must not hide the others
+        return [
+            Diagnosis(
+                name=name,
+                verdict="error",
+                message=f"this could not be looked at ({type(error).__name__}: {error})",
+                fix="Mend what is reported above first.",
+            )
+        ]
+
+
+async def _python() -> list[Diagnosis]:
+    version = platform.python_version()
+    facts = {"python": version, "platform": platform.platform(), "prefix": sys.prefix}
+    return [Diagnosis(name="python", message=f"Python {version} on {platform.system()}", facts=facts)]
+
+
+async def _names() -> list[Diagnosis]:
+    found = clashes()
+    if not found:
+        return [Diagnosis(name="import names", message="every package is ours")]
+    return [
+        Diagnosis(
+            name="import names",
+            verdict="error" if clash.broken else "warning",
+            message=clash.message,
+            fix=clash.fix,
+            facts={"package": clash.package, "found": str(clash.found)},
+        )
+        for clash in found
+    ]
+
+
+async def _packages() -> list[Diagnosis]:
+    try:
+        own = metadata.version(DISTRIBUTION)
+        required = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return [
+            Diagnosis(
+                name="packages",
+                verdict="warning",
+                message=f"{DISTRIBUTION} is not installed here",
+                fix="Run: pip install .",
+            )
+        ]
+    versions = {DISTRIBUTION: own}
+    missing = []
+    for name, extra in _requirements(required):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            if extra is None:
+                missing.append(name)
+    if missing:
+        fix = f"Run: pip install --force-reinstall {DISTRIBUTION}"
+        return [
+            Diagnosis(
+                name="packages", verdict="error", message=f"missing: {', '.join(missing)}", fix=fix, facts=versions
+            )
+        ]
+    return [Diagnosis(name="packages", message=f"{DISTRIBUTION} {own}, all it needs is installed", facts=versions)]
+
+
+def _requirements(lines: list[str]) -> Iterator[tuple[str, str | None]]:
+    """Name and extra of each requirement line (PEP 508); those of our test tools do not matter."""
+    for line in lines:
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", line)
+        if name is not None and (extra is None or extra[1] == "local"):
+            yield name[0], extra[1] if extra else None
+
+
+async def _settings() -> list[Diagnosis]:
+    from unified_api.catalog import Catalog
+    from unified_api.errors import ConfigurationError
+    from unified_api.settings import Settings
+
+    try:
+        settings = Settings.load()
+        Catalog(settings)
+    except ConfigurationError as error:
+        return [
+            Diagnosis(name="orchestrator.toml", verdict="error", message=str(error), fix="Mend the place it names.")
+        ]
+    if settings.path is None:
+        return [Diagnosis(name="orchestrator.toml", message="none (none is needed); defaults are in force")]
+    return [Diagnosis(name="orchestrator.toml", message=f"{settings.path} is sound")]
+
+
+async def _keys() -> list[Diagnosis]:
+    from unified_api.catalog import provider_rows
+
+    settings = _loaded()
+    if settings is None:
+        return []
+    named = sorted({row.api_key_env for row in provider_rows(settings).values() if row.api_key_env is not None})
+    present = [name for name in named if settings.environment.get(name) is not None]
+    if present:
+        return [Diagnosis(name="keys", message=f"found: {', '.join(present)}", facts=dict.fromkeys(present, "set"))]
+    fix = "Export one, such as OPENAI_API_KEY, to use real models."
+    return [Diagnosis(name="keys", verdict="warning", message="no provider's key is set", fix=fix)]
+
+
+async def _servers() -> list[Diagnosis]:
+    from unified_api.discovery import discover_local_servers
+
+    found = await discover_local_servers()
+    if not found:
+        return [Diagnosis(name="local servers", message="none answers on the usual ports")]
+    lines = {server.name: server.base_url for server in found}
+    shown = ", ".join(f"{name} at {url}" for name, url in lines.items())
+    first = next(iter(lines.items()))
+    fix = f'To use one, write into orchestrator.toml: [providers.{first[0]}] base_url = "{first[1]}"'
+    return [Diagnosis(name="local servers", message=f"found {shown}", fix=fix, facts=lines)]
+
+
+async def _embedded() -> list[Diagnosis]:
+    from unified_api.local import missing
+
+    settings = _loaded()
+    if settings is None:
+        return []
+    lacking = missing(settings.cache_dir)
+    if not lacking:
+        return [Diagnosis(name="embedded models", message="ready (demo quality)")]
+    return [
+        Diagnosis(name="embedded models", verdict="warning", message=f"{name}: {what}", fix=_command(what))
+        for name, what in lacking.items()
+    ]
+
+
+def _command(lacking: str) -> str:
+    return f"Run: {lacking.partition(': ')[2]}"
+
+
+async def _folders() -> list[Diagnosis]:
+    settings = _loaded()
+    if settings is None:
+        return []
+    return [_folder("data folder", settings.data_dir), _folder("cache folder", settings.cache_dir)]
+
+
+def _folder(name: str, path: Path) -> Diagnosis:
+    # The folder may not exist yet: looking must not make it.
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return Diagnosis(name=name, message=str(path))
+    fix = f"Make {nearest} a folder you may write in, or set ORCHESTRATOR_HOME to one that is."
+    return Diagnosis(name=name, verdict="error", message=f"{path} cannot be written", fix=fix)
+
+
+def _loaded() -> Settings | None:
+    """The settings, or None where `_settings` has said already what is wrong with them."""
+    from unified_api.errors import ConfigurationError
+    from unified_api.settings import Settings
+
+    try:
+        return Settings.load()
+    except ConfigurationError:
+        return None
+
+
+_CHECKS: dict[str, Callable[[], Awaitable[list[Diagnosis]]]] = {
+    "python": _python,
+    "import names": _names,
+    "packages": _packages,
+    "orchestrator.toml": _settings,
+    "keys": _keys,
+    "local servers": _servers,
+    "embedded models": _embedded,
+    "folders": _folders,
+}

@@ -1,0 +1,320 @@
+"""The one object users import: it plans tasks, checks workflows and runs both through one gateway."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from orchestrator.limits import Limits, limited, on_model
+from orchestrator.sources import find, load
+
+if TYPE_CHECKING:
+    from executors.events import Event
+    from executors.record import RunRecord
+    from executors.result import RunResult
+    from executors.tools import ToolRegistry
+    from orchestrator.catalog import CatalogModels
+    from planner.types import Plan
+    from unified_api.gateway import Gateway
+    from unified_api.models import Model
+    from unified_api.settings import Settings
+    from workflows.findings import Finding
+    from workflows.model import Workflow
+
+__all__ = ["Orchestrator"]
+
+Planner = Literal["model", "rules"]
+OnEvent = Callable[["Event"], None]
+
+
+class Orchestrator:
+    """Plans and runs tasks. An async context manager; safe for many runs at once.
+
+        async with Orchestrator() as orchestrator:
+            result = await orchestrator.run("Compare solar and wind power in one paragraph")
+            print(result.outputs)
+
+    `tools` are functions that workflows may call by name. `settings` (default: the user's `orchestrator.toml` and
+    environment) and `gateway` replace what would be made. `model` plans tasks and runs their llm steps unless a
+    call names another; `planner` makes the model or the rules plan. A failing run does not raise: its result says so.
+    """
+
+    def __init__(
+        self,
+        *,
+        tools: Iterable[Callable[..., Any]] = (),
+        settings: Settings | None = None,
+        gateway: Gateway | None = None,
+        model: str | None = None,
+        planner: Planner | None = None,
+    ) -> None:
+        from executors.tools import ToolRegistry
+        from unified_api.settings import Settings
+
+        self.settings = settings if settings is not None else Settings.load()
+        self.tools: ToolRegistry = ToolRegistry(tools)
+        self._given = gateway
+        self._model = model
+        self._planner = planner
+        self._stack = AsyncExitStack()
+        self._gateway: Gateway | None = None
+        self._tasks: TaskGroup | None = None
+        self._record: RunRecord | None = None
+
+    async def __aenter__(self) -> Self:
+        from executors.record import RunRecord
+        from unified_api.gateway import Gateway
+
+        if self._gateway is not None:
+            raise RuntimeError("this Orchestrator is open already: make a second one, or share this one")
+        async with AsyncExitStack() as stack:
+            gateway = self._given if self._given is not None else Gateway(self.settings)
+            self._gateway = await stack.enter_async_context(gateway)
+            self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
+            stack.callback(_close, self._record)
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()  # streams whose reader went away
+        self._gateway = self._tasks = None
+        return await self._stack.__aexit__(exc_type, exc, traceback)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway that every model call goes through. Raises RuntimeError outside `async with`."""
+        if self._gateway is None:
+            raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`, or call run_sync")
+        return self._gateway
+
+    @property
+    def runs(self) -> RunRecord:
+        """The record of every run: `runs.list_runs()`, `runs.get_run(run_id)`."""
+        from executors.record import RunRecord
+
+        if self._record is None:
+            self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
+        return self._record
+
+    def models(self) -> tuple[Model, ...]:
+        """Every model of the catalog; `ready` tells which ones can be called now."""
+        return tuple(self.gateway.catalog.models)
+
+    def check(self, workflow: Workflow | str | bytes | Mapping[str, Any] | Path) -> tuple[Finding, ...]:
+        """Every finding against a workflow, its JSON text, its JSON value or its file; errors first.
+
+        Tools and models are checked too: the tools of this object, and the catalog of its gateway.
+        """
+        from workflows.checks import check, inspect
+        from workflows.model import Workflow
+
+        if isinstance(workflow, Workflow):
+            return check(workflow, tools=self.tools.specs, models=self._models())
+        value = workflow.read_bytes() if isinstance(workflow, Path) else workflow
+        return inspect(value, tools=self.tools.specs, models=self._models()).findings
+
+    async def plan(
+        self,
+        task: str,
+        *,
+        model: str | None = None,
+        planner: Planner | None = None,
+        limits: Limits = Limits(),
+        on_progress: Callable[[str], None] | None = None,
+    ) -> Plan:
+        """A checked workflow for the task, not yet run.
+
+        `model` plans and runs the llm steps; without one the configuration decides, and the rules plan when no real
+        model is ready. `on_progress` is told in words what is going on.
+
+        Raises:
+            TaskError: the task cannot be planned as it stands.
+            PlanError: no sound plan came about.
+            GatewayError: the planning model cannot be asked.
+
+        """
+        from planner.plan import plan
+        from unified_api.errors import NoCandidateError
+
+        chosen, planner = model or self._model, planner or self._planner
+        made = await plan(
+            task,
+            gateway=self.gateway,
+            model=self._planning_model(chosen, planner),
+            tools=self.tools.specs,
+            models=self._models(),
+            policy=limits.policy(),
+            on_progress=on_progress,
+        )
+        if planner == "model" and made.planner != "model":
+            raise NoCandidateError(f"no model may plan: {' '.join(made.notes)} Ask with planner='rules' to go on.")
+        workflow = made.workflow if chosen is None else on_model(made.workflow, chosen)
+        return replace(made, workflow=self._limited(workflow, limits))
+
+    async def run(
+        self,
+        task: str | Plan | Workflow,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        limits: Limits = Limits(),
+        on_event: OnEvent | None = None,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """Plans the task, unless it is a plan or a workflow already, and runs it.
+
+        `on_event` is called in the event loop with every event; it must not block. A run that fails does not raise.
+
+        Raises:
+            WorkflowError: the workflow does not pass the checks; nothing was run.
+            InputError: the inputs do not fit the workflow.
+
+        """
+        from planner.types import Plan
+
+        subject = await self.plan(task, limits=limits) if isinstance(task, str) else task
+        planned = dict(subject.inputs) if isinstance(subject, Plan) else {}
+        workflow = subject.workflow if isinstance(subject, Plan) else subject
+        return await self._run(
+            self._limited(workflow, limits), {**planned, **(inputs or {})}, on_event=on_event, run_id=run_id
+        )
+
+    async def run_workflow(
+        self,
+        workflow: Workflow | str | Path,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        limits: Limits = Limits(),
+        on_event: OnEvent | None = None,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """Runs a workflow of the library by its name, of a file by its path, or given. Raises as `run` does."""
+        loaded = load(find(workflow)) if isinstance(workflow, str | Path) else workflow
+        if self._model is not None:
+            loaded = on_model(loaded, self._model)
+        return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, run_id=run_id)
+
+    async def stream(
+        self,
+        task: str | Plan | Workflow,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        limits: Limits = Limits(),
+    ) -> AsyncGenerator[Event, None]:
+        """The events of a run while it runs, ended by `RunFinished`.
+
+        A slow reader loses nothing; tokens may then come several in one. Leaving the loop early cancels the run
+        (at once with `contextlib.aclosing`). Raises as `run` does.
+        """
+        if self._tasks is None:
+            raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`")
+        from orchestrator.feed import EventFeed
+
+        feed = EventFeed()
+        scope = anyio.CancelScope()
+
+        async def produce() -> None:
+            error: Exception | None = None
+            with scope:
+                try:
+                    await self.run(task, inputs=inputs, limits=limits, on_event=feed.send)
+                except Exception as raised:  # noqa: BLE001  # handed to the reader, whose run it is
+                    error = raised
+            feed.close(error)
+
+        self._tasks.start_soon(produce)
+        try:
+            async for event in feed:
+                yield event
+        finally:
+            scope.cancel()
+
+    def run_sync(
+        self,
+        task: str | Plan | Workflow,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        limits: Limits = Limits(),
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
+        """`run` for code that is not async: opens this object, runs, and closes it. Raises as `run` does."""
+        if _in_event_loop():
+            raise RuntimeError("run_sync cannot be called while an event loop runs: await run(...) instead")
+
+        async def whole() -> RunResult:
+            async with self:
+                return await self.run(task, inputs=inputs, limits=limits, on_event=on_event)
+
+        return anyio.run(whole)
+
+    async def _run(
+        self, workflow: Workflow, inputs: Mapping[str, Any], *, on_event: OnEvent | None, run_id: str | None
+    ) -> RunResult:
+        from executors.runner import run
+        from workflows.findings import WorkflowError
+
+        findings = self.check(workflow)
+        # What the checks forgive because a key may come yet, the run does not: it would fail half-way.
+        blocking = tuple(found for found in findings if found.severity == "error" or found.code == "no_credentials")
+        if blocking:
+            raise WorkflowError(blocking)
+        record = self.runs
+
+        def sink(event: Event) -> None:
+            record(event)
+            if on_event is not None:
+                on_event(event)
+
+        return await run(
+            workflow,
+            inputs,
+            gateway=self.gateway,
+            tools=self.tools,
+            on_event=sink,
+            tokens=on_event is not None,
+            run_id=run_id,
+        )
+
+    def _planning_model(self, model: str | None, planner: Planner | None) -> str | None:
+        """Who is asked to plan; None is nobody, so that the rules plan."""
+        configured = self.settings.planner.model
+        if planner == "rules" or (planner is None and model is None and configured == "rules"):
+            return None
+        return model or (configured if configured != "rules" else "auto")
+
+    def _limited(self, workflow: Workflow, limits: Limits) -> Workflow:
+        return limited(workflow, limits, max_parallel=self.settings.run.max_parallel)
+
+    def _models(self) -> CatalogModels:
+        from orchestrator.catalog import CatalogModels
+
+        return CatalogModels(self.gateway.catalog)
+
+
+def _in_event_loop() -> bool:
+    try:
+        anyio.get_current_task()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _close(record: RunRecord) -> None:
+    from executors.record import RecordError
+
+    try:
+        record.close()
+    except RecordError as error:
+        # The run itself went well: its result must not be lost over its record.
+        warnings.warn(str(error), RuntimeWarning, stacklevel=2)
