@@ -1,0 +1,190 @@
+"""Asks a planner model for a plan, reads and mends the answer, and asks again about what the checks find wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from planner.faults import Examined, complete, examine, places
+from planner.form import looks_like_plan, patch_schema, plan_schema
+from planner.mend import mend
+from planner.prompt import TASK_INPUT, first_messages, repair_messages
+from planner.reading import ReadingError, read
+from planner.repair import can_patch, faulty, patched
+from planner.spending import Spending
+from planner.task import fits
+from planner.types import Plan, PlanError
+from unified_api.errors import AttemptsExhaustedError, ContextOverflowError, GatewayError, InvalidRequestError
+from unified_api.types import Json, JsonObject, Message, OutputSchema, Policy, Request, Response
+from workflows.findings import Finding
+from workflows.model import Workflow, WorkflowPolicy
+from workflows.models import ModelCatalog
+from workflows.tools import ToolSpec
+
+if TYPE_CHECKING:
+    from unified_api.gateway import Gateway
+
+__all__ = ["MAX_ROUNDS", "ModelPlanner", "UnfitModelError"]
+
+MAX_ROUNDS = 3
+"""The first question and two further ones."""
+MOST_NAMED = 10
+"""Models that a task may name and have used."""
+WORD = re.compile(r"[\w./:-]+")
+
+
+class UnfitModelError(Exception):
+    """The model may not plan; `str()` says why."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelPlanner:
+    """One planning of one task by one model or route."""
+
+    gateway: Gateway
+    model: str
+    task: str
+    tools: Mapping[str, ToolSpec]
+    models: ModelCatalog | None
+    policy: WorkflowPolicy
+    progress: Callable[[str], None]
+    structured: bool = False
+    named: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    spending: Spending = field(default_factory=Spending)
+
+    async def plan(self) -> Plan:
+        """The plan. Raises UnfitModelError, TaskError, PlanError and GatewayError."""
+        self.choose()
+        last: Examined | None = None
+        fault: Finding | None = None
+        for _ in range(MAX_ROUNDS):
+            patching = last is not None and can_patch(last.document, last.errors)
+            self.tell(last.errors if last else (), fault)
+            response = await self.ask(self.question(last if patching else None, fault), patching=patching)
+            answer, fault = self.understood(response, patching=patching)
+            if fault is not None:
+                continue
+            if patching and last is not None:
+                document = cast("JsonObject", last.document)
+                answer = patched(document, answer, named=faulty(document, last.errors))
+            last = self.examined(answer)
+            if not last.errors and last.workflow is not None:
+                return self.done(last.workflow, last.findings)
+        reasons = ((fault,) if fault else ()) + (last.errors if last else ())
+        raise self.refusal(f"no sound plan after {MAX_ROUNDS} answers of {self.spending.model}:", reasons)
+
+    def choose(self) -> None:
+        """Learns what the model or route can do. Raises UnfitModelError and TaskError."""
+        sensitivity = self.policy.sensitivity
+        candidates = self.gateway.catalog.candidates(self.model, Policy(sensitivity=sensitivity)).candidates
+        if all(one.quality is not None for one in candidates):
+            raise UnfitModelError(f"{candidates[0].id} is an offline stand-in and too small to plan")
+        contexts = [one.context for one in candidates]
+        longest = None if None in contexts else max(one for one in contexts if one is not None)
+        fits(self.task, context=longest, model=self.model)
+        self.structured = all("structured_output" in one.capabilities for one in candidates)
+        words = {word.strip(".,:;") for word in WORD.findall(self.task)}
+        telling = {word for word in words if "/" in word or re.search(r"[a-z].*\d|\d.*[a-z]", word, re.IGNORECASE)}
+        if telling:
+            ready = (one for one in self.gateway.catalog.models if one.ready and one.quality is None)
+            found = [one.id for one in ready if one.id in telling or one.name in telling]
+            self.named = tuple(found[:MOST_NAMED])
+
+    def question(self, last: Examined | None, fault: Finding | None) -> tuple[Message, ...]:
+        if last is None:
+            message = fault.message if fault else None
+            return first_messages(self.task, tools=self.tools, models=self.named, fault=message)
+        findings = last.errors if fault is None else (*last.errors, fault)
+        return repair_messages(
+            self.task,
+            document=cast("JsonObject", last.document),
+            findings=findings,
+            places=places(last.document, findings),
+            tools=self.tools,
+            models=self.named,
+        )
+
+    async def ask(self, messages: tuple[Message, ...], *, patching: bool) -> Response:
+        schema = (patch_schema if patching else plan_schema)(self.tools, models=self.named)
+        if self.structured:
+            try:
+                return await self.send(messages, OutputSchema(schema, name="correction" if patching else "plan"))
+            except GatewayError as error:
+                if not blames_request(error):
+                    raise
+                self.structured = False
+                self.notes.append(f"{self.model} refused a request with a schema, and was asked without one.")
+        return await self.send(messages, None)
+
+    async def send(self, messages: tuple[Message, ...], schema: OutputSchema | None) -> Response:
+        request = Request(model=self.model, messages=messages, output_schema=schema)
+        response = await self.gateway.chat(request, Policy(sensitivity=self.policy.sensitivity))
+        self.spending.responses.append(response)
+        if response.quality is not None:
+            raise UnfitModelError(f"{response.model} answered, an offline stand-in and too small to plan")
+        return response
+
+    def understood(self, response: Response, *, patching: bool) -> tuple[Json, Finding | None]:
+        """The document in the answer, or why there is none. Raises PlanError when the model declines."""
+        if response.refusal or response.finish_reason == "content_filter":
+            said = response.refusal or "its provider's filter stopped the answer"
+            message = f"{response.model} declines to plan this: {said.strip()[:500]}"
+            raise self.refusal(message, (fault("model_refused", message),))
+        try:
+            reading = read(response.text, wanted=looks_like_plan)
+        except ReadingError as error:
+            cut = ", and it was cut off at the length limit: write a shorter plan"
+            return None, fault("unreadable_answer", error.message + (cut if response.finish_reason == "length" else ""))
+        if not patching and not looks_like_plan(reading.value):
+            return None, fault("no_plan", 'the JSON in the answer is no plan: it has no list of "steps"')
+        self.notes += [f"Answer {self.spending.rounds}: {note}." for note in reading.notes]
+        return reading.value, None
+
+    def examined(self, answer: Json) -> Examined:
+        mended = mend(answer, tools=self.tools)
+        self.notes += [f"Mended: {note}." for note in mended.notes]
+        return examine(complete(mended.document, self.policy), tools=self.tools, models=self.models)
+
+    def done(self, workflow: Workflow, warnings: tuple[Finding, ...]) -> Plan:
+        return Plan(
+            workflow=workflow,
+            planner="model",
+            model=self.spending.model,
+            inputs={TASK_INPUT: self.task} if TASK_INPUT in workflow.inputs else {},
+            notes=(*self.notes, *(f"Warning: {one.message}." for one in warnings)),
+            rounds=self.spending.rounds,
+            cost_usd=self.spending.cost_usd,
+            usage=self.spending.usage,
+        )
+
+    def refusal(self, message: str, reasons: tuple[Finding, ...]) -> PlanError:
+        return PlanError(
+            message,
+            reasons=reasons,
+            model=self.spending.model,
+            notes=tuple(self.notes),
+            rounds=self.spending.rounds,
+            cost_usd=self.spending.cost_usd,
+            usage=self.spending.usage,
+        )
+
+    def tell(self, errors: tuple[Finding, ...], fault: Finding | None) -> None:
+        if self.spending.rounds == 0:
+            self.progress(f"asking {self.model} for a plan")
+            return
+        codes = ", ".join(sorted({one.code for one in (*errors, *((fault,) if fault else ()))}))
+        self.progress(f"asking {self.model} again: {codes}")
+        self.notes.append(f"Asked again after answer {self.spending.rounds}: {codes}.")
+
+
+def fault(code: str, message: str) -> Finding:
+    return Finding(code=code, pointer="", message=message)
+
+
+def blames_request(error: GatewayError) -> bool:
+    """Whether the provider found fault with the request itself and not with its length."""
+    cause = error.__cause__ if isinstance(error, AttemptsExhaustedError) else error
+    return isinstance(cause, InvalidRequestError) and not isinstance(cause, ContextOverflowError)
