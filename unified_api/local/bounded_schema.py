@@ -19,10 +19,10 @@ _SCHEMAS = ("items", "additionalProperties")
 
 
 def bounded(schema: JsonObject) -> JsonObject:
-    """`schema` with a limit on every open string and array: whatever satisfies the result satisfies `schema`.
+    """`schema` with a limit on every open string and array, and otherwise as it is.
 
-    A model this small repeats itself for ever inside an open array or string, and a grammar cut by the token limit is
-    not valid JSON. What the schema itself limits, or asks to be longer, stays as it is.
+    A model this small repeats itself for ever inside an open array or string, and an answer cut by the token limit is
+    not valid JSON. What the schema itself limits, or asks to be longer, stays; what it negates (`not`, `if`) too.
     """
     result: JsonObject = {key: _inner(key, value) for key, value in schema.items()}
     if _is_open(result, "string", _SHAPES_TEXT) and _at_most(result.get("minLength"), MAX_LENGTH):

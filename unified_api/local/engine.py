@@ -21,8 +21,8 @@ PARALLEL = 2
 CONTEXT = 4096
 """Tokens of prompt and answer together, for each of them."""
 
-_BATCH = 256
-"""Prompt tokens between two looks at a cancellation: at most a second of work on a slow core."""
+_BATCH = 128
+"""Prompt tokens between two looks at a cancellation: half a second of work on two slow cores."""
 _PROMPT_THREADS = 8
 _SOCKET_PATH_LIMIT = 100
 """Bytes; the system's own limit for a socket's path is 104 or 108."""

@@ -31,8 +31,10 @@ def draw(prompt: str, *, size: str | None = None) -> bytes:
     """
     width, height = _measure(size or DEFAULT_SIZE)
     words = " ".join(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", prompt).split())
-    font = max(min(width, height) * 0.045, 1.0)
-    band = font * 2.4
+    font = max(min(width, height) * 0.045, min(height * 0.13, width * 0.02), 1.0)
+    label = max(font * 0.8, min(9.0, width / 9, height / 6))  # the mark stays legible on a thumbnail
+    footer = min(label, width / 24)
+    band = max(font * 2.4, label * 1.8) if height >= 8 * font else label * 1.4
     room = max(int((height - 2 * band) * 0.9 / (font * _LINE_HEIGHT)), 1)
     lines = _fit(list(_wrap(words, width * 0.86 / font)), room)
     top = height / 2 - (len(lines) - 1) * font * _LINE_HEIGHT / 2 + font * 0.35
@@ -40,7 +42,6 @@ def draw(prompt: str, *, size: str | None = None) -> bytes:
         f'<text x="{width / 2:g}" y="{top + row * font * _LINE_HEIGHT:.1f}">{escape(line)}</text>'
         for row, line in enumerate(lines)
     )
-    label = font * 0.8
     return _PAGE.format(
         width=width,
         height=height,
@@ -50,7 +51,8 @@ def draw(prompt: str, *, size: str | None = None) -> bytes:
         band=f"{band:.1f}",
         foot=f"{height - band:.1f}",
         top_label=f"{band / 2 + label * 0.35:.1f}",
-        foot_label=f"{height - band / 2 + label * 0.35:.1f}",
+        footer=f"{footer:.1f}",
+        foot_label=f"{height - band / 2 + footer * 0.35:.1f}",
         inset=f"{font / 4:.1f}",
         frame_width=f"{width - font / 2:.1f}",
         frame_height=f"{height - font / 2:.1f}",
@@ -73,7 +75,7 @@ stroke="#8a94a6" stroke-width="{stroke}" stroke-dasharray="{dash}"/>
 <rect y="{foot}" width="{width}" height="{band}" fill="#3b4252"/>
 <g font-family="DejaVu Sans, Helvetica, Arial, sans-serif" text-anchor="middle">
 <g font-size="{label}" fill="#ffffff"><text x="{centre}" y="{top_label}" font-weight="bold">PLACEHOLDER</text>\
-<text x="{centre}" y="{foot_label}">no image model was asked - {width} x {height}</text></g>
+<text x="{centre}" y="{foot_label}" font-size="{footer}">no image model was asked - {width} x {height}</text></g>
 <g font-size="{font}" fill="#2e3440">{text}</g>
 </g>
 </svg>

@@ -12,18 +12,21 @@ __all__ = ["EXTRA_COMMAND", "missing"]
 
 EXTRA_COMMAND = "pip install 'meta-orchestrator[local]'"
 
-_CHAT, _EMBEDDINGS = "smollm2-135m-instruct", "wordllama-256"
+_CHAT, _EMBEDDINGS = "local/smollm2-135m-instruct", "local/wordllama-256"
 
 
 def missing(cache_dir: Path) -> Mapping[str, str]:
-    """Name of a local model that cannot be called -> what it lacks and the command that mends it."""
+    """Id of a local model that cannot be called -> what it lacks and the command that mends it.
+
+    What the catalog takes as its `missing`; a model that is ready is absent. Costs a few file system calls.
+    """
     lacking: dict[str, str] = {}
     if not _installed("xllamacpp"):
-        lacking[_CHAT] = f"the engine xllamacpp: {EXTRA_COMMAND}"
+        lacking[_CHAT] = f"its engine xllamacpp is not installed: {EXTRA_COMMAND}"
     elif weights.find(cache_dir) is None:
-        lacking[_CHAT] = f"the weights: {weights.PULL_COMMAND}"
+        lacking[_CHAT] = f"its weights are not downloaded yet: {weights.PULL_COMMAND}"
     if embedder.files() is None or not (_installed("numpy") and _installed("tokenizers")):
-        lacking[_EMBEDDINGS] = f"the package wordllama: {EXTRA_COMMAND}"
+        lacking[_EMBEDDINGS] = f"the package wordllama is not installed: {EXTRA_COMMAND}"
     return lacking
 
 
