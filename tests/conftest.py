@@ -1,7 +1,10 @@
-"""The tests import the packages, never the folders of tests that have the packages' names."""
+"""Lets `import workflows` in a test mean the package and not the folder `tests/workflows`."""
+
+from __future__ import annotations
 
 import sys
 
-# An editable install is found by the last finder of all. `tests` is on the path for the sake of `corpus`, and there a
-# folder `tests/workflows` would pass for the package `workflows`, so that finder goes first.
-sys.meta_path.sort(key=lambda finder: getattr(finder, "__name__", "") != "RedirectingFinder")
+# An editable install finds the packages by an import hook that stands last; `tests` is on the path for the modules
+# that tests share, so its folders, named like the packages, would be taken for them first. An ordinary install has
+# no such hook, and there the packages win without help.
+sys.meta_path.sort(key=lambda finder: getattr(finder, "__module__", "") != "editables.redirector")
