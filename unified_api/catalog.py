@@ -19,6 +19,7 @@ from unified_api.types import Attempt, Capability, Policy
 __all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
 
 _ZERO = Decimal(0)
+_CHAT: frozenset[Capability] = frozenset({"chat"})
 _KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output"})
 
 
@@ -55,6 +56,7 @@ class Catalog:
         models: Iterable[Model] = (),
         discovered: Mapping[str, tuple[str, ...]] | None = None,
         missing: Mapping[str, str] | None = None,
+        unreachable: Mapping[str, str] | None = None,
     ) -> None:
         """Collect the models of `rows` (by default: the settings' providers), and `models` before them.
 
@@ -64,6 +66,7 @@ class Catalog:
             models: ready-made models, such as scripted ones.
             discovered: provider -> model names that its server lists.
             missing: model id -> what it lacks to be ready, such as weights.
+            unreachable: provider -> why its server did not list its models.
 
         """
         settings = settings or Settings()
@@ -71,6 +74,8 @@ class Catalog:
         self._rows = provider_rows(settings) if rows is None else dict(rows)
         self._routes = settings.routes
         self._missing = missing or {}
+        self.unreachable: Mapping[str, str] = unreachable or {}
+        """Provider -> why its server did not list its models."""
         self._given = {model.id: model for model in models}
         self._served = dict(self._given)
         """What `auto` chooses from."""
@@ -116,7 +121,7 @@ class Catalog:
             NoCandidateError: it has a meaning, but nothing may serve; the message has the reason for every model.
 
         """
-        needs = policy.needs if policy.needs & _KINDS else policy.needs | {"chat"}
+        needs: frozenset[Capability] = policy.needs if policy.needs & _KINDS else policy.needs | _CHAT
         requirements = Requirements(
             needs=needs, tier=policy.tier, sensitivity=policy.sensitivity, parameters=parameters, tokens=tokens
         )
@@ -128,6 +133,9 @@ class Catalog:
         selection = select(pool, requirements, named=named)
         if not named and requirements.needs & {"embeddings"}:
             selection = _one_vector_space(selection)
+        if not named and self.unreachable:
+            silent = (Dropped(f"{provider}/*", "unreachable", why) for provider, why in self.unreachable.items())
+            selection = Selection(selection.candidates, (*selection.dropped, *silent))
         if not selection.candidates:
             raise _no_candidate(model, selection.dropped)
         return selection
@@ -161,13 +169,13 @@ class Catalog:
 
     def _advice(self, name: str) -> str:
         provider, slash, rest = name.partition("/")
-        if slash and provider not in self._rows and f"{provider}/" not in {f"{m.provider}/" for m in self.models}:
-            providers = dict.fromkeys([*self._rows, *(model.provider for model in self.models)])
+        providers = dict.fromkeys([*self._rows, *(model.provider for model in self._given.values())])
+        if slash and provider not in providers:
             near = get_close_matches(provider, providers, n=1)
             if near:
                 return f"did you mean '{near[0]}/{rest}'?"
-        near = _suggest(name, [*self._all(), *(model.name for model in self._all().values())])
-        return near or "write provider/model, and see `orchestrate models` for those there are"
+        known = [*self._all(), *(model.name for model in self._all().values())]
+        return _suggest(name, known) or "write provider/model, and see `orchestrate models` for those there are"
 
     def _check_route(self, name: str, route: Route, settings: Settings) -> None:
         for model in route.models:
@@ -197,7 +205,9 @@ class Catalog:
         if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
             missing = row.api_key_env
         priced = pricing.listing(row.base_url, name)
-        free = Prices(input=_ZERO, output=_ZERO)
+        prices = Prices(input=_ZERO, output=_ZERO) if row.free else None
+        if priced is not None and not row.free:
+            prices = priced.prices
         return Model(
             id=model_id,
             provider=provider,
@@ -206,7 +216,7 @@ class Catalog:
             capabilities=row.capabilities_of(name),
             context=(priced and priced.context) or row.context,
             tier=row.tier_of(name),
-            prices=free if row.free else priced and priced.prices,
+            prices=prices,
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
             quality=row.quality_of(name),
             unsupported=row.unsupported_by(name),

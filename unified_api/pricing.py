@@ -13,7 +13,7 @@ from unified_api.types import Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-__all__ = ["Listing", "cost", "listing", "listings"]
+__all__ = ["Listing", "cost", "listing", "listings", "plain_cost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decim
         return model.calc_price(tokens, provider).total_price
     except (LookupError, ValueError):  # usage that contradicts itself, such as more cached tokens than input
         return None
+
+
+def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
+    """US dollars by plain prices a million tokens, for models that the price data does not know."""
+    if prices is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    if prices.input is None or (prices.output is None and usage.output_tokens):
+        return None
+    return (prices.input * usage.input_tokens + (prices.output or Decimal(0)) * usage.output_tokens) / 1_000_000
 
 
 def listing(base_url: str | None, name: str) -> Listing | None:

@@ -130,9 +130,8 @@ class ProviderRow(BaseModel):
             return frozenset({"image_output"})
         if not self._matches("chat", name, default=True):
             return frozenset()
-        return frozenset({"chat"}) | {
-            capability for capability, default in DEFAULTS.items() if self._matches(capability, name, default=default)
-        }
+        extras = {able for able, default in DEFAULTS.items() if self._matches(able, name, default=default)}
+        return frozenset({"chat", *extras})
 
     def unsupported_by(self, name: str) -> frozenset[str]:
         return frozenset(key for key, patterns in self.profile.unsupported.items() if _any_matches(patterns, name))

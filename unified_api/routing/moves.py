@@ -87,7 +87,7 @@ def _retry_wait(tried: Sequence[Tried], jitter: float) -> float | None:
     error = tried[-1].error
     if not error.retryable:
         return None
-    backoff = jitter * min(BACKOFF_CAP_S, BACKOFF_S * 2 ** (_tries_of_last(tried) - 1))
+    backoff: float = jitter * min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** (_tries_of_last(tried) - 1))
     if error.retry_after is None:
         return backoff
     return max(error.retry_after, 0.0) + jitter * BACKOFF_S

@@ -1,0 +1,149 @@
+"""The attempt engine: the only place that loops over candidates, for chat, streams, embeddings and images alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from unified_api.clock import Clock
+from unified_api.errors import (
+    AttemptsExhaustedError,
+    DeadlineExceededError,
+    GatewayError,
+    InvalidRequestError,
+    ProviderError,
+)
+from unified_api.models import Model, Selection
+from unified_api.routing.moves import GiveUp, Tried, next_move
+from unified_api.types import Attempt, Policy
+
+__all__ = ["Ask", "Attempts", "Trail", "Won", "bounded"]
+
+Result = TypeVar("Result")
+Ask = Callable[[Model, float], AbstractAsyncContextManager[Result]]
+"""Asks one model; the second argument is the deadline, in the clock's seconds. Entering it succeeds or fails; what it
+gives stays open until it is left."""
+
+
+@dataclass(slots=True)
+class Trail:
+    """What one logical call has lived through so far."""
+
+    selection: Selection
+    records: list[Attempt] = field(default_factory=list)
+
+    @property
+    def story(self) -> tuple[Attempt, ...]:
+        """Every decision: the tries in order, then the candidates that were dropped."""
+        dropped = (
+            Attempt(number=0, model=one.model, outcome="dropped", error=one.code, message=one.reason)
+            for one in self.selection.dropped
+            if one.code != "no_credentials"  # what has no key was never meant to be asked
+        )
+        return (*self.records, *dropped)
+
+    def failed(self, model: Model, error: GatewayError, seconds: float) -> None:
+        self._add(model, seconds, error=error.code, message=error.message)
+
+    def succeeded(self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None) -> None:
+        self._add(model, seconds, cost=cost, message=note)
+
+    def _add(
+        self,
+        model: Model,
+        seconds: float,
+        *,
+        error: str | None = None,
+        message: str | None = None,
+        cost: Decimal | None = None,
+    ) -> None:
+        self.records.append(
+            Attempt(
+                number=len(self.records) + 1,
+                model=model.id,
+                outcome="succeeded" if error is None else "failed",
+                error=error,
+                message=message,
+                seconds=seconds,
+                cost_usd=cost,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Won(Generic[Result]):
+    """The first ask that succeeded."""
+
+    model: Model
+    result: Result
+    trail: Trail
+    started: float
+    """When this last attempt began, in the clock's seconds."""
+
+
+class Attempts:
+    """Walks the route of one call. Decisions are `next_move`'s; here are only the clock and the waiting."""
+
+    def __init__(self, *, clock: Clock, random: Callable[[], float]) -> None:
+        self._clock = clock
+        self._random = random
+
+    @asynccontextmanager
+    async def first(
+        self, selection: Selection, policy: Policy, ask: Ask[Result], *, deadline: float
+    ) -> AsyncIterator[Won[Result]]:
+        """The first success, kept open for as long as the block lasts; what fails inside the block is not retried.
+
+        Raises:
+            ProviderError: the only try, or one that no other try could mend.
+            AttemptsExhaustedError: all permitted tries failed.
+            DeadlineExceededError: `deadline` passed.
+
+        """
+        trail = Trail(selection)
+        tried: list[Tried] = []
+        while True:
+            move = next_move(
+                selection.candidates, tried, policy, remaining=deadline - self._clock.now(), jitter=self._random()
+            )
+            if isinstance(move, GiveUp):
+                raise _final_error(tried, move, trail) from tried[-1].error
+            if move.delay:
+                await self._clock.sleep(move.delay)
+            model = selection.candidates[move.index]
+            started = self._clock.now()
+            async with AsyncExitStack() as stack:
+                try:
+                    result = await stack.enter_async_context(ask(model, deadline))
+                except ProviderError as error:
+                    trail.failed(model, error, self._clock.now() - started)
+                    tried.append(Tried(move.index, error))
+                    continue
+                except GatewayError as error:
+                    trail.failed(model, error, self._clock.now() - started)
+                    error.attempts = trail.story
+                    raise
+                yield Won(model, result, trail, started)
+                return
+
+
+async def bounded(clock: Clock, deadline: float, work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of `work`, or DeadlineExceededError when `deadline` passes first."""
+    with clock.scope(deadline):
+        return await work()
+    raise DeadlineExceededError("the deadline of the call passed before an answer came; allow more with deadline_s")
+
+
+def _final_error(tried: list[Tried], move: GiveUp, trail: Trail) -> GatewayError:
+    """The failure itself where it stands alone or is the request's own fault; else one error that tells them all."""
+    last = tried[-1].error
+    if len(tried) == 1 or (isinstance(last, InvalidRequestError) and not last.fallback):
+        last.attempts = trail.story
+        return last
+    lines = "\n".join(f"  {one.number}. {one.model}: {one.message}" for one in trail.records)
+    return AttemptsExhaustedError(
+        f"{move.reason}:\n{lines}", provider=last.provider, model=last.model, attempts=trail.story
+    )

@@ -1,0 +1,269 @@
+"""The gateway: every model of every provider behind one call."""
+
+from __future__ import annotations
+
+import random as _random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import anyio
+
+from unified_api import local, pricing
+from unified_api.adapter import Adapter, HttpAdapter
+from unified_api.attempts import Attempts, bounded
+from unified_api.catalog import Catalog, provider_rows
+from unified_api.clock import Clock, MonotonicClock
+from unified_api.errors import GatewayError, NotFoundError
+from unified_api.models import Model, Selection
+from unified_api.needs import AnyRequest, Asked, fit, least_tokens, needs_of, parameters_of, worst_tokens
+from unified_api.providers import ProviderRow
+from unified_api.response_stream import ResponseStream, open_stream
+from unified_api.settings import Settings, Timeouts
+from unified_api.transport import Transport
+from unified_api.types import (
+    Chunk,
+    EmbedRequest,
+    EmbedResponse,
+    ImageRequest,
+    ImageResponse,
+    Policy,
+    Request,
+    Response,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Gateway", "ResponseStream"]
+
+AnyResponse = TypeVar("AnyResponse", Response, EmbedResponse, ImageResponse)
+
+_DISCOVERY_S = 2.0
+_ASSUMED_OUTPUT = 16_384
+"""Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
+_IMAGE_OUTPUT = 6_240
+"""Tokens of one large image of high quality (OpenAI, "Image generation": 1024x1536, high)."""
+
+
+class Gateway:
+    """One entrance for chat, streams, embeddings and images; an async context manager for many calls at once.
+
+    Every response says which model answered, what it cost and what was tried (`attempts`); every error does too.
+
+        async with Gateway() as gateway:
+            response = await gateway.chat(Request(model="auto", messages=(Message.user("Hello"),)))
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        adapters: Mapping[str, Adapter] | None = None,
+        catalog: Catalog | None = None,
+        clock: Clock | None = None,
+        random: Callable[[], float] = _random.random,
+        backend: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Take `settings` (by default what the user has set).
+
+        Args:
+            settings: providers, keys, routes and timeouts.
+            adapters: provider -> adapter, instead of the usual one.
+            catalog: instead of the one that the settings make.
+            clock: what deadlines and waits go by.
+            random: gives numbers in [0, 1) for jitter.
+            backend: an httpx transport instead of the network.
+
+        """
+        self.settings = Settings.load() if settings is None else settings
+        self._adapters: dict[str, Adapter] = dict(adapters or {})
+        self._catalog = catalog
+        self._rows: dict[str, ProviderRow] = {} if catalog is not None else provider_rows(self.settings)
+        self._clock = clock or MonotonicClock()
+        self._transport = Transport(clock=self._clock, backend=backend)
+        self._attempts = Attempts(clock=self._clock, random=random)
+
+    async def __aenter__(self) -> Self:
+        if self._catalog is None:
+            discovered, unreachable = await self._discover()
+            self._catalog = self._make_catalog(discovered, unreachable)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads. The gateway may be used again afterwards."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._transport.aclose)
+            for adapter in self._adapters.values():
+                stack.push_async_callback(adapter.aclose)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The models there are; those that a local server lists only after the gateway was entered."""
+        if self._catalog is None:
+            self._catalog = self._make_catalog({}, {})
+        return self._catalog
+
+    async def chat(self, request: Request, policy: Policy = Policy()) -> Response:
+        """The whole answer. A refusal by the model is an answer, not an error.
+
+        Raises:
+            ConfigurationError: the model's name means nothing.
+            NoCandidateError: nothing may serve the call; says why for every model.
+            ProviderError: the one try failed, or the request is at fault.
+            AttemptsExhaustedError: every permitted try failed.
+            DeadlineExceededError: the call's deadline passed.
+
+        """
+        return await self._whole(request, policy, lambda adapter: adapter.chat)
+
+    async def embed(self, request: EmbedRequest, policy: Policy = Policy()) -> EmbedResponse:
+        """One vector per input. Raises like `chat`. `auto` never falls back to a model with other vectors."""
+        return await self._whole(request, policy, lambda adapter: adapter.embed)
+
+    async def image(self, request: ImageRequest, policy: Policy = Policy()) -> ImageResponse:
+        """Generated images. Raises like `chat`."""
+        return await self._whole(request, policy, lambda adapter: adapter.image)
+
+    @asynccontextmanager
+    async def stream(self, request: Request, policy: Policy = Policy()) -> AsyncIterator[ResponseStream]:
+        """The answer as it comes. Entering the block waits for the first content; until then it retries and falls back.
+
+        After that nothing is retried: an error ends the iteration. Leaving the block early ends the upstream call.
+        Raises like `chat`.
+        """
+        policy = replace(policy, needs=policy.needs | {"streaming"})
+        selection = self._select(request, policy)
+        named = request.model != "auto"
+
+        def ask(model: Model, deadline: float) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+            fitted = fit(request, model, named=named)[0]
+            timeouts = self.settings.timeouts
+            return open_stream(self._adapter(model), model, fitted, timeouts, clock=self._clock, deadline=deadline)
+
+        async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
+            note = fit(request, won.model, named=named)[1]
+            yield ResponseStream(won, clock=self._clock, price=self._cost, note=note)
+
+    def estimate(self, request: AnyRequest, policy: Policy = Policy()) -> Decimal | None:
+        """The most that the call may cost, in US dollars: the dearest candidate at the longest answer.
+
+        Without `max_tokens` an answer is taken to have at most 16,384 tokens. None when a candidate's price is
+        unknown; zero for models that cost nothing. Raises like `chat` when nothing may serve.
+        """
+        usage = Usage(input_tokens=worst_tokens(request))
+        worst = Decimal(0)
+        candidates = self._select(request, policy).candidates
+        for model in candidates if policy.fallback else candidates[:1]:
+            cost = self._cost(model, "", replace(usage, output_tokens=_longest_answer(request, model)))
+            if cost is None:
+                return None
+            worst = max(worst, cost)
+        return worst
+
+    async def _whole(
+        self,
+        request: Asked,
+        policy: Policy,
+        operation: Callable[[Adapter], Callable[[Model, Asked, Timeouts], Awaitable[AnyResponse]]],
+    ) -> AnyResponse:
+        selection = self._select(request, policy)
+        named = request.model != "auto"
+
+        @asynccontextmanager
+        async def ask(model: Model, deadline: float) -> AsyncIterator[AnyResponse]:
+            fitted = fit(request, model, named=named)[0]
+            call = operation(self._adapter(model))
+            yield await bounded(self._clock, deadline, lambda: call(model, fitted, self.settings.timeouts))
+
+        async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
+            model, response = won.model, won.result
+            cost = response.cost_usd
+            if cost is None:
+                cost = self._cost(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
+            note = fit(request, model, named=named)[1]
+            won.trail.succeeded(model, self._clock.now() - won.started, cost=cost, note=note)
+            return replace(response, cost_usd=cost, quality=model.quality, attempts=won.trail.story)
+
+    def _select(self, request: AnyRequest, policy: Policy) -> Selection:
+        policy = replace(policy, needs=policy.needs | needs_of(request))
+        return self.catalog.candidates(
+            request.model, policy, parameters=parameters_of(request), tokens=least_tokens(request)
+        )
+
+    def _deadline(self, policy: Policy) -> float:
+        seconds = self.settings.timeouts.total_s if policy.deadline_s is None else policy.deadline_s
+        return self._clock.now() + seconds
+
+    def _cost(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
+        """By the echoed name first: an alias is billed as the dated model it stands for."""
+        if "embeddings" in model.capabilities and "chat" not in model.capabilities and usage.output_tokens is None:
+            usage = replace(usage, output_tokens=0)
+        if self.catalog.is_free(model.provider):
+            return Decimal(0)
+        names = (echoed, model.name) if echoed else (model.name,)
+        priced = pricing.cost(usage, base_url=self.catalog.base_url(model.provider), names=names)
+        return pricing.plain_cost(usage, model.prices) if priced is None else priced
+
+    def _adapter(self, model: Model) -> Adapter:
+        adapter = self._adapters.get(model.provider)
+        if adapter is None:
+            adapter = self._adapters[model.provider] = self._make_adapter(model)
+        return adapter
+
+    def _make_adapter(self, model: Model) -> Adapter:
+        if model.wire == "local":
+            return local.LocalAdapter(self.settings.cache_dir)
+        row = self._rows.get(model.provider)
+        if row is None:
+            raise NotFoundError(f"no adapter speaks to the provider {model.provider!r}", provider=model.provider)
+        return self._http(model.provider, row)
+
+    def _http(self, provider: str, row: ProviderRow) -> HttpAdapter:
+        key = None if row.api_key_env is None else self.settings.environment.key(row.api_key_env)
+        return HttpAdapter(provider, row, key=key, transport=self._transport)
+
+    def _make_catalog(self, discovered: Mapping[str, tuple[str, ...]], unreachable: Mapping[str, str]) -> Catalog:
+        missing = {f"local/{name}": what for name, what in local.missing(self.settings.cache_dir).items()}
+        return Catalog(self.settings, rows=self._rows, discovered=discovered, unreachable=unreachable, missing=missing)
+
+    async def _discover(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        """The models of the user's own servers that are given only by their address."""
+        discovered: dict[str, tuple[str, ...]] = {}
+        unreachable: dict[str, str] = {}
+        timeouts = Timeouts(connect_s=1.0, headers_s=_DISCOVERY_S, silence_s=_DISCOVERY_S)
+
+        async def ask(provider: str, row: ProviderRow) -> None:
+            try:
+                discovered[provider] = await self._http(provider, row).list_models(timeouts)
+            except GatewayError as error:
+                unreachable[provider] = error.message
+
+        async with anyio.create_task_group() as group:
+            for provider, row in self._rows.items():
+                if provider in self.settings.providers and not row.names and self._has_key(row):
+                    group.start_soon(ask, provider, row)
+        return discovered, unreachable
+
+    def _has_key(self, row: ProviderRow) -> bool:
+        return row.api_key_env is None or self.settings.environment.get(row.api_key_env) is not None
+
+
+def _longest_answer(request: AnyRequest, model: Model) -> int:
+    if isinstance(request, EmbedRequest):
+        return 0
+    if isinstance(request, ImageRequest):
+        return _IMAGE_OUTPUT
+    if request.max_tokens is not None:
+        return request.max_tokens
+    longest = model.max_output or _ASSUMED_OUTPUT
+    return longest if model.context is None else min(longest, model.context)

@@ -1,0 +1,105 @@
+"""What a request asks of a model, read off the request itself."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from unified_api.models import Model
+from unified_api.routing.filters import HINTS
+from unified_api.types import (
+    Capability,
+    EmbedRequest,
+    ImagePart,
+    ImageRequest,
+    Json,
+    Request,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+__all__ = ["AnyRequest", "Asked", "fit", "least_tokens", "needs_of", "parameters_of", "worst_tokens"]
+
+AnyRequest = Request | EmbedRequest | ImageRequest
+Asked = TypeVar("Asked", Request, EmbedRequest, ImageRequest)
+
+_OPTIONAL: dict[type[AnyRequest], tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(kind) if f.name not in {"model", "messages", "inputs", "prompt"})
+    for kind in (Request, EmbedRequest, ImageRequest)
+}
+_TOKENS_PER_IMAGE = 1_500
+"""A large picture in high detail; OpenAI, "Images and vision", counts 85 to 1,445 for GPT-4o."""
+
+
+def needs_of(request: AnyRequest) -> frozenset[Capability]:
+    if isinstance(request, EmbedRequest):
+        return frozenset({"embeddings"})
+    if isinstance(request, ImageRequest):
+        return frozenset({"image_output"})
+    needs: set[Capability] = {"chat"}
+    if request.tools:
+        needs.add("tools")
+    if request.output_schema is not None:
+        needs.add("structured_output")
+    if any(isinstance(part, ImagePart) for message in request.messages for part in message.parts):
+        needs.add("vision")
+    return frozenset(needs)
+
+
+def parameters_of(request: AnyRequest) -> frozenset[str]:
+    """The optional fields that the request sets."""
+    return frozenset(name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, ()))
+
+
+def fit(request: Asked, model: Model, *, named: bool) -> tuple[Asked, str | None]:
+    """The request as `model` can take it, and a note of what was left out.
+
+    Only hints are left out, and only where the router chose the model; a model that the caller named refuses aloud.
+    """
+    refused = sorted(model.unsupported & parameters_of(request) & HINTS) if not named else []
+    if not refused:
+        return request, None
+    changes: dict[str, Any] = dict.fromkeys(refused)  # every hint is optional and None is its default
+    return replace(request, **changes), f"left out {', '.join(refused)}, which {model.id} refuses"
+
+
+def least_tokens(request: AnyRequest) -> int:
+    """A count that the prompt surely reaches: tokenisers put at most six bytes of ordinary text into a token."""
+    return _size(request)[0] // 6
+
+
+def worst_tokens(request: AnyRequest) -> int:
+    """A count that the prompt hardly exceeds: half a token a byte, more than any script or code takes, and framing."""
+    size, images = _size(request)
+    messages = len(request.messages) if isinstance(request, Request) else 1
+    return size // 2 + 1 + 16 * messages + _TOKENS_PER_IMAGE * images
+
+
+def _size(request: AnyRequest) -> tuple[int, int]:
+    """Bytes of text, and images."""
+    if isinstance(request, EmbedRequest):
+        return sum(len(text.encode("utf-8", "replace")) for text in request.inputs), 0
+    if isinstance(request, ImageRequest):
+        return len(request.prompt.encode("utf-8", "replace")), 0
+    texts: list[str] = []
+    images = 0
+    for message in request.messages:
+        for part in message.parts:
+            match part:
+                case TextPart():
+                    texts.append(part.text)
+                case ToolResultPart():
+                    texts.append(part.content)
+                case ToolCallPart():
+                    texts.append(part.name + part.arguments)
+                case ImagePart():
+                    images += 1
+                case _:
+                    pass  # shown thinking and refusals are not sent back
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    schemas: list[Json] = [tool.parameters for tool in request.tools]
+    if request.output_schema is not None:
+        schemas.append(request.output_schema.schema)
+    size += sum(len(str(schema)) for schema in schemas)
+    return size + sum(len(tool.name) + len(tool.description) for tool in request.tools), images

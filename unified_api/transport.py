@@ -1,0 +1,238 @@
+"""Sends one HTTP request: the only module that knows httpx, aiohttp or a socket.
+
+httpx has had no release since 2024-12 (the SDKs moved to its continuation httpx2, same interface); it stays behind
+this one module. Its own pool scans linearly, so connections are aiohttp's.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from unified_api.clock import Clock, MonotonicClock
+from unified_api.errors import ConnectionFailedError, MalformedResponseError, TimedOutError
+from unified_api.providers import is_loopback
+from unified_api.settings import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+__all__ = ["Call", "Reply", "StreamReply", "Transport"]
+
+MAX_CONNECTIONS = 1024
+MAX_BODY_BYTES = 64 * 2**20
+"""Room for several images in base64."""
+MAX_STREAM_BYTES = 256 * 2**20
+MAX_ERROR_BYTES = 64 * 2**10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One HTTP request, and on whose behalf, for the errors. Headers hold the key, so they are never shown."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes = field(default=b"", repr=False)
+    provider: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReply:
+    """An answer whose body is still coming. `body` may be iterated once."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes] = field(repr=False)
+
+    async def read(self, limit: int = MAX_ERROR_BYTES) -> bytes:
+        """The rest, cut off at `limit` bytes: for error answers."""
+        pieces = bytearray()
+        async for piece in self.body:
+            pieces += piece
+            if len(pieces) >= limit:
+                break
+        return bytes(pieces[:limit])
+
+
+class Transport:
+    """Connections to every provider; one object for many calls at once. Redirects are never followed: they would
+    carry the key to another address. `backend` stands in for the network in tests.
+    """
+
+    def __init__(self, *, clock: Clock | None = None, backend: httpx.AsyncBaseTransport | None = None) -> None:
+        self._clock = clock or MonotonicClock()
+        self._backend = backend
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+
+    async def send(self, call: Call, timeouts: Timeouts) -> Reply:
+        """The whole answer, whatever its status.
+
+        Raises:
+            ConnectionFailedError: no connection, or it broke.
+            TimedOutError: no connection, headers or further body within the timeouts.
+            MalformedResponseError: no HTTP, or more than MAX_BODY_BYTES.
+
+        """
+        async with self._open(call, timeouts) as response:
+            silence = f"the answer of {call.provider} stopped for {timeouts.silence_s:g} s"
+            body = bytearray()
+            with self._clock.scope(self._clock.now() + timeouts.silence_s) as scope, _mapped(call):
+                async for piece in response.aiter_bytes():
+                    scope.deadline = self._clock.now() + timeouts.silence_s
+                    body += piece
+                    if len(body) > MAX_BODY_BYTES:
+                        raise _too_large(call, MAX_BODY_BYTES)
+            if scope.cancelled_caught:
+                raise TimedOutError(silence, provider=call.provider, model=call.model)
+            return Reply(response.status_code, _headers(response), bytes(body))
+
+    @asynccontextmanager
+    async def stream(self, call: Call, timeouts: Timeouts) -> AsyncIterator[StreamReply]:
+        """The answer as soon as its headers are there; leaving the block closes the connection.
+
+        Silence inside the body is the caller's to time, who knows content from keep-alive. Raises like `send`.
+        """
+        async with self._open(call, timeouts) as response, aclosing(_pieces(response, call)) as pieces:
+            yield StreamReply(response.status_code, _headers(response), pieces)
+
+    async def aclose(self) -> None:
+        clients, self._clients = list(self._clients.values()), {}
+        async with AsyncExitStack() as stack:
+            for client in clients:
+                stack.push_async_callback(client.aclose)
+
+    @asynccontextmanager
+    async def _open(self, call: Call, timeouts: Timeouts) -> AsyncIterator[httpx.Response]:
+        client = self._client(call.url)
+        with _mapped(call):
+            request = client.build_request(
+                call.method,
+                call.url,
+                headers=call.headers,
+                content=call.content,
+                timeout=_connect_only(timeouts.connect_s),
+            )
+        with self._clock.scope(self._clock.now() + timeouts.headers_s) as scope, _mapped(call):
+            response = await client.send(request, stream=True)
+        if scope.cancelled_caught:
+            message = f"{call.provider} sent no answer within {timeouts.headers_s:g} s ([timeouts] headers_s)"
+            raise TimedOutError(message, provider=call.provider, model=call.model)
+        try:
+            yield response
+        finally:
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1.0), _closing():
+                await response.aclose()
+
+    def _client(self, url: str) -> httpx.AsyncClient:
+        # What lies on this machine is reached directly, whatever proxy the environment names, and without the
+        # 30 ms that loading certificates takes.
+        direct = url.startswith("http://") and is_loopback(url)
+        client = self._clients.get(direct)
+        if client is None:
+            client = self._clients[direct] = _make_client(direct=direct, backend=self._backend)
+        return client
+
+
+def _make_client(*, direct: bool, backend: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    import httpx  # a sixth of a second to import, and not needed for the in-process models
+
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    transport = backend or _aiohttp_transport(direct=direct)
+    return httpx.AsyncClient(transport=transport, cookies=no_cookies, follow_redirects=False, trust_env=False)
+
+
+def _aiohttp_transport(*, direct: bool) -> httpx.AsyncBaseTransport:
+    import aiohttp
+    import httpx
+    from httpx_aiohttp import AiohttpTransport
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if direct else httpx.create_ssl_context()
+
+    def session() -> aiohttp.ClientSession:
+        # aiohttp sets TCP_NODELAY on every connection.
+        connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=60)
+        jar = aiohttp.DummyCookieJar()
+        return aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=not direct)
+
+    return AiohttpTransport(verify=context, client=session)
+
+
+def _connect_only(seconds: float) -> httpx.Timeout:
+    import httpx
+
+    return httpx.Timeout(None, connect=seconds)
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+async def _pieces(response: httpx.Response, call: Call) -> AsyncGenerator[bytes]:
+    size = 0
+    with _mapped(call):
+        async for piece in response.aiter_bytes():
+            size += len(piece)
+            if size > MAX_STREAM_BYTES:
+                raise _too_large(call, MAX_STREAM_BYTES)
+            yield piece
+
+
+def _too_large(call: Call, limit: int) -> MalformedResponseError:
+    message = f"the answer of {call.provider} is larger than {limit // 2**20} MiB and was not read further"
+    return MalformedResponseError(message, provider=call.provider, model=call.model)
+
+
+@contextmanager
+def _mapped(call: Call) -> Iterator[None]:
+    """Turns the libraries' exceptions into ours. httpx-aiohttp calls a broken connection a timeout, so the cause,
+    where there is one, decides.
+    """
+    import aiohttp
+    import httpx
+
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError) as error:
+        cause = error.__cause__ or error
+        address = call.url.partition("?")[0]
+        words = str(cause) or type(cause).__name__
+        if isinstance(cause, TimeoutError | httpx.TimeoutException):
+            raise TimedOutError(
+                f"no connection to {call.provider} at {address} in time", provider=call.provider, model=call.model
+            ) from error
+        if isinstance(cause, aiohttp.ClientResponseError | httpx.RemoteProtocolError | httpx.DecodingError):
+            raise MalformedResponseError(
+                f"{address} does not answer in valid HTTP: {words}", provider=call.provider, model=call.model
+            ) from error
+        message = f"the connection to {call.provider} at {address} failed: {words}. Is the address right, and is it up?"
+        raise ConnectionFailedError(message, provider=call.provider, model=call.model) from error
+
+
+@contextmanager
+def _closing() -> Iterator[None]:
+    """A connection that breaks while it is being closed is closed."""
+    import aiohttp
+    import httpx
+
+    with suppress(httpx.HTTPError, aiohttp.ClientError):
+        yield
