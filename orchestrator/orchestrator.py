@@ -59,7 +59,7 @@ class Orchestrator:
         from executors.tools import ToolRegistry
         from unified_api.settings import Settings
 
-        self.settings = settings if settings is not None else Settings.load()
+        self.settings = settings or (gateway.settings if gateway is not None else Settings.load())
         self.tools: ToolRegistry = ToolRegistry(tools)
         self._given = gateway
         self._model = model

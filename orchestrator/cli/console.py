@@ -7,10 +7,13 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
+from orchestrator.cli.words import clean
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-__all__ = ["interactive", "json_text", "live", "print_json", "print_result", "say", "stderr"]
+__all__ = ["interactive", "json_text", "live", "print_json", "print_result", "say", "show", "stderr"]
 
 
 @cache
@@ -32,8 +35,22 @@ def say(text: str = "", *, style: str | None = None) -> None:
     stderr().print(text, style=style, markup=False, soft_wrap=not live())
 
 
+def show(table: Table) -> None:
+    """A table for people; where it is no terminal, without the blanks that fill its last column."""
+    console = stderr()
+    if live():
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        say(line.rstrip())
+
+
 def print_result(text: str) -> None:
-    """A result, byte for byte, ended by a newline."""
+    """A result, ended by a newline; on a terminal without what would steer it."""
+    if sys.stdout.isatty():
+        text = clean(text)
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 

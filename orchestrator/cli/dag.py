@@ -23,7 +23,7 @@ def show_dag(workflow: Workflow) -> None:
     from workflows.graph import Graph
 
     graph = Graph.of(workflow)
-    console.stderr().print(dag_table(workflow, graph=graph))
+    console.show(dag_table(workflow, graph=graph))
     if len(workflow.steps) > SHOWN:
         console.say(f"  … and {words.plural(len(workflow.steps) - SHOWN, 'more step')}", style="dim")
 
@@ -42,11 +42,13 @@ def stages(graph: Graph) -> list[list[str]]:
 def dag_table(workflow: Workflow, *, graph: Graph) -> Table:
     from rich.table import Table
 
-    table = Table.grid(padding=(0, 2))
-    for name in ("stage", "step", "kind", "model", "needs"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1 if console.live() else None)
     by_id = {step.id: step for step in workflow.steps}
+    table = Table.grid(padding=(0, 2))
+    table.add_column("stage", no_wrap=True)
+    table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=min(28, max(map(len, by_id))))
+    for name in ("kind", "model", "needs"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=3 if name == "kind" else 12)
+    table.add_column("text", no_wrap=True, overflow="ellipsis")
     left = SHOWN
     for number, stage in enumerate(stages(graph)):
         for place, step_id in enumerate(stage[:left]):
@@ -78,6 +80,7 @@ def _row(label: str, step: Step, *, graph: Graph) -> list[str]:
 
 
 def _text(step: Step) -> str:
+    """What tells a step from its neighbours: prompts put their context first and what is asked last."""
     if step.kind in {"llm", "image"}:
-        return str(getattr(step, "prompt", ""))
+        return str(getattr(step, "prompt", "")).strip().rpartition("\n")[2]
     return str(getattr(step, "input", "") or getattr(step, "arguments", "") or getattr(step, "value", ""))

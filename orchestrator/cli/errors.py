@@ -92,14 +92,15 @@ def explain(error: BaseException) -> Explanation:
     error = _leaf(error)
     if isinstance(error, CommandError):
         return Explanation(str(error), error.status)
-    clash = _clash(error)
-    if clash is not None:
-        return clash
-    if isinstance(error, _typed()):
+    try:
+        typed = _typed()
+    except Exception:  # noqa: BLE001  # a package of ours that is another's fails in its own way
+        typed = ()
+    if isinstance(error, typed):
         return Explanation(str(error))
     if isinstance(error, OSError):
         return Explanation(_os_words(error))
-    return Explanation(f"{type(error).__name__}: {error}", expected=False)
+    return _clash() or Explanation(f"{type(error).__name__}: {error}", expected=False)
 
 
 def _leaf(error: BaseException) -> BaseException:
@@ -109,9 +110,7 @@ def _leaf(error: BaseException) -> BaseException:
     return error
 
 
-def _clash(error: BaseException) -> Explanation | None:
-    if not isinstance(error, ImportError | AttributeError):
-        return None
+def _clash() -> Explanation | None:
     from orchestrator.clash import clashes
 
     broken = [clash for clash in clashes() if clash.broken]

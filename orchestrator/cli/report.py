@@ -38,9 +38,14 @@ def show_outputs(outputs: Mapping[str, object], *, folder: Path) -> None:
     from orchestrator.shapes import jsonable
 
     replaced, saved = save_images(outputs, folder)
-    for name, value in replaced.items():
-        text = value if isinstance(value, str) else console.json_text(jsonable(value))
-        console.print_result(text if len(replaced) == 1 else f"# {name}\n\n{text.rstrip()}\n")
+    texts = {
+        name: value if isinstance(value, str) else console.json_text(jsonable(value))
+        for name, value in replaced.items()
+    }
+    if len(texts) == 1:
+        console.print_result(*texts.values())
+    elif texts:
+        console.print_result("\n\n".join(f"# {name}\n\n{text.rstrip()}" for name, text in texts.items()))
     _name_images(saved)
 
 
@@ -56,7 +61,7 @@ def _name_images(saved: Iterable[SavedImage]) -> None:
 
 
 def show_steps(steps: Iterable[StepFinished]) -> None:
-    console.stderr().print(steps_table(steps))
+    console.show(steps_table(steps))
 
 
 def steps_table(steps: Iterable[StepFinished]) -> Table:
