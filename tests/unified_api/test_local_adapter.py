@@ -67,8 +67,8 @@ async def test_a_model_that_cannot_do_it_is_answered_with_the_one_that_can(adapt
 def test_what_is_missing_is_said_with_its_command(tmp_path):
     lacking = missing(tmp_path)
 
-    assert "local/placeholder-image" not in lacking
-    assert "orchestrate models pull local" in lacking["local/smollm2-135m-instruct"] or files() is None
+    assert "placeholder-image" not in lacking
+    assert "orchestrate models pull local" in lacking["smollm2-135m-instruct"] or files() is None
 
 
 WITHOUT_THE_EXTRA = """
@@ -95,7 +95,7 @@ def test_without_the_extra_everything_that_needs_it_says_how_to_install_it():
     told = subprocess.run([sys.executable, "-c", WITHOUT_THE_EXTRA], capture_output=True, text=True, check=True)
 
     lines = told.stdout.splitlines()
-    assert [line.split()[0] for line in lines[:2]] == ["local/smollm2-135m-instruct", "local/wordllama-256"]
+    assert [line.split()[0] for line in lines[:2]] == ["smollm2-135m-instruct", "wordllama-256"]
     assert len(lines) == 4
     assert all("pip install 'meta-orchestrator[local]'" in line for line in lines)
 

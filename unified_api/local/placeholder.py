@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape
 
 from unified_api.errors import InvalidRequestError
 
@@ -39,7 +39,7 @@ def draw(prompt: str, *, size: str | None = None) -> bytes:
     lines = _fit(list(_wrap(words, width * 0.86 / font)), room)
     top = height / 2 - (len(lines) - 1) * font * _LINE_HEIGHT / 2 + font * 0.35
     text = "".join(
-        f'<text x="{width / 2:g}" y="{top + row * font * _LINE_HEIGHT:.1f}">{escape(line)}</text>'
+        f'<text x="{width / 2:g}" y="{top + row * font * _LINE_HEIGHT:.1f}">{escape(line, quote=False)}</text>'
         for row, line in enumerate(lines)
     )
     return _PAGE.format(
@@ -58,7 +58,7 @@ def draw(prompt: str, *, size: str | None = None) -> bytes:
         frame_height=f"{height - font / 2:.1f}",
         stroke=f"{font / 8:.2f}",
         dash=f"{font / 2:.1f}",
-        description=escape(words),
+        description=escape(words, quote=False),
         text=text,
     ).encode()
 

@@ -12,13 +12,13 @@ __all__ = ["EXTRA_COMMAND", "missing"]
 
 EXTRA_COMMAND = "pip install 'meta-orchestrator[local]'"
 
-_CHAT, _EMBEDDINGS = "local/smollm2-135m-instruct", "local/wordllama-256"
+_CHAT, _EMBEDDINGS = "smollm2-135m-instruct", "wordllama-256"
 
 
 def missing(cache_dir: Path) -> Mapping[str, str]:
-    """Id of a local model that cannot be called -> what it lacks and the command that mends it.
+    """Name of a local model that cannot be called -> what it lacks and the command that mends it.
 
-    What the catalog takes as its `missing`; a model that is ready is absent. Costs a few file system calls.
+    A model that is ready is absent. Costs a few file system calls.
     """
     lacking: dict[str, str] = {}
     if not _installed("xllamacpp"):
