@@ -205,6 +205,7 @@ class Catalog:
         if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
             missing = row.api_key_env
         priced = pricing.listing(row.base_url, name)
+        capabilities = row.capabilities_of(name)
         prices = Prices(input=_ZERO, output=_ZERO) if row.free else None
         if priced is not None and not row.free:
             prices = priced.prices
@@ -213,8 +214,8 @@ class Catalog:
             provider=provider,
             name=name,
             wire=row.wire,
-            capabilities=row.capabilities_of(name),
-            context=(priced and priced.context) or row.context,
+            capabilities=capabilities,
+            context=(priced and priced.context) or (row.context if "chat" in capabilities else None),
             tier=row.tier_of(name),
             prices=prices,
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
