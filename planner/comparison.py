@@ -27,8 +27,11 @@ _CHOICE = re.compile(
     rf"(?i:which|who|what)\b[^?]*?(?:,|:|\bout of|\bbetween|\bof)\s+(?P<things>{_PROPER}(?:,\s*{_PROPER}){{0,2}},?\s+(?:or|and)\s+{_PROPER})\s*\??$"
 )
 _BOTH = re.compile(
-    rf"^(?i:are|were|is|was|do|did|does|have|has|in (?:which|what) \w+ (?:are|were)|what \w+ do)\s+(?i:both\s+)?(?P<things>{_PROPER}\s+(?:and|or)\s+{_PROPER})\s+"
-    r"(?i:both|each|of the|from the|in the|located|the same|same|from|have|share|members|considered|all|american|used|based)"
+    rf"^(?:(?i:in (?:which|what) \w+ )?(?i:are|were|do|did|does|have|has|is|was|can)\s+|(?i:what|which)\b[a-z ]{{1,30}} (?:do|does|did|are|were) )"
+    rf"(?i:both\s+)?(?P<things>{_PROPER}\s+(?:and|or)\s+{_PROPER})(?:\s+(?!(?:an?|the)\b)[a-z]|\s*\?)"
+)
+_BETWEEN = re.compile(
+    rf"^(?i:in |out )?(?i:between|of)\s+(?:the two [a-z ]{{1,30}} )?(?P<things>{_PROPER}\s+and\s+{_PROPER}),?\s+(?:which|who|what)\b"
 )
 _SPLIT = re.compile(r"\s*,\s*(?:and|or)?\s*|\s+(?:and|or|with|to|against|versus|vs\.?)\s+")
 _GIVEN = re.compile(
@@ -43,7 +46,7 @@ _NOT_MODIFIERS = frozenset(
 
 def compared(clause: Clause) -> tuple[str, ...]:
     """Two to four things that the clause compares, in its words; empty when it is not sure what they are."""
-    for pattern in (_COMPARE, _DIFFERENCE, _CHOICE, _BOTH):
+    for pattern in (_COMPARE, _DIFFERENCE, _CHOICE, _BETWEEN, _BOTH):
         if match := pattern.search(clause.masked[:400]):
             things = tuple(thing.strip() for thing in _SPLIT.split(match["things"]) if thing.strip())
             return _shared_head(things) if 2 <= len(things) <= 4 and all(map(_is_free, things)) else ()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from planner.lexicon import AMBIGUOUS, BASE_OF, DETERMINERS, VERBS
+from planner.lexicon import AMBIGUOUS, BASE_OF, DETERMINERS, LISTABLE, VERBS
 from planner.masking import MASK
 
 __all__ = ["Head", "Order", "is_question", "read_head", "starts_clause"]
@@ -15,7 +15,7 @@ Order = Literal["none", "first", "then", "finally", "parallel"]
 
 _DONE = r"(?:done|finished|completed?|ready|available|over)"
 _ORDER = {
-    "finally": r"finally|lastly|last|last of all|at the (?:very )?end|in the end|to (?:finish|conclude|wrap up)|as a (?:last|final) step",
+    "finally": r"finally|lastly|last|last of all|ultimately|at the (?:very )?end|in the end|to (?:finish|conclude|wrap up)|as a (?:last|final) step",
     "then": (
         r"then|and then|next|after (?:that|this|which|these|both|all(?: of)?(?: that| this)?)|after(?:wards?)|"
         r"subsequently|later(?: on)?|following (?:that|this)|thereafter|from there|"
@@ -33,13 +33,13 @@ _ORDER = {
     ),
 }
 _FRAME = (
-    r"please|kindly|just|simply|help (?:me|us)(?: to)?|(?:can|could|would|will) you(?: please| kindly| also| then| help me(?: to)?)*|"
+    r"please|kindly|just|(?:would like|want|need|wish)(?: you)? to|simply|help (?:me|us)(?: to)?|(?:can|could|would|will) you(?: please| kindly| also| then| help me(?: to)?)*|"
     r"(?:can|could|may) (?:i|we)|(?:i|we) (?:(?:also|then|would|will|just|really|finally|further|now) )*"
     r"(?:want|need|wish|like|love|plan|intend|have|require|hope|prefer)(?: (?:you|help|assistance|us|me))?(?: to|(?= \w+ing\b))|"
     r"(?:i|we)(?:['’]d| would) (?:also |then |really |finally )*(?:like|love|want|need|prefer)(?: you| help)?(?: to)|"
     r"(?:i['’]?m|i am|we are|we['’]re) (?:looking|trying|going|hoping|planning|interested in)(?: to| for a way to)?|"
     r"(?:you|we|i) (?:should|must|need to|can|will|have to|could|may)(?: also| then)?|your (?:task|job|goal) is to|"
-    r"(?:my|the|our) (?:task|goal|aim|job) is to|let['’]?s|let us|go ahead and|(?:make|be) sure (?:to|you)|try to|"
+    r"(?:my|the|our) (?:task|goal|aim|job) is to|(?:the )?(?:user|client|customer|he|she|they) (?:wants?|needs?|would like|wishes)(?: you)? to|let['’]?s|let us|go ahead and|(?:make|be) sure (?:to|you)|try to|"
     r"don['’]t forget to|remember to|feel free to|proceed to|continue to|i['’]ll need(?: you)? to|i (?:was wondering|wonder) if you (?:can|could)|"
     r"would it be possible to|is it possible to|it would be (?:great|nice|good|helpful|ideal) (?:if you (?:can|could)|to)|hey|hi|hello|ok|okay|so|and|but|to"
 )
@@ -118,20 +118,27 @@ def _stronger(old: Order, new: str) -> Order:
     return max(old, next(order for order in rank if order == new), key=rank.index)
 
 
-def starts_clause(masked: str, head: Head, end: int) -> bool:
-    """Whether the word at the head really is the verb of a new clause, and not a noun in a list."""
-    if head.verb is None or (head.gerund and head.order not in {"then", "finally"}):
-        return False
+def starts_clause(masked: str, head: Head, end: int, *, listed: bool = False) -> bool:
+    """Whether the word at the head really is the verb of a new clause, and not a noun in a list.
+
+    `listed` says that instructions stand before it in the same list, and `, and` in front of it.
+    """
+    sure = head.framed or head.order in {"then", "finally"}
     word = _WORD.match(masked, head.end, end)
-    if word is None:
+    if head.verb is None or word is None or (head.gerund and not sure):
         return False
+    if word[0][0].isupper() and not sure:
+        return False  # a capital inside a sentence begins a name: "The Mask, Run Lola Run"
     after = _AFTER.match(masked, word.end(), end)
     following, rest = (after["word"] or "", after["rest"]) if after else ("", "")
-    if following in {"of", "and", "or"} or (
-        not following and rest != MASK and head.order == "none" and not head.framed
-    ):
+    if following in {"and", "or"} and not sure:
+        partner = _WORD.match(masked, _gap(masked, after.end("word")), end) if after else None
+        return head.verb not in AMBIGUOUS and partner is not None and partner[0] in VERBS
+    if following == "of" or (not following and rest != MASK and not sure):
         return False
-    if head.verb in AMBIGUOUS and not head.framed and head.order not in {"then", "finally"}:
+    if head.verb in AMBIGUOUS and not sure:
+        if listed and head.verb in LISTABLE and following not in {"", "to", "for", "in", "on", "is", "are"}:
+            return True
         return rest == MASK or following.lower() in DETERMINERS or following[:1].isdigit() or following[:1].isupper()
     return True
 

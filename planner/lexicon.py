@@ -15,6 +15,7 @@ __all__ = [
     "EXTERNAL_VERBS",
     "IMAGE_NOUNS",
     "IMAGE_VERBS",
+    "LISTABLE",
     "PREMIUM_VERBS",
     "PRODUCTS",
     "TRANSFORMERS",
@@ -56,14 +57,14 @@ retell reimagine re-create recreate rework reword redraw reword re-write
 """
 # Also nouns or adjectives: as a second clause they need an object that shows the verb.
 _AMBIGUOUS = """
-answer book call change check clean close code comment complete contact contrast copy correct cover cut deliver design
+answer book call change check clean close code comment complete contact contrast copy correct cover cut design
 document draft email estimate experiment file film filter finish flag follow forecast format frame grade group guess have
 help highlight import increase judge label list look map mark match measure message mix model monitor move name note
 open order pack paint pass photograph pick picture pitch place plan play plot point polish post present print process
 produce program prompt purchase quote rank rate read record rent report reply request research reserve return review
-rhyme round run sample score search segment select separate set share show sign sketch slow sort sound speed spin
+rhyme round run sample score search separate set share show sign sketch slow sound speed spin
 split start state stop store stream structure study style support surprise swap switch table tag talk test text time
-title tour track train transfer transform trim turn tweet type upgrade use value video view visit voice vote walk water
+title tour track train transfer trim turn tweet type upgrade use value video view visit voice vote walk water
 watch work wrap download update export recap contact duplicate tidy point rework
 """
 _IRREGULAR = {
@@ -92,6 +93,10 @@ _IRREGULAR = {
     "plot": ("plotting", "plotted"),
     "tag": ("tagging", "tagged"),
     "stop": ("stopping", "stopped"),
+    "spin": ("spinning", "spun"),
+    "see": ("seeing", "seen"),
+    "know": ("knowing", "known"),
+    "teach": ("teaching", "taught"),
     "begin": ("beginning", "begun"),
     "do": ("doing", "done"),
     "give": ("giving", "given"),
@@ -99,6 +104,15 @@ _IRREGULAR = {
     "transfer": ("transferring", "transferred"),
     "enroll": ("enrolling", "enrolled"),
 }
+
+LISTABLE = frozenset(
+    """
+    answer book call check compare copy download email export highlight order plan play print purchase read record rent
+    request research reserve return review search select send set share start stop study summarise summarize test
+    transfer update visit watch write
+    """.split()
+)
+"""Ambiguous verbs that are instructions rather than things when they end a list of instructions."""
 
 VERBS = frozenset(_CLEAR.split()) | frozenset(_AMBIGUOUS.split())
 AMBIGUOUS = frozenset(_AMBIGUOUS.split())
@@ -186,7 +200,7 @@ CREATORS = frozenset(
     """
     add build compile compose construct create design develop devise draft draw formulate generate give invent list make
     outline paint plan prepare produce propose provide render sketch suggest tabulate write find gather extract get
-    obtain retrieve identify collect illustrate brainstorm come
+    obtain retrieve identify collect illustrate brainstorm come search download fetch detect select
     """.split()
 )
 """Verbs whose object is what they leave behind."""

@@ -46,7 +46,7 @@ _MATERIAL = re.compile(r":[ \t]*\n(?!\s*(?:[-*•]|\(?\w{1,2}[.)])\s)(?=\s*\S)")
 def mask(text: str) -> str:
     """The text with every protected stretch replaced, character for character, by `MASK`."""
     masked = _LITERAL.sub(_blank, text)
-    masked = _PARENTHESES.sub(_blank, masked)
+    masked = _PARENTHESES.sub(_blank_inside, masked)
     masked = _INITIALS.sub(_blank_dots, masked)
     masked = _ABBREVIATION.sub(_blank_dots, masked)
     return _mask_material(masked)
@@ -54,6 +54,10 @@ def mask(text: str) -> str:
 
 def _blank(match: re.Match[str]) -> str:
     return MASK * len(match[0])
+
+
+def _blank_inside(match: re.Match[str]) -> str:
+    return "(" + MASK * (len(match[0]) - 2) + ")"
 
 
 def _blank_dots(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ __all__ = ["step_name", "thing_name", "unused", "workflow_name"]
 
 _WORD = re.compile(r"[a-z0-9]+")
 _SKIPPED = frozenset(
-    "a an the my your our his her its their this that these those some any one two three four five me us it them both all each of in to and or for on with".split()
+    "i need want would like please have we you a an the my your our his her its their this that these those some any one two three four five me us it them both all each of in to and or for on with".split()
 )
 _ENDS = frozenset(
     "of in into to from for about with that which who by on at as using based between and or so if where when".split()

@@ -11,6 +11,7 @@ from planner.comparison import compared
 from planner.lexicon import CREATORS, ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS
 from planner.links import link
 from planner.masking import MASK
+from planner.products import object_nouns
 from planner.naming import step_name, thing_name
 from planner.scripts import is_english, split_other
 
@@ -22,7 +23,20 @@ Tier = Literal["economy", "standard", "premium"]
 MOST_PARTS = 24
 """A task with more parts than this is done in one step: so many instructions are rather a text than a task."""
 
-_SETUP = frozenset("take consider look open use know understand think start read have see go".split())
+_SETUP = frozenset("take consider look open use read see".split())
+_GIVEN_OBJECT = re.compile(
+    r"\S+ (?:at |up )?(?:the|this|that|these|those|my|our|its|following|it)\b(?!.*\bto\b)", re.IGNORECASE
+)
+_AIMS = frozenset({"know", "understand", "see", "learn"})
+_DELIVERY = re.compile(
+    r"(?:provide|give|show|send|present|return|display|output|deliver|share|tell)\s+(?:"
+    r"(?:it|them)(?:\s+(?:back\s+)?to\s+(?:me|us))?$|"
+    r"(?:me\s+|us\s+)?(?:with\s+)?(?:the\s+)?(?:results?|outputs?|answers?)(?:\s+to\s+(?:me|us))?$|"
+    r"(?:me\s+|us\s+)?(?:with\s+)?(?:the\s+)?(?:final|resulting|predicted|processed|finished|completed|modified|edited)\b"
+    r"(?!.*\b(?:in|as)\b))",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"[a-z]{2,}")
 _IMAGE_PHRASE = re.compile(r"\S+\s+(?:me\s+|us\s+|up\s+)?(?P<phrase>(?:[\w-]+\s*){1,7})")
 _PHRASE_END = frozenset(
     "of for about from that which with based using to in on into as showing depicting by where and or".split()
@@ -49,7 +63,7 @@ class Part:
 def parts_of(task: str) -> tuple[Part, ...]:
     """The parts of `task`, each after those it needs; at most one part when there is nothing to cut."""
     english = is_english(task)
-    clauses = _without_setup(split_clauses(task)) if english else split_other(task)
+    clauses = _settled(split_clauses(task)) if english else split_other(task)
     if not clauses or len(clauses) > MOST_PARTS:
         return ()
     parts: list[Part] = []
@@ -73,26 +87,47 @@ def parts_of(task: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _without_setup(clauses: Sequence[Clause]) -> list[Clause]:
-    """`Take the text and translate it` is one thing to do: a clause that only sets the scene joins the next one."""
+def _settled(clauses: Sequence[Clause]) -> list[Clause]:
+    """The clauses without those that are no work of their own: scenes, aims, repetitions, deliveries."""
     kept: list[Clause] = []
-    for clause in clauses:
-        if (
-            kept
-            and kept[-1].verb in _SETUP
-            and kept[-1].sentence == clause.sentence
-            and not re.search(r"\bto\b", kept[-1].masked)
-        ):
-            scene = kept.pop()
-            clause = replace(  # noqa: PLW2901  # the joined clause takes the place of both
-                clause,
-                text=f"{scene.text} and {clause.text}",
-                masked=f"{scene.masked} and {clause.masked}",
-                order=scene.order,
-                lead=scene.lead,
-            )
-        kept.append(clause)
+    for place, clause in enumerate(clauses):
+        last = kept[-1] if kept else None
+        if _is_aim(clause, clauses[place + 1 :]) or any(_says_again(clause, earlier) for earlier in kept):
+            continue
+        if last is not None and _sets_scene(last, clause):
+            kept[-1] = _joined(last, clause, verb=clause.verb)
+        elif last is not None and _DELIVERY.match(clause.masked):
+            kept[-1] = _joined(last, clause, verb=last.verb)
+        elif last is not None and last.verb == clause.verb and len(last.masked.split()) == 1:
+            kept[-1] = clause
+        else:
+            kept.append(clause)
     return kept
+
+
+def _sets_scene(clause: Clause, following: Clause) -> bool:
+    """`Take the text and translate it` is one thing to do."""
+    given = clause.verb in _SETUP and _GIVEN_OBJECT.match(clause.masked) is not None
+    return given and clause.sentence == following.sentence and following.order in {"none", "parallel"}
+
+
+def _is_aim(clause: Clause, following: Sequence[Clause]) -> bool:
+    """`I want to know its category. Please classify it.`: the wish says why, the request says what."""
+    return clause.verb in _AIMS and any(later.asked and later.sentence != clause.sentence for later in following)
+
+
+def _joined(first: Clause, second: Clause, *, verb: str | None) -> Clause:
+    said = f"{first.text} and {second.text}"
+    return replace(first, text=said, masked=f"{first.masked} and {second.masked}", verb=verb)
+
+
+def _says_again(clause: Clause, earlier: Clause) -> bool:
+    """`Can you help me find a suitable video?` after `I want to find a video about cooking`: nothing new is asked."""
+    if clause.verb is None or clause.verb != earlier.verb or clause.order != "none" or clause.number is not None:
+        return False
+    same = object_nouns(clause) & object_nouns(earlier)
+    new = set(_WORDS.findall(clause.masked.lower())) - set(_WORDS.findall(earlier.masked.lower()))
+    return bool(same) and clause.sentence != earlier.sentence and MASK not in clause.masked and len(new) <= 1
 
 
 def _groundwork(clause: Clause, parts: Sequence[Part]) -> list[Part]:
@@ -144,8 +179,12 @@ def _draws(clause: Clause) -> bool:
         return False
     match = _IMAGE_PHRASE.match(clause.masked.replace(MASK, " "))
     words = match["phrase"].lower().split() if match else []
-    stop = next((place for place, word in enumerate(words) if word in _PHRASE_END), len(words))
+    stop = next((place for place, word in enumerate(words) if place and _ends_phrase(word)), len(words))
     return stop > 0 and words[stop - 1] in IMAGE_NOUNS
+
+
+def _ends_phrase(word: str) -> bool:
+    return word in _PHRASE_END or word.endswith(("ing", "ed"))
 
 
 def _tier(verb: str | None) -> Tier:

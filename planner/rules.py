@@ -34,17 +34,18 @@ class Decomposition:
     notes: tuple[str, ...]
 
 
-def decompose(task: str) -> Decomposition:
+def decompose(task: str, *, vision: bool = False) -> Decomposition:
     """The plan that the rules make of `task`: always a sound workflow, of one step where nothing can be cut.
 
-    The task itself is an input with a default, never a template, so nothing in it is ever executed.
+    `vision` says that a model can look at pictures: a step that builds on a picture is then shown it, and otherwise
+    reads the words with which it was ordered. The task itself is an input with a default, never a template, so nothing in it is ever executed.
     Raises `TaskError` when the task is empty, no text, or longer than `LONGEST_TASK` characters.
     """
     _accept(task)
     parts = parts_of(task) if len(task) <= LONGEST_CUT else ()
     inputs: dict[str, Json] = {"task": task}
     if len(parts) > 1:
-        steps: tuple[Step, ...] = tuple(_step(part, parts, inputs) for part in parts)
+        steps: tuple[Step, ...] = tuple(_step(part, parts, inputs, vision=vision) for part in parts)
         outputs = {part.id: f"{{{{ steps.{part.id}.output }}}}" for part in parts if part.asked}
     else:
         steps = (_only_step(parts),)
@@ -67,7 +68,8 @@ def _accept(task: str) -> None:
         raise TaskError("the task is empty; say in words what is to be done")
     if len(task) > LONGEST_TASK:
         raise TaskError(
-            f"the task has {len(task):,} characters; {LONGEST_TASK:,} are allowed: give long material to a workflow as an input"
+            f"the task has {len(task):,} characters and {LONGEST_TASK:,} are allowed; "
+            "give long material to a workflow as an input"
         )
     if any("\ud800" <= character <= "\udfff" for character in task):
         raise TaskError("the task holds characters that are not valid Unicode (lone surrogates); remove them")
@@ -78,11 +80,14 @@ def _only_step(parts: Sequence[Part]) -> Step:
         return ImageStep(id=parts[0].id, kind="image", prompt="{{ inputs.task }}")
     tier = parts[0].tier if parts else "standard"
     return LlmStep(
-        id=parts[0].id if parts else "answer", kind="llm", prompt="{{ inputs.task }}", model=ModelNeeds(tier=tier)
+        id=parts[0].id if parts and parts[0].verb is not None else "answer",
+        kind="llm",
+        prompt="{{ inputs.task }}",
+        model=ModelNeeds(tier=tier),
     )
 
 
-def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json]) -> Step:
+def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision: bool) -> Step:
     """The part as a step; words that could be read as a template go into `inputs` instead of the prompt."""
     by_id = {other.id: other for other in parts}
     shown = _shown(part, by_id)
@@ -92,13 +97,15 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json]) -> Step:
         context = material or "This is for: {{ inputs.task }}\n\n"
         return ImageStep(id=part.id, kind="image", prompt=f"{said}\n\n{context}".rstrip())
     drawn = [by_id[need] for need in part.needs if by_id[need].image]
-    pictures = "".join(f"A picture was ordered with the words: {_quoted(picture)}\n\n" for picture in drawn)
+    ordered = "".join(f"A picture was ordered with the words: {_quoted(picture)}\n\n" for picture in drawn)
     return LlmStep(
         id=part.id,
         kind="llm",
+        after=tuple(picture.id for picture in drawn),
         system=SYSTEM,
         model=ModelNeeds(tier=part.tier),
-        prompt=f"The whole task, for context:\n{{{{ inputs.task }}}}\n\n{material}{pictures}Your part: {said}{_size(part)}",
+        images=tuple(f"{{{{ steps.{picture.id}.output }}}}" for picture in drawn) if vision else (),
+        prompt=f"The whole task, for context:\n{{{{ inputs.task }}}}\n\n{material}{ordered}Your part: {said}{_size(part)}",
     )
 
 

@@ -11,7 +11,8 @@ from planner.masking import MASK, mask
 __all__ = ["is_english", "split_other"]
 
 _ENGLISH = re.compile(
-    r"(?<![\w'’-])(?:the|a|an|and|to|of|for|with|please|my|me|i|you|is|are|what|which|then|it|into|from|about|write|find|make|create)(?![\w'’-])",
+    r"(?<![\w'’-])(?:the|an|and|to|of|for|with|please|my|you|is|are|was|were|does|did|what|which|who|how|why|when|where|has|"
+    r"have|or|both|more|then|it|into|from|about|this|that|by|there|if|would|could|can|me|i|a|write|find|make|create)(?![\w'’-])",
     re.IGNORECASE,
 )
 _OTHER = re.compile(

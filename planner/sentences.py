@@ -1,0 +1,121 @@
+"""Cuts masked text into sentences and list items; what looks like a list of things stays with its sentence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from planner.heads import Head, is_question, read_head, starts_clause
+
+__all__ = ["Sentence", "is_statement", "sentences"]
+
+_ITEM = re.compile(
+    r"(?m)^[ \t]*(?:(?:step[ \t]+)?\(?(?P<number>\d{1,2})[.):][ \t]+|(?P<bullet>[-*•–][ \t]+|\(?[a-h]\)[ \t]+))",
+    re.IGNORECASE,
+)
+_INLINE = re.compile(r"(?:^|(?<=[\s,;:]))\(?(?P<number>\d{1,2})\)[ \t]+")
+_INLINE_DOT = re.compile(r"(?:^|(?<=[,;:.] ))(?P<number>\d{1,2})\.[ \t]+(?=[A-Za-z])")
+_STOP = re.compile(
+    r"[.!?]+(?=[\s\ue000]|$)|[。！？；؟]|;|\n\s*\n|\n(?=[ \t]*\S)|"
+    r"(?<=\ue000)\s+(?=(?:Please|I|Can|Could|Would|Then|Next|Finally|Lastly|Also|After|Afterwards?|Additionally|Once|We|"
+    r"Now|Moreover|Furthermore|First|Firstly|Second|Based|Using|Help|Generate|Create|Make|Translate|Find)\b)"
+)
+"""The last branch: a quotation that holds its own full stop ends the sentence if a new one visibly begins."""
+_ITEM_STOP = re.compile(r"[.!?](?=\s+[A-Z])")
+_SEQUENCE = re.compile(
+    r"\b(?:in (?:this |the following )?order|step[- ]by[- ]step|steps|one after (?:the other|another)|in sequence|"
+    r"sequentially)\b",
+    re.IGNORECASE,
+)
+_PREDICATE = re.compile(r"\w+(?:\s+\w+){0,3}\s+(?:is|are|was|were|has|have|had|can|will|do|does)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A stretch of the text, and the number that a list gave it; `ordered` items follow one after the other."""
+
+    start: int
+    end: int
+    number: int | None = None
+    ordered: bool = False
+
+
+def sentences(masked: str) -> list[Sentence]:
+    """The sentences and items of the text in its order."""
+    items = _numbered(masked) or _bulleted(masked)
+    if not items:
+        return _prose(masked, 0, len(masked))
+    ordered = _SEQUENCE.search(masked, 0, items[0].start) is not None
+    found = _prose(masked, 0, items[0].start)
+    found += [replace(item, ordered=ordered or item.ordered) for item in items]
+    return found + _prose(masked, items[-1].end, len(masked))
+
+
+def _numbered(masked: str) -> list[Sentence]:
+    """`1. ... 2. ...` on lines of their own or inside a sentence, numbered from 1 without gaps."""
+    for pattern in (_ITEM, _INLINE, _INLINE_DOT):
+        marks = [match for match in pattern.finditer(masked) if match["number"]]
+        if len(marks) < 2 or [int(match["number"]) for match in marks] != list(range(1, len(marks) + 1)):
+            continue
+        found = [
+            replace(item, number=int(mark["number"]), ordered="step" in mark[0].lower())
+            for mark, item in zip(marks, _items(masked, marks), strict=True)
+        ]
+        if _instructs(masked, found):
+            return found
+    return []
+
+
+def _bulleted(masked: str) -> list[Sentence]:
+    marks = [match for match in _ITEM.finditer(masked) if match["bullet"]]
+    found = _items(masked, marks) if len(marks) > 1 else []
+    return found if _instructs(masked, found) else []
+
+
+def _items(masked: str, marks: list[re.Match[str]]) -> list[Sentence]:
+    """The text after each mark, up to the next one; the last one ends with its line or sentence."""
+    last = marks[-1].end()
+    newline = masked.find("\n", last)
+    stop = _ITEM_STOP.search(masked, last) if newline == -1 else None
+    end = stop.end() if stop else (len(masked) if newline == -1 else newline)
+    ends = [mark.start() for mark in marks[1:]] + [end]
+    return [Sentence(mark.end(), end) for mark, end in zip(marks, ends, strict=True)]
+
+
+def _instructs(masked: str, items: list[Sentence]) -> bool:
+    """Whether nearly all items begin with a verb or ask something: options and data do neither."""
+    return sum(_asks(masked, item) for item in items) * 5 >= len(items) * 4
+
+
+def _asks(masked: str, sentence: Sentence) -> bool:
+    if is_question(masked, sentence.start, sentence.end):
+        return True
+    head = read_head(masked, sentence.start, sentence.end)
+    return head.verb is not None and not is_statement(masked, head, sentence.end)
+
+
+def is_statement(masked: str, head: Head, end: int) -> bool:
+    """`Book reviews are fun`: the first word could be a verb, but the sentence has another one."""
+    if head.framed or head.gerund:
+        return not head.framed
+    predicate = _PREDICATE.match(masked, head.end, end)
+    return predicate is not None and not starts_clause(masked, replace(head, order="then"), end)
+
+
+def _prose(masked: str, start: int, end: int) -> list[Sentence]:
+    found: list[Sentence] = []
+    at = start
+    for stop in _STOP.finditer(masked, start, end):
+        if stop[0] == "\n" and not _asks(masked, Sentence(stop.end(), _line_end(masked, stop.end(), end))):
+            continue
+        if masked[at : stop.start()].strip():
+            found.append(Sentence(at, stop.end()))
+        at = stop.end()
+    if masked[at:end].strip():
+        found.append(Sentence(at, end))
+    return found
+
+
+def _line_end(masked: str, start: int, end: int) -> int:
+    newline = masked.find("\n", start, end)
+    return end if newline == -1 else newline
