@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from planner.faults import Examined, complete, examine, places
-from planner.form import looks_like_plan, patch_schema, plan_schema
+from planner.form import TIERS, looks_like_plan, patch_schema, plan_schema
 from planner.mend import mend
 from planner.prompt import TASK_INPUT, first_messages, repair_messages
 from planner.reading import ReadingError, read
@@ -16,9 +16,16 @@ from planner.repair import can_patch, faulty, patched
 from planner.spending import Spending
 from planner.task import fits
 from planner.types import Plan, PlanError
-from unified_api.errors import AttemptsExhaustedError, ContextOverflowError, GatewayError, InvalidRequestError
+from unified_api.errors import (
+    AttemptsExhaustedError,
+    ConfigurationError,
+    ContextOverflowError,
+    GatewayError,
+    InvalidRequestError,
+    NoCandidateError,
+)
 from unified_api.types import Json, JsonObject, Message, OutputSchema, Policy, Request, Response
-from workflows.findings import Finding
+from workflows.findings import Finding, pointer
 from workflows.model import Workflow, WorkflowPolicy
 from workflows.models import ModelCatalog
 from workflows.tools import ToolSpec
@@ -63,7 +70,7 @@ class ModelPlanner:
         for _ in range(MAX_ROUNDS):
             patching = last is not None and can_patch(last.document, last.errors)
             self.tell(last.errors if last else (), fault)
-            response = await self.ask(self.question(last if patching else None, fault), patching=patching)
+            response = await self.ask(self.question(last, fault, patching=patching), patching=patching)
             answer, fault = self.understood(response, patching=patching)
             if fault is not None:
                 continue
@@ -93,11 +100,10 @@ class ModelPlanner:
             found = [one.id for one in ready if one.id in telling or one.name in telling]
             self.named = tuple(found[:MOST_NAMED])
 
-    def question(self, last: Examined | None, fault: Finding | None) -> tuple[Message, ...]:
-        if last is None:
-            message = fault.message if fault else None
-            return first_messages(self.task, tools=self.tools, models=self.named, fault=message)
-        findings = last.errors if fault is None else (*last.errors, fault)
+    def question(self, last: Examined | None, fault: Finding | None, *, patching: bool) -> tuple[Message, ...]:
+        findings = (*(last.errors if last else ()), *((fault,) if fault else ()))
+        if last is None or not patching:
+            return first_messages(self.task, tools=self.tools, models=self.named, faults=findings)
         return repair_messages(
             self.task,
             document=cast("JsonObject", last.document),
@@ -146,7 +152,27 @@ class ModelPlanner:
     def examined(self, answer: Json) -> Examined:
         mended = mend(answer, tools=self.tools)
         self.notes += [f"Mended: {note}." for note in mended.notes]
-        return examine(complete(mended.document, self.policy), tools=self.tools, models=self.models)
+        examined = examine(complete(mended.document, self.policy), tools=self.tools, models=self.models)
+        unknown = tuple(self.unknown_models(examined.workflow)) if self.models is None else ()
+        return replace(examined, findings=(*unknown, *examined.findings))
+
+    def unknown_models(self, workflow: Workflow | None) -> Iterator[Finding]:
+        """The models that the gateway does not know: what a caller's catalogue says more of, where there is one."""
+        for number, step in enumerate(workflow.steps if workflow else ()):
+            choice = getattr(step, "model", None)
+            if not isinstance(choice, str):
+                continue
+            try:
+                self.gateway.catalog.candidates(choice)
+            except NoCandidateError:
+                continue  # a model that cannot chat may draw or embed; the run chooses by the step's kind
+            except ConfigurationError as error:
+                yield Finding(
+                    code="unknown_model",
+                    pointer=pointer("steps", number, "model"),
+                    message=str(error),
+                    allowed=(*TIERS, *self.named),
+                )
 
     def done(self, workflow: Workflow, warnings: tuple[Finding, ...]) -> Plan:
         return Plan(

@@ -226,8 +226,8 @@ def ordered_after(after: list[Json], names: Names, place: str, mends: list[Mend]
         written = one if isinstance(one, str) else str(one)
         bare = re.sub(r"\A(?:\{\{)?[\s<$#]*|[\s>]*(?:\}\})?\Z", "", written).removesuffix(".output")
         new = names.numbered(bare) if isinstance(one, str | int) and not isinstance(one, bool) else None
-        if new is None:
-            made.append(one)
+        if new is None:  # no step is meant; as an identifier it is found unknown, and not merely ill-formed
+            made.append(identifier(written, 0) if isinstance(one, str) and not is_identifier(one) else one)
             continue
         if new != one:
             mends.append(Mend("reference", f"{place}: after {written!r} is {new!r}"))

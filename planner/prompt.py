@@ -142,12 +142,12 @@ The other steps stay as they are; do not repeat them.
 
 
 def first_messages(
-    task: str, *, tools: Mapping[str, ToolSpec], models: Iterable[str] = (), fault: str | None = None
+    task: str, *, tools: Mapping[str, ToolSpec], models: Iterable[str] = (), faults: Iterable[Finding] = ()
 ) -> tuple[Message, ...]:
-    """Asks for a whole plan; `fault` says why the last answer could not even be read as one."""
+    """Asks for a whole plan; `faults` say why the last answer could not be used, not even in part."""
     asked = f"The request:\n<request>\n{task}\n</request>"
-    if fault is not None:
-        asked += f"\n\nYour last answer could not be used: {fault}. Answer with the plan as one JSON object, complete."
+    if reasons := "\n".join(f"- {told(one)}" for one in faults):
+        asked += f"\n\nYour last answer could not be used:\n{reasons}\nAnswer with the whole plan as one JSON object."
     return Message.system(LANGUAGE + offered(tools, models) + examples()), Message.user(asked)
 
 

@@ -22,11 +22,12 @@ HASH = re.compile(r"(?<![\w#&])#E(\d{1,4})\b")
 OUTPUT_OF = re.compile(
     r"[<\[{]\s*(?:the[\s_-]+)?(?:output|result)s?[\s_-]+(?:of|from)[\s_-]+([^<>\[\]{}]{1,60}?)\s*[>\]}]", re.IGNORECASE
 )
-NUMBERED = re.compile(r"([^\W\d]+)[\s_-]*(\d{1,4})")
+NUMBERED = re.compile(r"([^\W\d_]+)[\s_-]*(\d{1,4})")
 OUTPUT_WORDS = frozenset({"output", "outputs", "result", "results", "text", "response", "content", "value"})
 
 SUSPECT = re.compile(
-    r"[<\[{](?:[\w\s-]*[\s_-])?(?:outputs?|results?)[\s_-](?:of|from)[\s_-][^<>\[\]{}]{1,60}[>\]}]"
+    r"[<\[{](?:[\w\s-]*[\s_-])?(?:outputs?[\s_-](?:of|from)|results?[\s_-](?:of|from)[\s_-](?:the[\s_-])?"
+    r"(?:step|node|task|previous|prior|last))[\s_-][^<>\[\]{}]{1,60}[>\]}]"
     r"|<(?:[\w\s-]*[\s_-])?(?:step|node)[\s_-]*\d{1,4}>|(?<![\w#&])#E\d{1,4}\b|\A\$\{?\d{1,4}\}?\Z",
     re.IGNORECASE,
 )
@@ -96,8 +97,7 @@ def expression(text: str, names: Names) -> str:
         return text
     inner = STEP_ROOT.sub(lambda one: step_path(one, names), found[1])
     inner = INPUT_ROOT.sub(lambda one: input_path(one, names), inner)
-    if inner == found[1]:
-        inner = rooted(inner, names)
+    inner = rooted(inner, names)
     return text if inner == found[1] else "{{ " + inner.strip() + " }}"
 
 
