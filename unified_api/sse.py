@@ -57,7 +57,7 @@ class SseDecoder:
             return []
         block = b"".join((*self._partial, piece[:cut])) if self._partial else piece[:cut]
         self._partial.clear()
-        self._after_cr = block[-1] == 0x0D
+        self._after_cr = cut == len(piece) and piece[-1] == 0x0D
         if not self._started:
             self._started = True
             block = block.removeprefix(_BOM)

@@ -12,7 +12,16 @@ import orjson
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import EmbedRequest, FinishReason, ImageRequest, Json, Request
 
-__all__ = ["WireProfile", "WireRequest", "check_supported", "dump_json", "parse_json", "shorten", "sniff_media_type"]
+__all__ = [
+    "WireProfile",
+    "WireRequest",
+    "call_id",
+    "check_supported",
+    "dump_json",
+    "parse_json",
+    "shorten",
+    "sniff_media_type",
+]
 
 _IMAGE_STARTS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -57,6 +66,8 @@ class WireProfile:
     """The provider's words beyond the common ones, or against them."""
     stream_usage: bool = True
     """Whether a stream may be asked for its usage by `stream_options`; without it many streams carry none."""
+    done_is_finish: bool = False
+    """Whether `[DONE]` alone ends a stream well, for servers that never send a finish reason (Snowflake)."""
     throttle_codes: frozenset[str] = frozenset()
     """Error codes that mean "wait a little" here though they mean "no quota left" elsewhere."""
     embedding_format: str | None = None
@@ -114,6 +125,11 @@ def _parse_leniently(body: bytes) -> Json:
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
     return value
+
+
+def call_id(index: int) -> str:
+    """The id of a tool call whose server gave none."""
+    return f"call_{index}"
 
 
 def shorten(text: str, limit: int = 500) -> str:

@@ -21,6 +21,7 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
+from unified_api.wire.base import call_id
 
 __all__ = ["Collector"]
 
@@ -90,4 +91,4 @@ class _Call:
         self.arguments.append(chunk.arguments)
 
     def part(self, index: int) -> ToolCallPart:
-        return ToolCallPart(self.id or f"call_{index}", self.name, "".join(self.arguments) or "{}")
+        return ToolCallPart(self.id or call_id(index), self.name, "".join(self.arguments) or "{}")

@@ -25,7 +25,7 @@ _MESSAGES = (
     "raw",
 )
 _CODES = ("code", "error_code", "errorCode", "status")
-_TYPES = ("type", "error_type", "status", "object", "__type")
+_TYPES = ("type", "error_type", "__type")
 _STATUS = re.compile("[45][0-9][0-9]")
 _OF_AN_ANSWER = frozenset({"id", "object", "created", "model", "choices", "usage"})
 _DEPTH = 6

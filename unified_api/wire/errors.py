@@ -103,7 +103,6 @@ _REFUSED = frozenset(
         "datainspectionfailed",
         "data_inspection_failed",
         "content_filtered",
-        "image_generation_user_error",
         "sensitive_words_detected",
     }
 )
@@ -157,12 +156,12 @@ _UNSUPPORTED_WORDS = re.compile(
     r"unsupported (parameter|value)|unrecognized request argument|unknown (parameter|field|argument|name)"
     r"|extra (inputs|fields) (are )?not permitted"
     r"|(parameter|property|argument|field)\b.{0,60}\b(is|are) (not supported|unsupported)"
-    r"|(does not|doesn't|not) support\b.{0,30}\bparameters?\b",
+    r"|(does not|doesn't|not) support\b.{0,30}\bparameters?\b|not supported with this model",
     re.IGNORECASE,
 )
 _MODEL_WORDS = re.compile(
     r"\bmodel\b.{0,80}\b(not found|does not exist|doesn't exist|not exist|unknown|is not a valid|decommissioned)"
-    r"|(invalid|unknown|no such|non-existent) model\b|not a valid model",
+    r"|(invalid|unknown|no such|non-existent) model\b|not a valid model|model identifier is invalid",
     re.IGNORECASE,
 )
 _QUOTA_WORDS = re.compile(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from unified_api.errors import ProviderError, ServerError
+from unified_api.errors import MalformedResponseError, ProviderError, ServerError
 from unified_api.types import (
     FinishReason,
     ImagePart,
@@ -19,13 +19,12 @@ from unified_api.types import (
     TextPart,
     ToolCallPart,
 )
-from unified_api.wire.base import WireProfile
+from unified_api.wire.base import WireProfile, call_id
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 
 __all__ = [
     "arguments_text",
-    "call_id",
     "decode",
     "ended_in_error",
     "finish_reason",
@@ -77,9 +76,10 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> R
     if choice.get("error"):
         raise embedded_error({"error": choice["error"]}, provider=provider, model=model, profile=profile)
     message = choice.get("message")
-    if not isinstance(message, dict):
+    # Azure leaves the message out of an answer that its filter stopped.
+    if not isinstance(message, dict) and not choice.get("finish_reason"):
         raise malformed("has a choice without a message", body, provider=provider, model=model)
-    parts = tuple(_parts(message, profile))
+    parts = tuple(_parts(message, profile)) if isinstance(message, dict) else ()
     called = any(isinstance(part, ToolCallPart) for part in parts)
     finish = finish_reason(choice, profile, called=called) or ("tool_calls" if called else "unknown")
     if finish == "error":
@@ -98,11 +98,17 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> R
 
 
 def first_choice(answer: JsonObject) -> JsonObject | None:
+    """The choice of index 0 (or without one), else the first of them; None when there is no choice."""
     choices = answer.get("choices")
     if not isinstance(choices, list):
         return None
-    found = [choice for choice in choices if isinstance(choice, dict)]
-    return next((choice for choice in found if not choice.get("index")), found[0] if found else None)
+    first: JsonObject | None = None
+    for choice in choices:
+        if isinstance(choice, dict):
+            if not choice.get("index"):
+                return choice
+            first = first or choice
+    return first
 
 
 def finish_reason(choice: JsonObject, profile: WireProfile, *, called: bool) -> FinishReason | None:
@@ -111,6 +117,10 @@ def finish_reason(choice: JsonObject, profile: WireProfile, *, called: bool) -> 
     Servers end a forced tool call with `stop`: whatever holds a call and ended well is `tool_calls`.
     """
     word = choice.get("finish_reason")
+    if word is None:
+        # The first vision models of OpenAI.
+        details = choice.get("finish_details")
+        word = details.get("type") if isinstance(details, dict) else None
     if word is None:
         return None
     if choice.get("native_finish_reason") == "network_error":
@@ -149,7 +159,7 @@ def read_content(content: Json) -> Iterator[tuple[str, str]]:
         for item in content:
             yield from _read_item(item)
     elif content is not None:
-        yield "text", orjson.dumps(content).decode()
+        yield "text", _json_text(content)
 
 
 def _read_item(item: Json) -> Iterator[tuple[str, str]]:
@@ -158,14 +168,21 @@ def _read_item(item: Json) -> Iterator[tuple[str, str]]:
     if not isinstance(item, dict):
         return
     if item.get("type") in {"thinking", "reasoning"}:
-        thought = item.get("thinking") or item.get("reasoning") or item.get("text")
-        yield from (("reasoning", text) for _, text in read_content(thought))
+        yield "reasoning", _thought(item.get("thinking") or item.get("reasoning") or item.get("text"))
     elif isinstance(item.get("refusal"), str):
         yield "refusal", str(item["refusal"])
     elif isinstance(item.get("text"), str):
         yield "text", str(item["text"])
     elif isinstance(item.get("image_url"), dict):
         yield from _image_url(item)
+
+
+def _thought(thinking: Json) -> str:
+    """The words of a thinking part: a string, or (Mistral) a list of text parts."""
+    if not isinstance(thinking, list):
+        return thinking if isinstance(thinking, str) else ""
+    texts = (item.get("text") if isinstance(item, dict) else item for item in thinking)
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _image_url(item: JsonObject) -> Iterator[tuple[str, str]]:
@@ -192,12 +209,14 @@ def arguments_text(arguments: Json) -> str:
     """A call's arguments as JSON text; some servers give them parsed, or not at all."""
     if isinstance(arguments, str):
         return arguments
-    return "" if arguments is None else orjson.dumps(arguments).decode()
+    return "" if arguments is None else _json_text(arguments)
 
 
-def call_id(index: int) -> str:
-    """The id of a call whose server gave none."""
-    return f"call_{index}"
+def _json_text(value: Json) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise MalformedResponseError(f"JSON in the answer cannot be written as text: {error}") from error
 
 
 _PARTS: Mapping[str, type[TextPart | ReasoningPart | RefusalPart]] = {

@@ -54,13 +54,18 @@ class StreamDecoder:
     """Bytes in, chunks out; the same chunks however the bytes were cut.
 
     An error inside the stream is raised by the `feed` or `end` after the chunks that came before it. `end` raises
-    TruncatedStreamError when no finish reason came; a missing `[DONE]` after one is no fault. `malformed` counts
-    the events that could not be read and were passed over. A server that ignores `stream` and answers with one JSON
-    document is read all the same.
+    TruncatedStreamError when no finish reason came; a missing `[DONE]` after one is no fault. A server that ignores
+    `stream` and answers with one JSON document is read all the same.
     """
+
+    malformed: int
+    """Events that could not be read and were passed over."""
+    late_error: ProviderError | None
+    """An error that came after the finish reason: the answer is whole, so it is not raised."""
 
     def __init__(self, *, provider: str, model: str, profile: WireProfile) -> None:
         self.malformed = 0
+        self.late_error = None
         self._provider = provider
         self._model = model
         self._profile = profile
@@ -161,6 +166,9 @@ class StreamDecoder:
         text = event.data.strip()
         if text == b"[DONE]":
             self._done = True
+            if self._profile.done_is_finish and not self._finished:
+                self._finished = True
+                chunks.append(FinishChunk("tool_calls" if self._calls.named else "unknown"))
         elif event.name == "error":
             self._fail(text.decode("utf-8", "replace") or "no reason given")
         elif text:
@@ -175,25 +183,28 @@ class StreamDecoder:
                 self._fail(value)
             else:
                 self.malformed += 1
-            return None
+            return
         choices = value.get("choices")
         if value.get("error") or name == "error" or not choices:
             error = value if name == "error" else find_error(value)
             if error is not None:
-                return self._fail(error)
+                self._fail(error)
         model = value.get("model")
         if model and isinstance(model, str):
             self._echoed = model
         choice = first_choice(value) if choices else None
-        if choice is not None and not choice.get("index"):
+        if choice is not None and not choice.get("index") and self._error is None:
             self._read_choice(choice, chunks)
         usage = value.get("usage") or _hidden_usage(value, choice)
         if isinstance(usage, dict):
             self._read_usage(usage, chunks)
-        return None
 
     def _fail(self, error: Json) -> None:
-        self._error = embedded_error(error, provider=self._provider, model=self._model, profile=self._profile)
+        failure = embedded_error(error, provider=self._provider, model=self._model, profile=self._profile)
+        if self._finished:
+            self.late_error = failure
+        else:
+            self._error = failure
 
     def _read_choice(self, choice: JsonObject, chunks: list[Chunk]) -> None:
         if choice.get("error"):
@@ -201,7 +212,7 @@ class StreamDecoder:
         delta = choice.get("delta")
         if isinstance(delta, dict):
             self._read_delta(delta, chunks)
-        if choice.get("finish_reason") is None or self._finished:
+        if self._finished or (choice.get("finish_reason") is None and "finish_details" not in choice):
             return None
         reason = finish_reason(choice, self._profile, called=self._calls.named)
         if reason == "error":

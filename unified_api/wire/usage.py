@@ -16,20 +16,22 @@ def read_usage(usage: JsonObject) -> Usage:
     """Normalised counts; what the provider did not say stays None."""
     prompt = _details(usage, "prompt_tokens_details", "input_tokens_details")
     completion = _details(usage, "completion_tokens_details", "output_tokens_details")
-    cached = _first(prompt, "cached_tokens", "cache_read_tokens")
     reasoning = _first(completion, "reasoning_tokens")
-    if cached is None:
-        # DeepSeek, Mistral, Moonshot and the Anthropic words of Databricks, in that order.
-        cached = _first(
-            usage, "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens"
-        )
-    written = _first(prompt, "cache_write_tokens", "cache_creation_tokens")
+    # The words of OpenAI and OpenRouter, then of DeepSeek, Mistral, Moonshot and Anthropic (Databricks).
+    cached = _or(
+        _first(prompt, "cached_tokens", "cache_read_tokens"),
+        _first(usage, "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens"),
+    )
+    written = _or(
+        _first(prompt, "cache_write_tokens", "cache_creation_tokens"), _first(usage, "cache_creation_input_tokens")
+    )
+    given, made = _in_and_out(usage, audio=_first(prompt, "audio_tokens"), reasoning=reasoning)
     return Usage(
-        input_tokens=_input_tokens(usage, prompt),
-        output_tokens=_output_tokens(usage, prompt, reasoning),
+        input_tokens=given,
+        output_tokens=made,
         cached_input_tokens=cached,
-        cache_write_tokens=written if written is not None else _first(usage, "cache_creation_input_tokens"),
-        reasoning_tokens=reasoning if reasoning is not None else _first(usage, "reasoning_tokens"),
+        cache_write_tokens=written,
+        reasoning_tokens=_or(reasoning, _first(usage, "reasoning_tokens")),
     )
 
 
@@ -50,10 +52,10 @@ def read_cost(usage: JsonObject) -> Decimal | None:
     """US dollars that the provider itself states for the call, or None.
 
     OpenRouter: `cost`, plus `cost_details.upstream_inference_cost` when the upstream key is the user's own.
-    Perplexity: `cost.total_cost`. xAI: `cost_in_usd_ticks`.
+    Perplexity: `cost.total_cost`. xAI: `cost_in_usd_ticks`, which Azure copies with a 0 that means nothing.
     """
     ticks = usage.get("cost_in_usd_ticks")
-    if isinstance(ticks, int) and ticks >= 0:
+    if isinstance(ticks, int) and ticks > 0:
         return Decimal(ticks) / _TICKS_PER_USD
     cost = usage.get("cost")
     stated = _money(cost.get("total_cost")) if isinstance(cost, dict) else _money(cost)
@@ -63,31 +65,25 @@ def read_cost(usage: JsonObject) -> Decimal | None:
     return stated
 
 
-def _input_tokens(usage: JsonObject, prompt: JsonObject) -> int | None:
-    stated = _first(usage, "prompt_tokens", "input_tokens")
-    total = _first(usage, "total_tokens")
-    if stated is None or total is None or not _outside(usage, prompt):
-        return stated
-    # Mistral's audio is in the total and in the details, and in neither of the two counts.
-    return max(stated, total - (_first(usage, "completion_tokens", "output_tokens") or 0))
-
-
-def _output_tokens(usage: JsonObject, prompt: JsonObject, reasoning: int | None) -> int | None:
-    """The stated output, and where the total shows that more was billed (hidden thoughts), that too."""
-    stated = _first(usage, "completion_tokens", "output_tokens")
+def _in_and_out(usage: JsonObject, *, audio: int | None, reasoning: int | None) -> tuple[int | None, int | None]:
+    """Input and output, each with what the total shows to lie beside the two stated counts."""
     given = _first(usage, "prompt_tokens", "input_tokens")
-    total = _first(usage, "total_tokens")
-    if stated is None or given is None or total is None or total <= given + stated or _outside(usage, prompt):
-        return stated
-    rest = total - given - stated
-    return total - given if reasoning is None or reasoning == rest or reasoning > stated else stated
-
-
-def _outside(usage: JsonObject, prompt: JsonObject) -> bool:
-    """Whether the prompt had audio that its token count leaves out."""
-    audio = _first(prompt, "audio_tokens")
-    stated = _first(usage, "prompt_tokens", "input_tokens")
-    return audio is not None and stated is not None and audio > stated
+    made = _first(usage, "completion_tokens", "output_tokens")
+    if given is None or made is None:
+        return given, made
+    cache = (_first(usage, "cache_read_input_tokens") or 0) + (_first(usage, "cache_creation_input_tokens") or 0)
+    rest = (_first(usage, "total_tokens") or 0) - given - made
+    if cache > given or rest == cache > 0:
+        # Anthropic counts its cache beside the input.
+        return given + cache, made
+    if rest <= 0:
+        return given, made
+    if rest == audio:
+        # Mistral counts a prompt's sound beside its text.
+        return given + rest, made
+    # Thoughts that are not shown: Google leaves them out of its count, xAI tells them in the details only.
+    hidden = reasoning is None or reasoning == rest or reasoning > made
+    return given, made + rest if hidden else made
 
 
 def _details(usage: JsonObject, *names: str) -> JsonObject:

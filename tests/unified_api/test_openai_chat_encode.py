@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unified_api.errors import InvalidRequestError, UnsupportedParameterError
+from unified_api.types import (
+    ImagePart,
+    Message,
+    NamedTool,
+    OutputSchema,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    Request,
+    Role,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from unified_api.wire.base import WireProfile
+from unified_api.wire.openai_chat import encode
+
+PNG = b"\x89PNG\r\n\x1a\n...."
+PLAIN = WireProfile()
+HELLO = Request(model="p/m", messages=(Message.user("hello"),))
+WEATHER = Tool("weather", "The weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+EVERYTHING = replace(
+    HELLO,
+    tools=(WEATHER,),
+    tool_choice="auto",
+    parallel_tool_calls=False,
+    output_schema=OutputSchema({"type": "object"}),
+    temperature=0.0,
+    top_p=0.5,
+    max_tokens=10,
+    stop=("END",),
+    seed=0,
+    reasoning_effort="low",
+    user="u1",
+)
+
+
+def body(request: Request, *, profile: WireProfile = PLAIN, stream: bool = False) -> dict[str, object]:
+    wire = encode(request, model="m", profile=profile, stream=stream)
+    assert (wire.method, wire.path) == ("POST", "/chat/completions")
+    assert wire.headers["content-type"] == "application/json"
+    return json.loads(wire.body)
+
+
+def messages(*given: Message) -> object:
+    return body(replace(HELLO, messages=given))["messages"]
+
+
+def test_a_plain_request_holds_the_model_and_the_messages_only() -> None:
+    assert body(HELLO) == {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def test_every_parameter_is_sent_zeros_and_false_included() -> None:
+    sent = body(EVERYTHING)
+    assert sent["tools"] == [
+        {
+            "type": "function",
+            "function": {"name": "weather", "description": WEATHER.description, "parameters": WEATHER.parameters},
+        }
+    ]
+    assert sent["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "output", "schema": {"type": "object"}, "strict": True},
+    }
+    simple = {name: sent[name] for name in sent if name not in {"tools", "response_format", "messages", "model"}}
+    assert simple == {
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "temperature": 0.0,
+        "top_p": 0.5,
+        "max_tokens": 10,
+        "stop": ["END"],
+        "seed": 0,
+        "reasoning_effort": "low",
+        "user": "u1",
+    }
+
+
+def test_the_profile_chooses_the_field_of_the_token_limit() -> None:
+    sent = body(EVERYTHING, profile=WireProfile(max_tokens_field="max_completion_tokens"))
+    assert sent["max_completion_tokens"] == 10
+    assert "max_tokens" not in sent
+
+
+def test_the_profile_renames_fields() -> None:
+    sent = body(EVERYTHING, profile=WireProfile(renamed={"seed": "random_seed"}))
+    assert sent["random_seed"] == 0
+    assert "seed" not in sent
+
+
+def test_a_stream_asks_for_its_usage_unless_the_provider_cannot() -> None:
+    assert body(HELLO, stream=True)["stream_options"] == {"include_usage": True}
+    assert body(HELLO, stream=True)["stream"] is True
+    assert "stream_options" not in body(HELLO, stream=True, profile=WireProfile(stream_usage=False))
+    assert encode(HELLO, model="m", profile=PLAIN, stream=True).headers["accept"] == "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tools", "tool_choice", "parallel_tool_calls", "output_schema", "temperature", "top_p", "max_tokens", "stop",
+        "seed", "reasoning_effort", "user",
+    ],
+)  # fmt: skip
+def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: str) -> None:
+    profile = WireProfile(unsupported=frozenset({name}))
+    with pytest.raises(UnsupportedParameterError, match=f"'m' cannot take the parameter '{name}'") as caught:
+        encode(EVERYTHING, model="m", profile=profile)
+    assert caught.value.param == name
+    assert body(HELLO, profile=profile)["model"] == "m"
+
+
+def test_a_profile_cannot_name_a_parameter_that_no_request_has() -> None:
+    with pytest.raises(ValueError, match="temprature"):
+        WireProfile(unsupported=frozenset({"temprature"}))
+
+
+def test_a_forced_tool_is_named() -> None:
+    sent = body(replace(EVERYTHING, tool_choice=NamedTool("weather")))
+    assert sent["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+
+
+def test_images_go_by_address_or_as_data() -> None:
+    sent = messages(
+        Message(
+            "user",
+            (
+                TextPart("what is this?"),
+                ImagePart(url="https://x.example/cat.jpg", detail="low"),
+                ImagePart(data=b"123", media_type="image/webp"),
+                ImagePart(data=PNG),
+            ),
+        )
+    )
+    encoded = base64.b64encode(PNG).decode()
+    assert sent == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "what is this?"},
+                {"type": "image_url", "image_url": {"url": "https://x.example/cat.jpg", "detail": "low"}},
+                {"type": "image_url", "image_url": {"url": "data:image/webp;base64,MTIz"}},
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}},
+            ],
+        }
+    ]
+
+
+def test_a_turn_with_tool_calls_and_results_goes_back_in_order_without_its_thoughts() -> None:
+    calls = (ToolCallPart("c1", "weather", '{"city":"Rome"}'), ToolCallPart("c2", "time", ""))
+    sent = messages(
+        Message("assistant", (ReasoningPart("hm"), *calls)),
+        Message("tool", (ToolResultPart("c1", "sun"), ToolResultPart("c2", "noon"))),
+        Message.assistant("It is sunny."),
+    )
+    assert sent == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}},
+                {"id": "c2", "type": "function", "function": {"name": "time", "arguments": "{}"}},
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "sun"},
+        {"role": "tool", "tool_call_id": "c2", "content": "noon"},
+        {"role": "assistant", "content": "It is sunny."},
+    ]
+
+
+def test_a_refusal_goes_back_as_one() -> None:
+    sent = messages(Message("assistant", (RefusalPart("no"),)))
+    assert sent == [{"role": "assistant", "content": None, "refusal": "no"}]
+
+
+def test_several_texts_of_a_person_stay_apart() -> None:
+    assert messages(Message("user", (TextPart("a"), TextPart("b")))) == [{"role": "user", "content": "a\nb"}]
+
+
+def test_a_tool_choice_that_says_nothing_without_tools_is_not_sent() -> None:
+    assert body(replace(HELLO, tool_choice="none", parallel_tool_calls=True)) == body(HELLO)
+
+
+@pytest.mark.parametrize(
+    ("role", "part"),
+    [
+        ("system", ImagePart(url="https://x.example/a.png")),
+        ("user", ToolCallPart("1", "f")),
+        ("user", ReasoningPart("hm")),
+        ("assistant", ToolResultPart("1", "x")),
+        ("assistant", ImagePart(url="https://x.example/a.png")),
+        ("tool", TextPart("x")),
+    ],
+)
+def test_a_part_in_the_wrong_role_is_refused_with_its_place(role: Role, part: Part) -> None:
+    request = replace(HELLO, messages=(Message.user("x"), Message(role, (part,))))
+    with pytest.raises(InvalidRequestError, match=rf"messages\[1\].*'{role}'.*{type(part).__name__}"):
+        encode(request, model="m", profile=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (replace(HELLO, messages=()), "at least one message"),
+        (replace(HELLO, temperature=float("nan")), "temperature is nan"),
+        (replace(HELLO, top_p=float("inf")), "top_p is inf"),
+        (replace(HELLO, tool_choice="required"), "has no tools"),
+        (replace(EVERYTHING, tool_choice=NamedTool("wether")), "'wether'.*'weather'"),
+        (replace(HELLO, messages=(Message.user("half \ud83d an emoji"),)), "Unicode"),
+        (replace(HELLO, seed=2**70), "64 bits"),
+        (replace(HELLO, messages=(Message("user", (ImagePart(),)),)), "either a url or data"),
+        (replace(HELLO, messages=(Message("user", (ImagePart(data=b"??"),)),)), "media_type"),
+    ],
+)
+def test_what_no_server_could_take_is_refused_in_words(request_: Request, words: str) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        encode(request_, model="m", profile=PLAIN)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_arrives_as_it_was(text: str) -> None:
+    assert messages(Message.user(text)) == [{"role": "user", "content": text}]
