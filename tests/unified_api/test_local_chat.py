@@ -2,10 +2,10 @@
 
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import anyio
 import jsonschema
@@ -200,6 +200,34 @@ def test_nobody_can_reach_the_engines_server(loaded):
         client.connect(address.removeprefix("unix://"))
 
 
+ON_A_PORT = """
+import sys, urllib.error, urllib.request
+from pathlib import Path
+from unified_api.local import engine
+address = engine.acquire(Path(sys.argv[1]))._server.listening_address
+body = b'{"messages": [{"role": "user", "content": "hi"}]}'
+try:
+    urllib.request.urlopen(urllib.request.Request(address + "/v1/chat/completions", body), timeout=10)
+except urllib.error.HTTPError as error:
+    print(address.rsplit(":", 1)[0], error.code)
+"""
+
+
+def test_where_no_socket_can_be_had_the_port_is_local_and_guarded(loaded, tmp_path):
+    long_name = tmp_path / ("long" * 30)
+    long_name.mkdir()
+
+    ran = subprocess.run(
+        [sys.executable, "-c", ON_A_PORT, str(WEIGHTS)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TMPDIR": str(long_name), "NO_PROXY": "*"},
+    )
+
+    assert ran.stdout.split() == ["http://127.0.0.1", "401"]
+
+
 def test_a_file_that_is_no_model_is_refused_with_the_command_that_mends_it(tmp_path):
     (tmp_path / "bad.gguf").write_bytes(b"not a model" * 100)
 
@@ -218,7 +246,7 @@ loaded.decode({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 3,
 
 def test_the_engine_writes_nothing_and_lets_the_process_end():
     ran = subprocess.run(
-        [sys.executable, "-c", QUIET, str(Path(WEIGHTS))], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", QUIET, str(WEIGHTS)], capture_output=True, text=True, check=True, timeout=30
     )
 
     assert (ran.stdout, ran.stderr) == ("", "")

@@ -30,7 +30,7 @@ from unified_api.wire.openai_chat_encode import encode as encode_openai
 
 __all__ = ["MAX_TOKENS", "MAX_TOKENS_JSON", "UNSUPPORTED", "decode", "encode"]
 
-UNSUPPORTED = frozenset({"tools", "tool_choice", "parallel_tool_calls", "reasoning_effort"})
+UNSUPPORTED = frozenset({"tools", "parallel_tool_calls", "reasoning_effort"})
 """Fields refused by name, because the model would ignore them without a word."""
 MAX_TOKENS = 256
 """Tokens of an answer when the request does not say: about two seconds, and a model this small wanders after that."""
