@@ -15,11 +15,19 @@ from unified_api.errors import (
     DeadlineExceededError,
     GatewayError,
     MalformedResponseError,
-    ProviderError,
     TimedOutError,
     TruncatedStreamError,
 )
-from unified_api.types import EmbedRequest, EmbedResponse, ImageRequest, ImageResponse, Policy, Request, Response
+from unified_api.types import (
+    Attempt,
+    EmbedRequest,
+    EmbedResponse,
+    ImageRequest,
+    ImageResponse,
+    Policy,
+    Request,
+    Response,
+)
 from workflows.model import ModelChoice, ModelNeeds
 
 __all__ = ["call", "model_name"]
@@ -51,17 +59,18 @@ async def call(
     paid: Decimal | None = None
     try:
         response = await send(request, policy)
-        paid = response.cost_usd
         run.receipt.add(response)
+        paid = _paid(run, request, policy, known=response.cost_usd, attempts=response.attempts)
     except GatewayError as error:
-        paid = _failed(run, error)
+        run.receipt.attempts += error.attempts
+        known = None if error.code in _MAYBE_PAID else Decimal(0)
+        paid = _paid(run, request, policy, known=known, attempts=error.attempts)
         raise of_gateway(error) from error
     except anyio.get_cancelled_exc_class():
-        # The provider may have worked for nothing; only a call that costs nothing at worst is known to be free.
-        free = _estimate(run, request, policy) == 0
-        run.receipt.charge(Decimal(0) if free else None)
+        paid = _paid(run, request, policy, known=None, attempts=())
         raise
     finally:
+        run.receipt.charge(paid)
         if run.context.budget is not None and worst is not None:
             run.context.budget.settle(worst, paid)
     return response
@@ -71,7 +80,10 @@ async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Decimal
     budget = run.context.budget
     if budget is None:
         return None
-    worst = _estimate(run, request, policy)
+    try:
+        worst = run.context.gateway.estimate(request, policy)
+    except GatewayError as error:
+        raise of_gateway(error) from error
     if worst is None:
         raise StepFailure(
             "unknown_price",
@@ -85,21 +97,19 @@ async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Decimal
     return worst
 
 
-def _estimate(run: StepRun, request: AnyRequest, policy: Policy) -> Decimal | None:
+def _paid(
+    run: StepRun, request: AnyRequest, policy: Policy, *, known: Decimal | None, attempts: tuple[Attempt, ...]
+) -> Decimal | None:
+    """What a call cost with all its attempts; None when a provider may send a bill that nobody knows."""
+    failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
+    unsure = any(attempt.cost_usd is None and attempt.error in _MAYBE_PAID for attempt in failed)
+    if known is None or unsure:
+        return Decimal(0) if _is_free(run, request, policy) else None
+    return known + sum((attempt.cost_usd for attempt in failed if attempt.cost_usd is not None), Decimal(0))
+
+
+def _is_free(run: StepRun, request: AnyRequest, policy: Policy) -> bool:
     try:
-        return run.context.gateway.estimate(request, policy)
-    except GatewayError as error:
-        raise of_gateway(error) from error
-
-
-def _failed(run: StepRun, error: GatewayError) -> Decimal | None:
-    """What a failed call cost, noted on the receipt; None when that is unknown."""
-    run.receipt.attempts += error.attempts
-    made = [attempt for attempt in error.attempts if attempt.number]
-    if not made and not isinstance(error, ProviderError):
-        return Decimal(0)  # nobody was asked
-    known = sum((attempt.cost_usd for attempt in made if attempt.cost_usd is not None), Decimal(0))
-    codes = {attempt.error for attempt in made if attempt.cost_usd is None} or {error.code}
-    paid = None if codes & _MAYBE_PAID else known
-    run.receipt.charge(paid)
-    return paid
+        return run.context.gateway.estimate(request, policy) == 0
+    except GatewayError:
+        return False

@@ -61,9 +61,9 @@ class Receipt:
         self.model, self.provider, self.quality = response.model, response.provider, response.quality
         self.usage = add_usage(self.usage, response.usage)
         self.attempts += response.attempts
-        self.charge(response.cost_usd)
 
     def charge(self, cost: Decimal | None) -> None:
+        """Adds what one call cost; None is unknown, and makes the sum so."""
         self.calls += 1
         if cost is None:
             self.uncertain = True

@@ -142,8 +142,9 @@ def _unlimited() -> anyio.CapacityLimiter:
 
 
 def _as_json(name: str, result: Any) -> Json:
-    if result is None or isinstance(result, str | bool | int):
-        return result
+    if result is None or type(result) in (str, bool, int):
+        scalar: Json = result
+        return scalar
     try:
         value: Json = to_jsonable_python(result)
         json.dumps(value, allow_nan=False)

@@ -13,6 +13,7 @@ from executors.context import StepRun
 from executors.events import StepToken
 from executors.failures import StepFailure
 from executors.schemas import InvalidSchemaError, complaints, is_strict
+from unified_api.errors import NoCandidateError
 from unified_api.types import (
     ImagePart,
     Json,
@@ -82,11 +83,15 @@ def _streamed(run: StepRun) -> Callable[[Request, Policy], Awaitable[Response]]:
 
     async def send(request: Request, policy: Policy) -> Response:
         context = run.context
-        async with context.gateway.stream(request, policy) as stream:
-            async for chunk in stream:
-                if isinstance(chunk, TextChunk) and chunk.text:
-                    context.emit(StepToken(run_id=context.run_id, step_id=run.step_id, text=chunk.text))
-        return stream.response
+        try:
+            async with context.gateway.stream(request, policy) as stream:
+                async for chunk in stream:
+                    if isinstance(chunk, TextChunk) and chunk.text:
+                        context.emit(StepToken(run_id=context.run_id, step_id=run.step_id, text=chunk.text))
+                return stream.response
+        except NoCandidateError:
+            # Nothing that may serve can stream; a whole answer is better than none.
+            return await context.gateway.chat(request, policy)
 
     return send
 

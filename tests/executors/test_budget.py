@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from running import asked, failure, gateway_of, llm, workflow_of
+
+from executors.events import Event, RunFinished
+from executors.runner import run
+from unified_api.errors import TimedOutError
+from unified_api.testing import ScriptedModel
+
+
+async def test_a_step_whose_worst_cost_would_break_the_budget_is_not_asked():
+    model = ScriptedModel("cheap")
+    steps = [llm("a", max_tokens=10), llm("b", max_tokens=1_000_000, after=["a"])]
+    result = await asked(model, *steps, policy={"budget_usd": 0.01})
+    code, message = failure(result)
+    assert (code, model.calls) == ("budget_exceeded", 1)
+    assert message.startswith("step 'b': ")
+    assert result.cost_usd is not None
+    assert 0 < result.cost_usd < Decimal("0.01")
+
+
+async def test_under_a_budget_an_unknown_price_is_refused():
+    gateway = gateway_of("x", prices=None)
+    workflow = workflow_of(llm(max_tokens=1), policy={"budget_usd": 5})
+    assert failure(await run(workflow, {}, gateway=gateway))[0] == "unknown_price"
+    free = workflow_of(llm(max_tokens=1))
+    assert (await run(free, {}, gateway=gateway)).cost_usd is None
+
+
+async def test_no_number_of_parallel_steps_overspends_and_none_fails_that_would_fit_after_another():
+    open_calls = 0
+
+    async def reply(_: Any) -> str:
+        nonlocal open_calls
+        open_calls += 1
+        # Each may cost $0.0101 at worst, and the budget is $0.025: a third one must not be on its way beside two.
+        assert open_calls <= 2
+        for _turn in range(3):
+            await anyio.lowlevel.checkpoint()
+        open_calls -= 1
+        return "ok"
+
+    steps = [llm(f"s{i}", max_tokens=1000) for i in range(20)]
+    result = await asked(reply, *steps, policy={"budget_usd": 0.025, "max_parallel": 20})
+    assert result.status == "succeeded"
+    assert result.cost_usd is not None
+    assert result.cost_usd < Decimal("0.025")
+
+
+async def test_a_cancelled_call_costs_nobody_knows_what():
+    events: list[Event] = []
+
+    async def hang(_: Any) -> str:
+        scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    with anyio.CancelScope() as scope:
+        await asked(hang, llm(), on_event=events.append)
+    end = events[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.status, end.cost_usd) == ("cancelled", None)
+
+
+async def test_a_call_that_may_have_been_paid_for_counts_at_its_worst():
+    steps = [llm("a", max_tokens=1000, on_error="skip"), llm("b", max_tokens=1000, after=["a"])]
+    result = await asked([TimedOutError("silent"), "never"], *steps, policy={"budget_usd": 0.015})
+    assert failure(result)[0] == "budget_exceeded"
+    assert result.cost_usd is None
+    assert result.steps[0].cost_usd is None
