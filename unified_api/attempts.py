@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -125,6 +126,8 @@ class Attempts:
                 except GatewayError as error:
                     trail.failed(model, error, self._clock.now() - started)
                     error.attempts = trail.story
+                    error.provider = error.provider or model.provider
+                    error.model = error.model or model.id
                     raise
                 yield Won(model, result, trail, started)
                 return
@@ -143,7 +146,8 @@ def _final_error(tried: list[Tried], move: GiveUp, trail: Trail) -> GatewayError
     if len(tried) == 1 or (isinstance(last, InvalidRequestError) and not last.fallback):
         last.attempts = trail.story
         return last
-    lines = "\n".join(f"  {one.number}. {one.model}: {one.message}" for one in trail.records)
+    counts = Counter(f"{one.model}: {one.message}" for one in trail.records)
+    lines = "\n".join(f"  {line}" + (f" ({times} times)" if times > 1 else "") for line, times in counts.items())
     return AttemptsExhaustedError(
         f"{move.reason}:\n{lines}", provider=last.provider, model=last.model, attempts=trail.story
     )
