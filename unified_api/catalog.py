@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -18,7 +17,6 @@ from unified_api.types import Attempt, Capability, Policy
 
 __all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
 
-_ZERO = Decimal(0)
 _CHAT: frozenset[Capability] = frozenset({"chat"})
 _KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output"})
 
@@ -107,9 +105,10 @@ class Catalog:
         row = self._rows.get(provider)
         return None if row is None else row.base_url
 
-    def is_free(self, provider: str) -> bool:
-        row = self._rows.get(provider)
-        return row is not None and row.free
+    def stated_prices(self, model: Model) -> Prices | None:
+        """The prices that the configuration states, which go before the price data's."""
+        row = self._rows.get(model.provider)
+        return model.prices if row is None else row.prices_of(model.name)
 
     def candidates(
         self, model: str, policy: Policy = Policy(), *, parameters: frozenset[str] = frozenset(), tokens: int = 0
@@ -206,9 +205,7 @@ class Catalog:
             missing = row.api_key_env
         priced = pricing.listing(row.base_url, name)
         capabilities = row.capabilities_of(name)
-        prices = Prices(input=_ZERO, output=_ZERO) if row.free else None
-        if priced is not None and not row.free:
-            prices = priced.prices
+        prices = row.prices_of(name) or (None if priced is None else priced.prices)
         return Model(
             id=model_id,
             provider=provider,

@@ -208,11 +208,11 @@ class Gateway:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
         if "embeddings" in model.capabilities and "chat" not in model.capabilities and usage.output_tokens is None:
             usage = replace(usage, output_tokens=0)
-        if self.catalog.is_free(model.provider):
-            return Decimal(0)
+        stated = self.catalog.stated_prices(model)
+        if stated is not None:
+            return pricing.plain_cost(usage, stated)
         names = (echoed, model.name) if echoed else (model.name,)
-        priced = pricing.cost(usage, base_url=self.catalog.base_url(model.provider), names=names)
-        return pricing.plain_cost(usage, model.prices) if priced is None else priced
+        return pricing.cost(usage, base_url=self.catalog.base_url(model.provider), names=names)
 
     def _adapter(self, model: Model) -> Adapter:
         adapter = self._adapters.get(model.provider)

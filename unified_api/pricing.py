@@ -52,12 +52,15 @@ def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decim
 
 
 def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
-    """US dollars by plain prices a million tokens, for models that the price data does not know."""
-    if prices is None or usage.input_tokens is None or usage.output_tokens is None:
+    """US dollars by plain prices a million tokens; what costs nothing costs nothing whatever its usage."""
+    if prices is None or prices.input is None:
         return None
-    if prices.input is None or (prices.output is None and usage.output_tokens):
+    output = prices.output or Decimal(0)
+    if prices.input == output == 0 and prices.output is not None:
+        return Decimal(0)
+    if usage.input_tokens is None or usage.output_tokens is None or (prices.output is None and usage.output_tokens):
         return None
-    return (prices.input * usage.input_tokens + (prices.output or Decimal(0)) * usage.output_tokens) / 1_000_000
+    return (prices.input * usage.input_tokens + output * usage.output_tokens) / 1_000_000
 
 
 def listing(base_url: str | None, name: str) -> Listing | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -13,9 +14,18 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, Sensitivity, Tier
 
-__all__ = ["PROVIDER_NAME_PATTERN", "DataPolicyRow", "ProfileRow", "ProviderRow", "builtin_rows", "is_loopback"]
+__all__ = [
+    "PROVIDER_NAME_PATTERN",
+    "DataPolicyRow",
+    "PriceRow",
+    "ProfileRow",
+    "ProviderRow",
+    "builtin_rows",
+    "is_loopback",
+]
 
 PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 
@@ -63,6 +73,15 @@ class ProfileRow(BaseModel):
     image_format: str | None = None
 
 
+class PriceRow(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+    output: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
 class DataPolicyRow(BaseModel):
     """What the provider says it does with what it is sent; an absent key is unknown."""
 
@@ -93,7 +112,9 @@ class ProviderRow(BaseModel):
     context: Annotated[int, Field(ge=1)] | None = None
     """Context size in tokens, where the price data does not know the model."""
     free: bool = False
-    """Whether calls cost nothing, as on your own machine. Otherwise prices come from genai-prices, by `base_url`."""
+    """Whether calls cost nothing, as on your own machine."""
+    prices: dict[Pattern, PriceRow] = {}
+    """Pattern of model names -> price, before that of genai-prices, which knows the well-known `base_url`s."""
     profile: ProfileRow = ProfileRow()
     clearance: Sensitivity | None = None
     """The most sensitive label that may be sent there."""
@@ -138,6 +159,14 @@ class ProviderRow(BaseModel):
 
     def quality_of(self, name: str) -> Quality | None:
         return next((mark for mark, patterns in self.quality.items() if _any_matches(patterns, name)), None)
+
+    def prices_of(self, name: str) -> Prices | None:
+        """The price that the row itself states."""
+        if self.free:
+            return Prices(input=Decimal(0), output=Decimal(0))
+        stated = (price for pattern, price in self.prices.items() if _any_matches((pattern,), name))
+        price = next(stated, None)
+        return None if price is None else Prices(input=price.input, output=price.output)
 
     def _matches(self, capability: Capability, name: str, *, default: bool) -> bool:
         patterns = self.capabilities.get(capability)
