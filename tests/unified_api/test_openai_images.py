@@ -53,14 +53,20 @@ def test_an_empty_prompt_and_an_unsupported_size_are_refused() -> None:
 @pytest.mark.parametrize(
     ("entry", "image"),
     [
-        ({"b64_json": ENCODED, "revised_prompt": "a fat cat"}, Image("image/png", data=PNG, revised_prompt="a fat cat")),
+        (
+            {"b64_json": ENCODED, "revised_prompt": "a fat cat"},
+            Image("image/png", data=PNG, revised_prompt="a fat cat"),
+        ),
         ({"b64_json": f"data:image/png;base64,{ENCODED}"}, Image("image/png", data=PNG)),
         ({"url": f"data:image/webp;base64,{base64.b64encode(b'?').decode()}"}, Image("image/webp", data=b"?")),
-        ({"url": "https://x.example/a.jpeg?s=1.2", "revised_prompt": ""}, Image("image/jpeg", url="https://x.example/a.jpeg?s=1.2")),
+        (
+            {"url": "https://x.example/a.jpeg?s=1.2", "revised_prompt": ""},
+            Image("image/jpeg", url="https://x.example/a.jpeg?s=1.2"),
+        ),
         ({"url": "https://x.example/a", "mime_type": "image/webp"}, Image("image/webp", url="https://x.example/a")),
         ({"url": "https://x.example/a"}, Image("image/png", url="https://x.example/a")),
     ],
-)  # fmt: skip
+)
 def test_images_come_as_bytes_or_as_an_address(entry: object, image: Image) -> None:
     assert read({"data": [entry]}).images == (image,)
 

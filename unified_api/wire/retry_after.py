@@ -33,7 +33,8 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     seconds = _number(value)
     if seconds is not None:
         return seconds
-    return duration(value) if value[0].isdigit() else _until(value, headers.get("date", ""), now)
+    spelled = duration(value)
+    return _until(value, headers.get("date", ""), now) if spelled is None else spelled
 
 
 def duration(value: str) -> float | None:
