@@ -9,65 +9,43 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from minijinja import Environment, TemplateError
 
-from workflows.lexer import Segment, Token, scan
-from workflows.nearest import nearest
-from workflows.references import ROOTS, Path, usage
+from workflows.grammar import FUNCTIONS, ROOTS, Problem, oversized, problems
+from workflows.lexer import Segment, scan
+from workflows.references import Path, usage
 
-__all__ = ["FILTERS", "FUNCTIONS", "FUEL", "Json", "ExpressionError", "Problem", "Scope", "Template", "render", "render_value", "template"]
+__all__ = ["FUEL", "MOST_TEXT", "ExpressionError", "Json", "Scope", "Template", "render", "render_value", "template"]
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
-FUEL = 1_000_000
+FUEL: Final = 1_000_000
 """Instructions one template may take: about 20 ms of plain loops."""
-MOST_TEXT = 16 * 1024 * 1024
-"""Characters one rendered text may have."""
+MOST_TEXT: Final = 16 * 1024 * 1024
+"""Characters that the values in one text may come to."""
 
-FILTERS = frozenset(
-    "abs attr batch bool capitalize chain count d default dictsort e escape filesizeformat first float format groupby "
-    "indent int items join last length lines list lower map max min pluralize pprint reject rejectattr replace reverse "
-    "round safe select selectattr slice sort split string striptags sum title tojson trim truncate unique upper "
-    "urlencode wordwrap zip".split()
-)
-TESTS = frozenset(
-    "boolean defined divisibleby endingwith eq equalto escaped even false filter float ge greaterthan gt in int integer "
-    "iterable le lessthan lower lt mapping ne none number odd safe sameas sequence startingwith string test true "
-    "undefined upper".split()
-)
-FUNCTIONS = frozenset({"cycler", "dict", "joiner", "namespace", "range"})
-_METHODS = frozenset({("loop", "cycle"), ("loop", "changed")})
-_CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None", "loop", "caller", "varargs", "kwargs"})
-_KEYWORDS = frozenset({"if", "else", "elif", "for", "in", "not", "and", "or", "is", "set", "do", "with", "call", "filter", "recursive", "macro"})
-_LOADING = frozenset({"include", "import", "from", "extends", "block"})
 _PLAIN_PATH = re.compile(r"\{\{-?\s*((?:steps|inputs)(?:\.[A-Za-z_]\w*|\[\d+\])+)\s*-?\}\}", re.ASCII)
-_MISSING = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a template cannot be used."""
-
-    code: str
-    """`invalid_expression`, `unknown_name` or `unsupported_reference`."""
-    message: str
-    allowed: tuple[str, ...] = ()
-    fix: str | None = None
+_MISSING: Final = object()
+_HTML_FILTERS = ("e", "escape", "safe", "pprint")
+_ALLOCATING_FILTERS = ("attr", "batch", "chain", "format", "indent", "slice")
 
 
 class ExpressionError(Exception):
-    """A template that cannot be rendered."""
+    """A template that cannot be rendered.
+
+    `code` is `invalid_expression`, `unknown_name` or `unsupported_reference` for one that `check` refuses too, and
+    `absent_value`, `out_of_fuel`, `text_too_long` or `expression_failed` for one that fails on these values.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        """`invalid_expression`, `absent_value`, `out_of_fuel`, `text_too_long` or `expression_failed`."""
         self.message = message
 
 
@@ -84,35 +62,6 @@ class Scope:
 
     def skip(self, step_id: str) -> None:
         self.steps[step_id] = {}
-
-
-class _Caught(threading.local):
-    value: Any = None
-
-
-_caught = _Caught()
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return _json_text(_plain(value))
-
-
-def _catch(value: Any) -> str:
-    _caught.value = value
-    return ""
-
-
-# Python's attributes stay reachable through `pycompat=False` too (a list's `append`), so calls of attributes are
-# refused when a template is compiled: a template cannot change what another step is given.
-_text = Environment(undefined_behavior="strict", fuel=FUEL, pycompat=False, keep_trailing_newline=True, finalizer=_as_text)
-_typed = Environment(undefined_behavior="strict", fuel=FUEL, pycompat=False, finalizer=_catch)
-_syntax = Environment(undefined_behavior="strict", fuel=1, pycompat=False)
-for _environment in (_text, _typed, _syntax):
-    _environment.remove_global("debug")  # prints everything in scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +85,7 @@ class Template:
             raise ExpressionError(self.problems[0].code, self.problems[0].message)
         if self.path is not None:
             return _walk(self.path, scope)
-        return _typed_value(self.source, scope) if self.whole else _render_text(self.source, scope)
+        return _typed_value(self.source, scope) if self.whole else _render(_text, self.source, scope)
 
 
 def template(source: str) -> Template:
@@ -144,141 +93,6 @@ def template(source: str) -> Template:
     if "{" not in source:
         return Template(source, literal=True, whole=False, path=None, problems=())
     return _compile(source)
-
-
-@lru_cache(maxsize=8192)
-def _compile(source: str) -> Template:
-    if plain := _PLAIN_PATH.fullmatch(source):
-        segments: tuple[Segment, ...] = ()
-        path = _parts(plain[1])
-        problems = _spelling(source)
-        return Template(source, literal=False, whole=True, path=path, problems=problems)
-    segments = scan(source)
-    live = [segment for segment in segments if segment.kind != "text"]
-    if not live and "{%" not in source:
-        return Template(source, literal=True, whole=False, path=None, problems=())
-    whole = len(segments) == 1 and segments[0].kind == "expression"
-    return Template(source, literal=False, whole=whole, path=None, problems=tuple(_problems(source, live)))
-
-
-def _parts(path: str) -> Path:
-    return tuple(int(part) if part.isdigit() else part for part in re.findall(r"\w+", path))
-
-
-def _problems(source: str, segments: list[Segment]) -> Iterable[Problem]:
-    if problem := _syntax_problem(source):
-        yield problem
-        return
-    local = _assigned(segments)
-    for segment in segments:
-        yield from _statement_problems(segment)
-        for place, token in enumerate(segment.tokens):
-            if token.kind == "name":
-                yield from _name_problems(segment.tokens, place)
-            elif token.text == "(":
-                yield from _call_problems(segment.tokens, place, local)
-    yield from _unknown_names(source)
-    yield from _spelling(source)
-
-
-def _syntax_problem(source: str) -> Problem | None:
-    try:
-        _syntax.render_str(source)
-    except TemplateError as error:
-        if error.kind == "SyntaxError":
-            line = f" in line {error.line} of the template" if source.count("\n") and error.line else ""
-            return Problem("invalid_expression", f"the template is not valid{line}: {error.detail}")
-    return None
-
-
-def _assigned(segments: list[Segment]) -> frozenset[str]:
-    """Names of the macros the template defines: they may be called."""
-    return frozenset(
-        segment.tokens[1].text
-        for segment in segments
-        if segment.kind == "statement" and len(segment.tokens) > 1 and segment.tokens[0].text == "macro"
-    )
-
-
-def _statement_problems(segment: Segment) -> Iterable[Problem]:
-    if segment.kind != "statement" or not segment.tokens:
-        return
-    word = segment.tokens[0].text
-    if word in _LOADING:
-        yield Problem("invalid_expression", f"`{word}` needs other templates, and there are none")
-    targets = _targets(segment.tokens)
-    for name in sorted(ROOTS & targets):
-        yield Problem("invalid_expression", f"`{word}` must not give `{name}` another meaning", (), "Take another name.")
-
-
-def _targets(tokens: tuple[Token, ...]) -> set[str]:
-    """The names that a statement may give a new meaning."""
-    word = tokens[0].text
-    stop = {"for": "in", "set": "=", "macro": ")", "call": ")"}.get(word)
-    if word == "with":
-        return {one.text for one, after in zip(tokens, tokens[1:], strict=False) if after.text == "=" and one.kind == "name"}
-    if stop is None:
-        return set()
-    names: set[str] = set()
-    for token in tokens[1:]:
-        if token.text == stop:
-            break
-        if token.kind == "name":
-            names.add(token.text)
-    return names
-
-
-def _name_problems(tokens: tuple[Token, ...], place: int) -> Iterable[Problem]:
-    name = tokens[place].text
-    before = tokens[place - 1].text if place else ""
-    if (before == "|" or (place == 1 and tokens[0].text == "filter")) and name not in FILTERS:
-        near = nearest(name, sorted(FILTERS))
-        yield Problem("invalid_expression", f"there is no filter `{name}`", near or tuple(sorted(FILTERS)), _use(near))
-    is_test = before == "is" or (before == "not" and place > 1 and tokens[place - 2].text == "is")
-    if is_test and name not in TESTS and name != "not":
-        near = nearest(name, sorted(TESTS))
-        yield Problem("invalid_expression", f"there is no test `{name}`", near or tuple(sorted(TESTS)), _use(near))
-
-
-def _use(near: tuple[str, ...]) -> str | None:
-    return f"Use `{near[0]}`." if near else None
-
-
-def _call_problems(tokens: tuple[Token, ...], place: int, macros: frozenset[str]) -> Iterable[Problem]:
-    """A call is allowed of the language's own functions, of filters, tests and macros; never of a value's attribute."""
-    if not place or tokens[place - 1].kind not in {"name", "string"} and tokens[place - 1].text not in {")", "]"}:
-        return
-    callee = tokens[place - 1]
-    before = tokens[place - 2].text if place > 1 else ""
-    if callee.kind == "name" and (callee.text in _KEYWORDS or before in {"|", "is", "not", "macro"}):
-        return
-    if callee.kind == "name" and before != "." and (callee.text in FUNCTIONS | macros or callee.text in {"caller", "loop"}):
-        return
-    if callee.kind == "name" and place > 2 and before == "." and (tokens[place - 3].text, callee.text) in _METHODS:
-        return
-    if callee.kind == "name" and place == 2 and before in {"call", "filter"}:
-        return
-    what = f"`{callee.text}` cannot be called"
-    near = nearest(callee.text, sorted(FILTERS)) if callee.kind == "name" else ()
-    fix = f"Use the filter `| {near[0]}`." if near else "Use a filter, such as `| length` or `| upper`."
-    yield Problem("invalid_expression", f"{what}: values have no methods here, only filters", (), fix)
-
-
-def _unknown_names(source: str) -> Iterable[Problem]:
-    for name in sorted(_text.undeclared_variables_in_str(source) - ROOTS - FUNCTIONS - _CONSTANTS):
-        yield Problem(
-            "unknown_name",
-            f"`{name}` means nothing here: expressions know `inputs` and `steps`",
-            ("inputs", "steps"),
-            f"Write `inputs.{name}` for an input or `steps.{name}.output` for a step.",
-        )
-
-
-def _spelling(source: str) -> tuple[Problem, ...]:
-    return tuple(
-        Problem("unsupported_reference", f"`{wrong.text}` is no reference", (), wrong.fix)
-        for wrong in usage(source).misspellings
-    )
 
 
 def render(source: str, scope: Scope) -> Any:
@@ -297,45 +111,128 @@ def render_value(value: Any, scope: Scope) -> Any:
     return value
 
 
+class _Rendering(threading.local):
+    """What minijinja's calls back into Python leave behind during one rendering."""
+
+    value: Any = None
+    length: int = 0
+
+
+_now = _Rendering()
+
+
+def _as_text(value: Any) -> str:
+    text = value if isinstance(value, str) else "" if value is None else _json_text(_plain(value))
+    _now.length += len(text)
+    if _now.length > MOST_TEXT:
+        raise ExpressionError("text_too_long", f"the text has more than {MOST_TEXT:,} characters")
+    return text
+
+
+def _caught(value: Any) -> str:
+    _now.value = value
+    return ""
+
+
+def _to_json(value: Any, indent: bool | int = False) -> str:  # noqa: FBT001, FBT002 # the filter's own signature
+    """`tojson` without the escapes for HTML that the library's own one writes."""
+    plain = _plain(value)
+    return orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode() if indent else _json_text(plain)
+
+
+def _environment(finalizer: Any = None, *, fuel: int = FUEL) -> Environment:
+    environment = Environment(
+        undefined_behavior="strict",
+        fuel=fuel,
+        pycompat=False,
+        keep_trailing_newline=True,
+        finalizer=finalizer,
+        auto_escape_callback=lambda _name: False,
+    )
+    environment.remove_global("debug")  # prints everything in scope
+    for name in (*_HTML_FILTERS, *_ALLOCATING_FILTERS):
+        environment.remove_filter(name)
+    environment.add_filter("tojson", _to_json)
+    return environment
+
+
+_text = _environment(_as_text)
+_typed = _environment(_caught)
+_syntax = _environment(fuel=1)
+
+
+@lru_cache(maxsize=8192)
+def _compile(source: str) -> Template:
+    if plain := _PLAIN_PATH.fullmatch(source):
+        path: Path = tuple(int(part) if part.isdigit() else part for part in re.findall(r"\w+", plain[1]))
+        return Template(source, literal=False, whole=True, path=path, problems=tuple(_misspellings(source)))
+    segments = scan(source)
+    live = [segment for segment in segments if segment.kind != "text"]
+    if not live and "{%" not in source:
+        return Template(source, literal=True, whole=False, path=None, problems=())
+    whole = len(segments) == 1 and segments[0].kind == "expression"
+    return Template(source, literal=False, whole=whole, path=None, problems=tuple(_problems(source, live)))
+
+
+def _problems(source: str, segments: list[Segment]) -> Iterator[Problem]:
+    wrong = oversized(segments) or _syntax_problem(source)
+    if wrong is not None:
+        yield wrong
+        return
+    yield from problems(segments)
+    for name in sorted(_text.undeclared_variables_in_str(source) - ROOTS - FUNCTIONS - {"caller"}):
+        yield Problem(
+            "unknown_name",
+            f"`{name}` means nothing here: expressions know `inputs` and `steps`",
+            ("inputs", "steps"),
+            f"Write `inputs.{name}` for an input or `steps.{name}.output` for a step.",
+        )
+    yield from _misspellings(source)
+
+
+def _syntax_problem(source: str) -> Problem | None:
+    try:
+        _syntax.render_str(source)
+    except TemplateError as error:
+        if error.kind == "SyntaxError":
+            line = f" in line {error.line} of the template" if source.count("\n") and error.line else ""
+            message = f"the template is not valid{line}: {error.detail}"
+            fix = "Text that is to stay as it is goes between `{% raw %}` and `{% endraw %}`."
+            return Problem("invalid_expression", message, (), fix)
+    return None
+
+
+def _misspellings(source: str) -> Iterator[Problem]:
+    for wrong in usage(source).misspellings:
+        yield Problem("unsupported_reference", f"`{wrong.text}` is no reference", (), wrong.fix)
+
+
 def _walk(path: Path, scope: Scope) -> Any:
     value: Any = scope.inputs if path[0] == "inputs" else scope.steps
     for place, part in enumerate(path[1:], start=2):
         value = _child(value, part)
         if value is _MISSING:
-            raise _absent(_spelled(path[:place]))
+            what = str(path[0]) + "".join(f".{one}" if isinstance(one, str) else f"[{one}]" for one in path[1:place])
+            raise ExpressionError("absent_value", f"`{what}` is not there; give it a default: `{what} | default(...)`")
     return value
 
 
 def _child(value: Any, part: str | int) -> Any:
     if isinstance(value, dict):
-        return value.get(part, _MISSING) if isinstance(part, str) else value.get(str(part), _MISSING)
-    if isinstance(value, list) and isinstance(part, int) and -len(value) <= part < len(value):
+        return value.get(part, _MISSING)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
         return value[part]
     return _MISSING
 
 
-def _spelled(path: Path) -> str:
-    return str(path[0]) + "".join(f".{part}" if isinstance(part, str) else f"[{part}]" for part in path[1:])
-
-
-def _absent(what: str) -> ExpressionError:
-    return ExpressionError("absent_value", f"`{what}` is not there; give it a default: `{what} | default(...)`")
-
-
 def _typed_value(source: str, scope: Scope) -> Any:
     _render(_typed, source, scope)
-    value, _caught.value = _caught.value, None
+    value, _now.value = _now.value, None
     return _plain(value)
 
 
-def _render_text(source: str, scope: Scope) -> str:
-    text = _render(_text, source, scope)
-    if len(text) > MOST_TEXT:
-        raise ExpressionError("text_too_long", f"the text has {len(text):,} characters; {MOST_TEXT:,} are allowed")
-    return text
-
-
 def _render(environment: Environment, source: str, scope: Scope) -> str:
+    _now.length = 0
     try:
         return environment.render_str(source, inputs=scope.inputs, steps=scope.steps)
     except TemplateError as error:
@@ -366,13 +263,14 @@ def _plain(value: Any) -> Any:
         return {key if isinstance(key, str) else _json_text(_plain(key)): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    raise ExpressionError("absent_value", f"the expression gives no JSON value but {value!r}")
+    # A path that leads past the value's fields ends at a Python method: the field is not there.
+    raise ExpressionError("absent_value", f"the expression gives no JSON value but {value!r}; give it a default")
 
 
 def _json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:
+    except (orjson.JSONEncodeError, TypeError):
         import json  # orjson refuses integers of more than 64 bits
 
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 __all__ = ["Segment", "Token", "TokenKind", "scan"]
@@ -46,6 +47,8 @@ class Segment:
     tokens: tuple[Token, ...] = ()
 
 
+# A template is scanned for its problems and, right after that, for its references.
+@lru_cache(maxsize=64)
 def scan(source: str) -> tuple[Segment, ...]:
     """The template's segments in order; together they cover it."""
     segments: list[Segment] = []

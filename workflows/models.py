@@ -24,9 +24,7 @@ class ModelProblem:
 
 
 class ModelCatalog(Protocol):
-    def problem(
-        self, choice: str | ModelNeeds, *, needs: frozenset[str], sensitivity: str
-    ) -> ModelProblem | None:
+    def problem(self, choice: str | ModelNeeds, *, needs: frozenset[str], sensitivity: str) -> ModelProblem | None:
         """What keeps `choice` from serving a call; None when nothing does.
 
         `needs` holds the capabilities that the step's kind and fields imply (`chat`, `vision`,

@@ -121,7 +121,10 @@ def _from_value(value: object, *, text: str | None, notation: tuple[Finding, ...
         return Attempt(None, findings, text)
     if not isinstance(value, dict):
         shape = Finding(
-            code="wrong_type", pointer="", message=f"a workflow is a JSON object, not {_noun(value)}", fix="Write `{\"workflow\": \"1\", ...}`."
+            code="wrong_type",
+            pointer="",
+            message=f"a workflow is a JSON object, not {_noun(value)}",
+            fix='Write `{"workflow": "1", ...}`.',
         )
         return Attempt(None, (shape, *findings), text)
     workflow, shape_findings = _validated(value, text if not findings else None)
@@ -166,9 +169,13 @@ def _finding(error: ErrorDetails, document: dict[str, Any]) -> Finding | None:
         return _pattern_finding(path, error)
     if kind.endswith("_type") or kind in {"int_from_float", "is_instance_of"}:
         wanted = error["msg"].removeprefix("Input should be ")
-        return Finding(code="wrong_type", pointer=where, message=f"{_noun(error['input'])} stands where {wanted} is needed")
+        return Finding(
+            code="wrong_type", pointer=where, message=f"{_noun(error['input'])} stands where {wanted} is needed"
+        )
     message = error["msg"].removeprefix("Input should ")
-    return Finding(code="invalid_value", pointer=where, message=f"{_shown(error['input'])} is not allowed: it should {message}")
+    return Finding(
+        code="invalid_value", pointer=where, message=f"{_shown(error['input'])} is not allowed: it should {message}"
+    )
 
 
 def _value_path(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], str | None]:
@@ -204,7 +211,9 @@ def _union_finding(path: tuple[int | str, ...], document: dict[str, Any]) -> Fin
         "input": "a text or a list of texts",
     }[str(path[2])]
     value = _at(path[:3], document)
-    return Finding(code="wrong_type", pointer=pointer(*path[:3]), message=f"{_noun(value)} stands where {wanted} is needed")
+    return Finding(
+        code="wrong_type", pointer=pointer(*path[:3]), message=f"{_noun(value)} stands where {wanted} is needed"
+    )
 
 
 def _missing(path: tuple[int | str, ...], document: dict[str, Any]) -> Finding:
@@ -232,7 +241,13 @@ def _unknown_key(path: tuple[int | str, ...], document: dict[str, Any]) -> Findi
     near = (synonym,) if synonym in free else nearest(key, free)
     fix = f"Did you mean {near[0]!r}?" if near and near[0] else "Leave it out."
     allowed = tuple(dict.fromkeys([*(name for name in near if name), *fields]))
-    return Finding(code="unknown_key", pointer=pointer(*path), message=f"the key {key!r} is not known here", allowed=allowed, fix=fix)
+    return Finding(
+        code="unknown_key",
+        pointer=pointer(*path),
+        message=f"the key {key!r} is not known here",
+        allowed=allowed,
+        fix=fix,
+    )
 
 
 def _owner(path: tuple[int | str, ...], document: dict[str, Any]) -> type[BaseModel] | None:
@@ -252,8 +267,12 @@ def _kind_finding(path: tuple[int | str, ...], document: dict[str, Any]) -> Find
     where = pointer(*path, "kind")
     if not isinstance(step, dict) or "kind" not in step:
         synonym = next((key for key in ("type", "action") if isinstance(step, dict) and key in step), None)
-        fix = f"Write `kind` instead of {synonym!r}." if synonym else f"Say which kind of step it is: {', '.join(KINDS)}."
-        return Finding(code="missing_key", pointer=where, message="the key 'kind' is missing", allowed=tuple(KINDS), fix=fix)
+        fix = (
+            f"Write `kind` instead of {synonym!r}." if synonym else f"Say which kind of step it is: {', '.join(KINDS)}."
+        )
+        return Finding(
+            code="missing_key", pointer=where, message="the key 'kind' is missing", allowed=tuple(KINDS), fix=fix
+        )
     kind = step["kind"]
     near = nearest(kind, KINDS) if isinstance(kind, str) else ()
     return Finding(
@@ -271,7 +290,9 @@ def _not_among(where: str, error: ErrorDetails) -> Finding:
     near = nearest(value, allowed) if isinstance(value, str) else ()
     ordered = tuple(dict.fromkeys([*near, *allowed]))
     fix = f"Did you mean {near[0]!r}?" if near else f"Use {' or '.join(repr(one) for one in ordered)}."
-    return Finding(code="invalid_value", pointer=where, message=f"{_shown(value)} is not allowed here", allowed=ordered, fix=fix)
+    return Finding(
+        code="invalid_value", pointer=where, message=f"{_shown(value)} is not allowed here", allowed=ordered, fix=fix
+    )
 
 
 def _quoted(expected: str) -> tuple[str, ...]:
@@ -316,10 +337,19 @@ def _at(path: tuple[int | str, ...], document: Any) -> Any:
 
 
 def _noun(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
     if value is None:
         return "null"
-    return names.get(type(value), f"a {type(value).__name__}") + ("" if isinstance(value, dict | list) else f" ({_shown(value)})")
+    return names.get(type(value), f"a {type(value).__name__}") + (
+        "" if isinstance(value, dict | list) else f" ({_shown(value)})"
+    )
 
 
 def _shown(value: object) -> str:

@@ -42,7 +42,9 @@ class _Doubled(dict[str, Any]):
 def read_text(text: str | bytes) -> ReadText:
     """The JSON value of a text with every finding about its notation. Never raises."""
     if len(text) > MOST_TEXT:
-        return _failed("", "too_large", f"the text has {len(text):,} bytes; {MOST_TEXT:,} are allowed", "Split the workflow.")
+        return _failed(
+            "", "too_large", f"the text has {len(text):,} bytes; {MOST_TEXT:,} are allowed", "Split the workflow."
+        )
     if isinstance(text, bytes):
         try:
             text = _decoded(text)
@@ -53,9 +55,13 @@ def read_text(text: str | bytes) -> ReadText:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        return _failed(text, "invalid_json", _syntax_message(text, error), _syntax_fix(text), (error.lineno, error.colno))
+        return _failed(
+            text, "invalid_json", _syntax_message(text, error), _syntax_fix(text), (error.lineno, error.colno)
+        )
     except RecursionError:
-        return _failed(text, "too_deep", f"lists and objects lie more than {MOST_DEPTH} levels deep", "Flatten the value.")
+        return _failed(
+            text, "too_deep", f"lists and objects lie more than {MOST_DEPTH} levels deep", "Flatten the value."
+        )
     except ValueError as error:
         return _failed(text, "invalid_json", f"a number is too long to read: {error}", "Shorten the number.")
     return ReadText(text, value, tuple(examine(value)))
@@ -80,9 +86,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
 
 def _failed(text: str, code: str, message: str, fix: str | None, place: tuple[int, int] | None = None) -> ReadText:
     line, column = place or (None, None)
-    return ReadText(
-        text, None, (Finding(code=code, pointer="", message=message, fix=fix, line=line, column=column),)
-    )
+    return ReadText(text, None, (Finding(code=code, pointer="", message=message, fix=fix, line=line, column=column),))
 
 
 def _syntax_message(text: str, error: json.JSONDecodeError) -> str:
@@ -111,11 +115,21 @@ def examine(value: Any) -> Iterator[Finding]:
         one, path = stack.pop()
         if isinstance(one, str):
             if not one.isascii() and _SURROGATE.search(one):
-                yield _finding("invalid_value", path, "the text holds half of a character (a lone surrogate)", "Write the whole character.")
+                yield _finding(
+                    "invalid_value",
+                    path,
+                    "the text holds half of a character (a lone surrogate)",
+                    "Write the whole character.",
+                )
         elif isinstance(one, dict | list | tuple):
             if len(path) >= MOST_DEPTH:
                 shallow = path[:8]
-                yield _finding("too_deep", shallow, f"lists and objects lie more than {MOST_DEPTH} levels deep", "Flatten the value.")
+                yield _finding(
+                    "too_deep",
+                    shallow,
+                    f"lists and objects lie more than {MOST_DEPTH} levels deep",
+                    "Flatten the value.",
+                )
                 continue
             if isinstance(one, dict):
                 yield from _key_findings(one, path)
@@ -136,7 +150,12 @@ def _key_findings(one: dict[Any, Any], path: tuple[str | int, ...]) -> Iterator[
         if not isinstance(key, str):
             yield _finding("wrong_type", path, f"the key {key!r} is no text", "Give every key as text.")
         elif not key.isascii() and _SURROGATE.search(key):
-            yield _finding("invalid_value", path, "a key holds half of a character (a lone surrogate)", "Write the whole character.")
+            yield _finding(
+                "invalid_value",
+                path,
+                "a key holds half of a character (a lone surrogate)",
+                "Write the whole character.",
+            )
 
 
 def _finding(code: str, path: tuple[str | int, ...], message: str, fix: str) -> Finding:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from workflows.findings import pointer
+from workflows.grammar import ROOTS
 from workflows.lexer import Token, scan
 from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, StepBase, ToolStep, Workflow
 
@@ -26,9 +27,10 @@ __all__ = [
 Path: TypeAlias = "tuple[str | int, ...]"
 Guard = Literal["default", "test"]
 
-MISSING_WORDS = frozenset({"default", "d"})
+_DEFAULT_WORDS = frozenset({"default", "d"})
 _TEST_WORDS = frozenset({"defined", "undefined"})
-ROOTS = frozenset({"inputs", "steps"})
+# What other systems call a step's output.
+_OUTPUT_WORDS = frozenset({"output", "outputs", "result", "results", "value", "text", "content", "response"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +84,19 @@ def usage(template: str) -> Usage:
 
 @lru_cache(maxsize=8192)
 def _usage(template: str) -> Usage:
-    segments = [segment for segment in scan(template) if segment.kind in {"expression", "statement"}]
-    alone = len(segments) == 1 and segments[0].kind == "expression" and segments[0].end - segments[0].start == len(template)
+    segments = scan(template)
+    alone = len(segments) == 1 and segments[0].kind == "expression"
     found: list[Reference] = []
     wrong: list[Misspelling] = []
     for segment in segments:
         for place, token in enumerate(segment.tokens):
-            if token.text in ROOTS and token.kind == "name" and not _is_other_name(segment.tokens, place):
-                read = _read(segment.tokens, place)
-                if isinstance(read, Misspelling):
-                    wrong.append(read)
-                else:
-                    reference, length = read
-                    whole = alone and place == 0 and length == len(segment.tokens)
-                    found.append(
-                        Reference(reference.root, reference.name, reference.path, reference.guard, whole=whole)
-                    )
+            if token.text not in ROOTS or token.kind != "name" or _is_other_name(segment.tokens, place):
+                continue
+            read = _read(segment.tokens, place, alone=alone)
+            if isinstance(read, Misspelling):
+                wrong.append(read)
+            else:
+                found.append(read)
     tested = frozenset(one.name for one in found if one.root == "steps" and one.guard == "test" and not one.path)
     return Usage(tuple(found), tuple(wrong), tested)
 
@@ -109,15 +108,17 @@ def _is_other_name(tokens: tuple[Token, ...], place: int) -> bool:
     return before in {".", "|"} or (after == "=" and before in {"(", ","})
 
 
-def _read(tokens: tuple[Token, ...], place: int) -> tuple[Reference, int] | Misspelling:
-    """The reference that starts at `place` and the number of its tokens, or what is wrong with it."""
+def _read(tokens: tuple[Token, ...], place: int, *, alone: bool) -> Reference | Misspelling:
+    """The reference that starts at `place`, or what is wrong with it."""
     root: Literal["inputs", "steps"] = "steps" if tokens[place].text == "steps" else "inputs"
     path, end, dotted = _path(tokens, place + 1)
     needed = 2 if root == "steps" else 1
-    names = [part for part in path[:needed] if isinstance(part, str)]
-    if len(names) < needed or dotted < needed or (root == "steps" and names[1] != "output"):
-        return _misspelled(root, path, computed=end < len(tokens) and tokens[end].text == "[")
-    return Reference(root, names[0], path[needed:], _guard(tokens, end)), end - place
+    if dotted < needed or not isinstance(path[0], str) or (root == "steps" and path[1] != "output"):
+        written = "".join(token.text for token in tokens[place:end])
+        computed = end < len(tokens) and tokens[end].text == "["
+        return Misspelling(f"{written}[...]" if computed else written, _spelling(root, path, computed=computed))
+    whole = alone and place == 0 and end == len(tokens)
+    return Reference(root, path[0], path[needed:], _guard(tokens, end), whole=whole)
 
 
 def _path(tokens: tuple[Token, ...], place: int) -> tuple[Path, int, int]:
@@ -128,7 +129,7 @@ def _path(tokens: tuple[Token, ...], place: int) -> tuple[Path, int, int]:
         text = tokens[place].text
         if text == "." and place + 1 < len(tokens) and tokens[place + 1].kind in {"name", "number"}:
             part = tokens[place + 1]
-            dotted += dotted == len(path)
+            dotted += dotted == len(path) and part.kind == "name"
             path.extend([part.text] if part.kind == "name" else [int(n) for n in part.text.split(".") if n.isdigit()])
             place += 2
         elif text == "[" and (index := _index(tokens, place)) is not None:
@@ -153,25 +154,23 @@ def _index(tokens: tuple[Token, ...], place: int) -> tuple[str | int, int] | Non
 
 
 def _guard(tokens: tuple[Token, ...], place: int) -> Guard | None:
-    following = [token.text for token in tokens[place : place + 3]]
-    if len(following) > 1 and following[0] == "|" and following[1] in MISSING_WORDS:
+    words = [token.text for token in tokens[place : place + 3]]
+    if words[:1] == ["|"] and _DEFAULT_WORDS & set(words[1:2]):
         return "default"
-    if following[:1] == ["is"] and (_TEST_WORDS & set(following[1:2]) or following[1:2] == ["not"] and _TEST_WORDS & set(following[2:])):
-        return "test"
-    return None
+    test = words[2:3] if words[1:2] == ["not"] else words[1:2]
+    return "test" if words[:1] == ["is"] and _TEST_WORDS & set(test) else None
 
 
-def _misspelled(root: str, path: Path, *, computed: bool) -> Misspelling:
-    text = root + "".join(f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]" for part in path)
+def _spelling(root: str, path: Path, *, computed: bool) -> str:
+    """How to write what was misspelled."""
     if root == "inputs":
         spelling = f"inputs.{path[0]}" if path else "inputs.NAME"
-        return Misspelling(text, f"Write `{spelling}`: an input is named with a dot.")
-    if not path or computed:
-        return Misspelling(text, "Write `steps.ID.output`: the step's id must stand in the expression itself.")
-    name = path[0]
-    rest = path[2:] if len(path) > 1 and path[1] in {"output", "outputs", "result", "value", "text"} else path[1:]
-    spelling = Reference("steps", str(name), rest).text
-    return Misspelling(text, f"Write `{spelling}`: a step's result is its `output`, named with dots.")
+        return f"Write `{spelling}`: an input is named with a dot."
+    if not path or (computed and len(path) < 2):
+        return "Write `steps.ID.output`: the step's id must stand in the expression itself."
+    rest = path[2:] if len(path) > 1 and path[1] in _OUTPUT_WORDS else path[1:]
+    spelling = Reference("steps", str(path[0]), rest).text
+    return f"Write `{spelling}`: a step's result is its `output`, named with dots."
 
 
 def templates(step: StepBase) -> Iterator[tuple[Path, str]]:
@@ -221,7 +220,5 @@ def references(step: StepBase, *, at: str = "") -> tuple[Reference, ...]:
 
 def parents(step: StepBase) -> tuple[str, ...]:
     """Ids of the steps that must end before this one starts, as named, each once: references first, then `after`."""
-    named = [
-        one.name for _, template in templates(step) for one in usage(template).references if one.root == "steps"
-    ]
+    named = [one.name for _, template in templates(step) for one in usage(template).references if one.root == "steps"]
     return tuple(dict.fromkeys([*named, *step.after]))

@@ -182,5 +182,3 @@ def of_value(value: Any) -> dict[str, Any]:
     if isinstance(value, list | tuple):
         return {"type": "array", "prefixItems": [of_value(one) for one in value]}
     return {"type": _type_of(value)}
-
-

@@ -104,9 +104,7 @@ def _schema_message(error: ValidationError) -> str:
     return f"not valid as JSON Schema: {_short(error.message)}"
 
 
-def _beyond_the_metaschema(
-    part: Any, root: Any, path: tuple[str | int, ...]
-) -> Iterator[tuple[str, str, str | None]]:
+def _beyond_the_metaschema(part: Any, root: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, str | None]]:
     """References that lead nowhere and patterns that are no regular expressions: the metaschema sees neither."""
     if isinstance(part, list):
         for place, one in enumerate(part):

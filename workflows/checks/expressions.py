@@ -36,5 +36,7 @@ def conditions(subject: Subject) -> Iterator[Finding]:
                 code="invalid_expression",
                 pointer=pointer("steps", number, "when"),
                 message="`when` must be exactly one expression; this is a text, which would always be true",
-                fix=f"Write `{{{{ {inside} }}}}`." if bare and inside else "Write one `{{ ... }}` and nothing around it.",
+                fix=f"Write `{{{{ {inside} }}}}`."
+                if bare and inside
+                else "Write one `{{ ... }}` and nothing around it.",
             )

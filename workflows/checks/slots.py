@@ -100,5 +100,3 @@ def _no_pictures(subject: Subject, place: Place) -> Iterator[Finding]:
                 message=f"`{reference.text}` is a row of numbers that means nothing as text",
                 fix="Refer to the text that was embedded.",
             )
-
-
