@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from planner.clauses import Clause
+from planner.lexicon import word_set
 from planner.masking import MASK
 
 __all__ = ["compared"]
@@ -39,8 +40,12 @@ _GIVEN = re.compile(
     re.IGNORECASE,
 )
 _MODIFIER = re.compile(r"^[a-z]+(?:ar|al|ic|ive|ous|ent|ant|ish|ern|ian|ese|ary|able|ible|less|ful)$")
-_NOT_MODIFIERS = frozenset(
-    "car radar sugar metal music hospital animal capital arabic plant restaurant president student parent table cable vegetable festival dollar guitar star bar coal library salary ocean deal meal journal fabric logic magic traffic italian dictionary granite elephant table cement garlic oral".split()
+_NOT_MODIFIERS = word_set(
+    """
+    car radar sugar metal music hospital animal capital arabic plant restaurant president student parent table
+    cable vegetable festival dollar guitar star bar coal library salary ocean deal meal journal fabric logic
+    magic traffic italian dictionary granite elephant table cement garlic oral
+    """
 )
 
 

@@ -125,25 +125,31 @@ def starts_clause(masked: str, head: Head, end: int, *, listed: bool = False) ->
     """
     sure = head.framed or head.order in {"then", "finally"}
     word = _WORD.match(masked, head.end, end)
-    if head.verb is None or word is None or (head.gerund and not sure):
+    if head.verb is None or word is None:
         return False
-    if word[0][0].isupper() and not sure:
-        return False  # a capital inside a sentence begins a name: "The Mask, Run Lola Run"
+    # A capital inside a sentence begins a name: "The Mask, Run Lola Run".
+    if not sure and (head.gerund or word[0][0].isupper()):
+        return False
     after = _AFTER.match(masked, word.end(), end)
     following, rest = (after["word"] or "", after["rest"]) if after else ("", "")
-    if following in {"and", "or"} and not sure:
-        partner = _WORD.match(masked, _gap(masked, after.end("word")), end) if after else None
-        return head.verb not in AMBIGUOUS and partner is not None and partner[0] in VERBS
-    if following == "of" or (not following and rest != MASK and not sure):
+    if following == "of":
         return False
-    if head.verb in AMBIGUOUS and not sure:
-        if listed and head.verb in LISTABLE and following not in {"", "to", "for", "in", "on", "is", "are"}:
-            return True
-        return rest == MASK or following.lower() in DETERMINERS or following[:1].isdigit() or following[:1].isupper()
-    return True
+    return sure or _has_own_object(masked, head.verb, word.end(), end, following=following, rest=rest, listed=listed)
+
+
+def _has_own_object(masked: str, verb: str, at: int, end: int, *, following: str, rest: str, listed: bool) -> bool:
+    """Whether what follows the verb is its object, so that it cannot be a noun that ends a list."""
+    if following in {"and", "or"}:
+        partner = _WORD.match(masked, _gap(masked, masked.index(following, at) + len(following)), end)
+        return verb not in AMBIGUOUS and partner is not None and partner[0] in VERBS
+    if verb not in AMBIGUOUS:
+        return bool(following) or rest == MASK
+    if listed and verb in LISTABLE and following not in {"", "to", "for", "in", "on", "is", "are"}:
+        return True
+    return rest == MASK or following.lower() in DETERMINERS or following[:1].isdigit() or following[:1].isupper()
 
 
 def is_question(masked: str, start: int, end: int) -> bool:
     """A sentence that asks: by its mark, or by its first word."""
     text = masked[start:end].rstrip()
-    return text.endswith(("?", "？", "؟")) and (_QUESTION.match(text.lstrip()) is not None or "?" in text)  # noqa: RUF001
+    return text.endswith(("?", "？", "؟")) and (_QUESTION.match(text.lstrip()) is not None or "?" in text)

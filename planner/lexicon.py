@@ -21,7 +21,14 @@ __all__ = [
     "TRANSFORMERS",
     "UNMAKEABLE",
     "VERBS",
+    "word_set",
 ]
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, for lists that are easier to read as one."""
+    return frozenset(text.split())
+
 
 # Verbs that start a clause whatever follows.
 _CLEAR = """
@@ -105,17 +112,15 @@ _IRREGULAR = {
     "enroll": ("enrolling", "enrolled"),
 }
 
-LISTABLE = frozenset(
-    """
+LISTABLE = word_set("""
     answer book call check compare copy download email export highlight order plan play print purchase read record rent
     request research reserve return review search select send set share start stop study summarise summarize test
     transfer update visit watch write
-    """.split()
-)
+    """)
 """Ambiguous verbs that are instructions rather than things when they end a list of instructions."""
 
-VERBS = frozenset(_CLEAR.split()) | frozenset(_AMBIGUOUS.split())
-AMBIGUOUS = frozenset(_AMBIGUOUS.split())
+AMBIGUOUS = word_set(_AMBIGUOUS)
+VERBS = word_set(_CLEAR) | AMBIGUOUS
 
 
 def _inflected(verb: str) -> tuple[str, str]:
@@ -196,80 +201,62 @@ PRODUCTS = MappingProxyType(
     }
 )
 
-CREATORS = frozenset(
-    """
+CREATORS = word_set("""
     add build compile compose construct create design develop devise draft draw formulate generate give invent list make
     outline paint plan prepare produce propose provide render sketch suggest tabulate write find gather extract get
     obtain retrieve identify collect illustrate brainstorm come search download fetch detect select
-    """.split()
-)
+    """)
 """Verbs whose object is what they leave behind."""
 
-TRANSFORMERS = frozenset(
-    """
+TRANSFORMERS = word_set("""
     adapt add adjust apply capitalise capitalize change clean colorize colourise compress condense convert correct crop
     cut denoise edit enhance expand fix format highlight improve increase lower modify normalise normalize optimise
     optimize overlay paraphrase polish proofread reduce refine reformat remove rephrase replace resize restore rewrite
     shorten simplify slow speed stabilise stabilize stitch summarise summarize synchronise synchronize transform
     translate trim
-    """.split()
-)
+    """)
 """Verbs that need something to work on; when the clause does not name it, it is what came before."""
 
 IMAGE_VERBS = frozenset({"draw", "illustrate", "paint", "sketch", "redraw"})
-IMAGE_NOUNS = frozenset(
-    """
+IMAGE_NOUNS = word_set("""
     image images picture pictures drawing drawings illustration illustrations painting paintings photo photos
     photograph logo logos icon icons poster posters sketch sketches cartoon cartoons portrait portraits artwork
     wallpaper banner infographic
-    """.split()
-)
-DERIVED = IMAGE_NOUNS | frozenset(
-    """
+    """)
+DERIVED = IMAGE_NOUNS | word_set("""
     abstract answer caption captions chart conclusion description diagram email explanation glossary graph headline
     introduction list moral outline overview quiz reply report response slogan slogans slideshow speech subtitle summary
     table tagline tags title titles transcript translation tweet verdict video voiceover animation conversation post
-    """.split()
-)
+    """)
 """What is made of something else: named without an `of` or `about`, it is made of what came before."""
-UNMAKEABLE = frozenset(
-    "video videos audio speech song songs music voiceover slideshow soundtrack animation animations podcast".split()
+UNMAKEABLE = word_set(
+    "video videos audio speech song songs music voiceover slideshow soundtrack animation animations podcast"
 )
 """What no kind of step can produce: the language has text and images."""
 
-EXTERNAL_VERBS = frozenset(
-    """
+EXTERNAL_VERBS = word_set("""
     attend book borrow buy call cancel deliver deploy download drive email enroll enrol install message order pay play
     post print publish purchase register rent reserve schedule sell send sms subscribe transfer tweet upload
-    """.split()
-)
+    """)
 """Verbs that act in the world; without a tool a model can only write about them."""
 
-ECONOMY_VERBS = frozenset(
-    """
+ECONOMY_VERBS = word_set("""
     caption capitalise capitalize categorise categorize classify convert copy count deduplicate extract fix format label
     list name normalise normalize rename reorder rephrase shorten sort spell tag title transcribe trim
-    """.split()
-)
-PREMIUM_VERBS = frozenset(
-    """
+    """)
+PREMIUM_VERBS = word_set("""
     analyse analyze argue assess code critique debug decide derive design devise diagnose evaluate implement investigate
     judge optimise optimize plan prove refactor research review solve strategise strategize verify
-    """.split()
-)
+    """)
 
-DETERMINERS = frozenset(
-    """
+DETERMINERS = word_set("""
     a an the this that these those my your his her its our their it them him me us you one two three four five six
     seven eight nine ten each every all both some any another several many more what which who whom how where when why
     whether if for on up out off in into to from through with about
-    """.split()
-)
+    """)
 
-ABBREVIATIONS = frozenset(
-    """
+ABBREVIATIONS = word_set("""
     e.g i.e etc vs cf approx dr mr mrs ms prof st jr sr no vol fig eq dept inc ltd co corp est min max tel ext art sec ch
     pp p ca al gen col lt sgt rev hon gov sen rep u.s u.k u.n e.u ph.d m.d b.a m.a a.m p.m jan feb mar apr jun jul aug
     sep sept oct nov dec mon tue wed thu fri sat sun
-    """.split()
-)
+    """)

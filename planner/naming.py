@@ -7,15 +7,21 @@ import unicodedata
 from collections.abc import Collection
 
 from planner.clauses import Clause
+from planner.lexicon import word_set
 
 __all__ = ["step_name", "thing_name", "unused", "workflow_name"]
 
 _WORD = re.compile(r"[a-z0-9]+")
-_SKIPPED = frozenset(
-    "i need want would like please have we you a an the my your our his her its their this that these those some any one two three four five me us it them both all each of in to and or for on with".split()
+_SKIPPED = word_set(
+    """
+    i need want would like please have we you a an the my your our his her its their this that these those some
+    any one two three four five me us it them both all each of in to and or for on with
+    """
 )
-_ENDS = frozenset(
-    "of in into to from for about with that which who by on at as using based between and or so if where when".split()
+_ENDS = word_set(
+    """
+    of in into to from for about with that which who by on at as using based between and or so if where when
+    """
 )
 _OBJECT_END = re.compile(r"[,.:;()?!\n]")
 _LONGEST = 40

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from planner.clauses import Clause, split_clauses
 from planner.comparison import compared
-from planner.lexicon import CREATORS, ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS
+from planner.lexicon import CREATORS, ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS, word_set
 from planner.links import link
 from planner.masking import MASK
-from planner.products import object_nouns
 from planner.naming import step_name, thing_name
+from planner.products import object_nouns
 from planner.scripts import is_english, split_other
 
 __all__ = ["MOST_PARTS", "Part", "Tier", "parts_of"]
@@ -23,7 +23,7 @@ Tier = Literal["economy", "standard", "premium"]
 MOST_PARTS = 24
 """A task with more parts than this is done in one step: so many instructions are rather a text than a task."""
 
-_SETUP = frozenset("take consider look open use read see".split())
+_SETUP = word_set("take consider look open use read see")
 _GIVEN_OBJECT = re.compile(
     r"\S+ (?:at |up )?(?:the|this|that|these|those|my|our|its|following|it)\b(?!.*\bto\b)", re.IGNORECASE
 )
@@ -38,8 +38,10 @@ _DELIVERY = re.compile(
 )
 _WORDS = re.compile(r"[a-z]{2,}")
 _IMAGE_PHRASE = re.compile(r"\S+\s+(?:me\s+|us\s+|up\s+)?(?P<phrase>(?:[\w-]+\s*){1,7})")
-_PHRASE_END = frozenset(
-    "of for about from that which with based using to in on into as showing depicting by where and or".split()
+_PHRASE_END = word_set(
+    """
+    of for about from that which with based using to in on into as showing depicting by where and or
+    """
 )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from planner.clauses import Clause
-from planner.lexicon import BASE_OF, CREATORS, IMAGE_NOUNS, PRODUCTS, TRANSFORMERS
+from planner.lexicon import BASE_OF, CREATORS, IMAGE_NOUNS, PRODUCTS, TRANSFORMERS, word_set
 
 __all__ = ["named_makers", "object_nouns", "products"]
 
@@ -20,14 +20,42 @@ _OBJECT = re.compile(
     re.IGNORECASE,
 )
 _BECOMES = re.compile(rf"\b(?:in)?to\s+(?:an?\s+|the\s+)?{_PHRASE}", re.IGNORECASE)
-_PHRASE_ENDS = frozenset(
-    "a an the this that these those its their and or in on of to for with as is are into from by at about using based so".split()
+_PHRASE_ENDS = word_set(
+    """
+    a an the this that these those its their and or in on of to for with as is are into from by at about using
+    based so
+    """
 )
-_EMPTY = frozenset("first last next best most more very own short new two three following same it them me".split())
+_EMPTY = word_set("first last next best most more very own short new two three following same it them me")
 # Participles that say "made by an earlier step" whatever verb the earlier step had.
 _MADE = frozenset(
-    "generated created produced made extracted edited modified processed converted combined selected identified detected found "
-    "obtained retrieved improved enhanced updated revised written resulting finished completed chosen".split()
+    [
+        "generated",
+        "created",
+        "produced",
+        "made",
+        "extracted",
+        "edited",
+        "modified",
+        "processed",
+        "converted",
+        "combined",
+        "selected",
+        "identified",
+        "detected",
+        "found",
+        "obtained",
+        "retrieved",
+        "improved",
+        "enhanced",
+        "updated",
+        "revised",
+        "written",
+        "resulting",
+        "finished",
+        "completed",
+        "chosen",
+    ]
 )
 
 

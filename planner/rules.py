@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from planner.lexicon import EXTERNAL_VERBS, UNMAKEABLE
 from planner.naming import workflow_name
 from planner.parts import Part, parts_of
-from planner.types import TaskError
+from planner.task import accepted
 from unified_api.types import Json
 from workflows.model import ImageStep, LlmStep, ModelNeeds, Step, Workflow
 
-__all__ = ["LONGEST_CUT", "LONGEST_TASK", "Decomposition", "decompose"]
+__all__ = ["LONGEST_CUT", "Decomposition", "decompose"]
 
-LONGEST_TASK = 100_000
-"""Characters; a longer task is refused. Long material belongs into a workflow's input."""
 LONGEST_CUT = 8_000
 """Characters; a longer task is one step, for most of it is then material and not instruction."""
 
@@ -39,9 +37,9 @@ def decompose(task: str, *, vision: bool = False) -> Decomposition:
 
     `vision` says that a model can look at pictures: a step that builds on a picture is then shown it, and otherwise
     reads the words with which it was ordered. The task itself is an input with a default, never a template, so nothing in it is ever executed.
-    Raises `TaskError` when the task is empty, no text, or longer than `LONGEST_TASK` characters.
+    Raises `TaskError` when the task is empty, no text, or longer than `planner.task.LONGEST_TASK` characters.
     """
-    _accept(task)
+    task = accepted(task)
     parts = parts_of(task) if len(task) <= LONGEST_CUT else ()
     inputs: dict[str, Json] = {"task": task}
     if len(parts) > 1:
@@ -59,20 +57,6 @@ def decompose(task: str, *, vision: bool = False) -> Decomposition:
         outputs=outputs,
     )
     return Decomposition(workflow, inputs, _notes(task, parts))
-
-
-def _accept(task: str) -> None:
-    if not isinstance(task, str):
-        raise TaskError(f"the task must be text, not {type(task).__name__}; say in words what is to be done")
-    if not task.strip():
-        raise TaskError("the task is empty; say in words what is to be done")
-    if len(task) > LONGEST_TASK:
-        raise TaskError(
-            f"the task has {len(task):,} characters and {LONGEST_TASK:,} are allowed; "
-            "give long material to a workflow as an input"
-        )
-    if any("\ud800" <= character <= "\udfff" for character in task):
-        raise TaskError("the task holds characters that are not valid Unicode (lone surrogates); remove them")
 
 
 def _only_step(parts: Sequence[Part]) -> Step:

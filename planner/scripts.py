@@ -32,7 +32,7 @@ _THEN = re.compile(
 )
 _ITEM = re.compile(
     r"(?m)(?:^|(?<=[\s，。；;,:：]))\(?([0-9\u0660-\u0669\u06f0-\u06f9\uff10-\uff19\u0966-\u096f]{1,2})[.)、．）:：][ \t]*(?=\S)"
-)  # noqa: RUF001  # digits and dots of other scripts
+)  # digits and dots of other scripts
 _CLOSING = " \t\n,，、;；.。!！:："
 
 
