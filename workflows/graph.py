@@ -99,11 +99,13 @@ class Graph:
         queue = [first]
         for one in queue:  # grows while it is read
             for child in self.after[one]:
+                if child == one:
+                    continue  # a step that waits for itself must not hide the others that it is tangled with
                 if child == first:
-                    way = [first, one] if one != first else [first]
+                    way = [first, one]
                     while way[-1] != first:
                         way.append(came[way[-1]])
-                    return [*reversed(way), first] if one == first else list(reversed(way))
+                    return list(reversed(way))
                 if child in tangle and child not in came:
                     came[child] = one
                     queue.append(child)
