@@ -24,6 +24,7 @@ from unified_api.errors import (
     InvalidRequestError,
     NoCandidateError,
 )
+from unified_api.models import Model
 from unified_api.types import Json, JsonObject, Message, OutputSchema, Policy, Request, Response
 from workflows.findings import Finding, pointer
 from workflows.model import Workflow, WorkflowPolicy
@@ -85,8 +86,7 @@ class ModelPlanner:
 
     def choose(self) -> None:
         """Learns what the model or route can do. Raises UnfitModelError and TaskError."""
-        sensitivity = self.policy.sensitivity
-        candidates = self.gateway.catalog.candidates(self.model, Policy(sensitivity=sensitivity)).candidates
+        candidates = self.candidates()
         if all(one.quality is not None for one in candidates):
             raise UnfitModelError(f"{candidates[0].id} is an offline stand-in and too small to plan")
         contexts = [one.context for one in candidates]
@@ -99,6 +99,14 @@ class ModelPlanner:
             ready = (one for one in self.gateway.catalog.models if one.ready and one.quality is None)
             found = [one.id for one in ready if one.id in telling or one.name in telling]
             self.named = tuple(found[:MOST_NAMED])
+
+    def candidates(self) -> tuple[Model, ...]:
+        try:
+            return self.gateway.catalog.candidates(self.model, Policy(sensitivity=self.policy.sensitivity)).candidates
+        except NoCandidateError as error:
+            if self.model != "auto":
+                raise
+            raise UnfitModelError("no model is ready that may plan this") from error
 
     def question(self, last: Examined | None, fault: Finding | None, *, patching: bool) -> tuple[Message, ...]:
         findings = (*(last.errors if last else ()), *((fault,) if fault else ()))

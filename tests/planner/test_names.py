@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from planner.names import meant
 
-TOOLS = ("Text-to-Speech", "Text-to-Image", "Image Downloader", "web_search", "Keyword Extractor", "upload", "read_file")
+TOOLS = (
+    "Text-to-Speech",
+    "Text-to-Image",
+    "Image Downloader",
+    "web_search",
+    "Keyword Extractor",
+    "upload",
+    "read_file",
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +36,17 @@ def test_another_spelling_of_a_name_is_understood(written, tool):
 
 @pytest.mark.parametrize(
     "written",
-    ["Text-to-Video", "Text-to-Text", "Video Downloader", "unload", "load_file", "read_files_recursively", "", "工具", "search"],
+    [
+        "Text-to-Video",
+        "Text-to-Text",
+        "Video Downloader",
+        "unload",
+        "load_file",
+        "read_files_recursively",
+        "",
+        "工具",
+        "search",
+    ],
 )
 def test_another_name_is_never_taken_for_a_known_one(written):
     assert meant(written, TOOLS) is None
@@ -36,7 +54,14 @@ def test_another_name_is_never_taken_for_a_known_one(written):
 
 @pytest.mark.parametrize(
     ("written", "known"),
-    [("encrypt", "decrypt"), ("increment", "decrement"), ("typical", "atypical"), ("draft1", "draft2"), ("draft1", "draft11"), ("sum", "sums")],
+    [
+        ("encrypt", "decrypt"),
+        ("increment", "decrement"),
+        ("typical", "atypical"),
+        ("draft1", "draft2"),
+        ("draft1", "draft11"),
+        ("sum", "sums"),
+    ],
 )
 def test_a_letter_that_changes_the_meaning_is_not_mended(written, known):
     assert meant(written, [known]) is None

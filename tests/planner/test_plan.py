@@ -295,7 +295,9 @@ async def test_a_task_beyond_the_planners_context_is_refused_with_the_size_of_bo
     assert script.calls == 0
 
 
-@pytest.mark.parametrize("task", ["先比较太阳能和风能，然后写一个标题。", "قارن بين الطاقة الشمسية وطاقة الرياح ثم اكتب عنوانا", "🌞 vs 💨?"])
+@pytest.mark.parametrize(
+    "task", ["先比较太阳能和风能，然后写一个标题。", "قارن بين الطاقة الشمسية وطاقة الرياح ثم اكتب عنوانا", "🌞 vs 💨?"]
+)
 async def test_a_task_in_any_script_reaches_the_model_and_the_run_word_for_word(task):
     model, made = await planned(json.dumps(document(step("a", "Do: {{ inputs.task }}"))), task=task)
     assert task in text_of(model.requests[0])
@@ -305,7 +307,12 @@ async def test_a_task_in_any_script_reaches_the_model_and_the_run_word_for_word(
 async def test_a_stand_in_may_not_plan_and_the_rules_do():
     model = ScriptedModel("unused")
     demo = Model(
-        id="scripted/planner", provider="scripted", name="planner", wire="scripted", capabilities=ALL_CAPABILITIES, quality="demo"
+        id="scripted/planner",
+        provider="scripted",
+        name="planner",
+        wire="scripted",
+        capabilities=ALL_CAPABILITIES,
+        quality="demo",
     )
     gateway = scripted_gateway({"scripted/planner": model}, models=(demo,))
     made = await plan(TASK, gateway=gateway, model="scripted/planner")
@@ -400,3 +407,22 @@ async def test_prices_of_the_catalogue_make_the_cost():
     _, made = await planned(json.dumps(GOOD), facts=facts)
     assert made.cost_usd is not None
     assert made.cost_usd > 0
+
+
+async def test_where_no_model_is_ready_the_rules_plan_and_say_so():
+    script = ScriptedModel("unused")
+    lacking = Model(
+        id="scripted/planner",
+        provider="scripted",
+        name="planner",
+        wire="scripted",
+        capabilities=ALL_CAPABILITIES,
+        ready=False,
+        missing="SOME_API_KEY",
+    )
+    gateway = scripted_gateway({"scripted/planner": script}, models=(lacking,))
+    made = await plan(TASK, gateway=gateway, model="auto")
+    assert made.planner in {"rules", "library"}
+    assert "no model is ready" in made.notes[0]
+    with pytest.raises(GatewayError, match="SOME_API_KEY"):
+        await plan(TASK, gateway=gateway, model="scripted/planner")

@@ -11,7 +11,9 @@ from corpus import needs_corpora, rows
 from planner.reading import ReadingError, read, read_json
 
 keys = st.text(max_size=10).filter(lambda text: "\ud800" > text or text > "\udfff")
-leaves = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False) | keys
+leaves = (
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False) | keys
+)
 documents = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4))
 containers = documents.filter(lambda value: isinstance(value, dict | list))
 prose = st.text(st.characters(exclude_characters="{}[]`:", exclude_categories=["Cs"]), max_size=80)
@@ -72,7 +74,9 @@ def test_a_cut_document_is_never_completed(document, data):
         read_json(cut)
 
 
-@given(st.text(st.characters(exclude_characters="{}[]", exclude_categories=["Cs"])).filter(lambda text: "\x00" not in text))
+@given(
+    st.text(st.characters(exclude_characters="{}[]", exclude_categories=["Cs"])).filter(lambda text: "\x00" not in text)
+)
 def test_a_text_without_brackets_gives_only_what_it_is_itself(text):
     try:
         value = read_json(text)

@@ -8,7 +8,14 @@ from planner.spelling import Names, placeholders, respell
 
 NAMES = Names(
     ids=("summary", "node_0", "node_1", "s_2", "facts"),
-    aliases={"node-0": "node_0", "node0": "node_0", "node-1": "node_1", "node1": "node_1", "2": "s_2", "facts": "facts"},
+    aliases={
+        "node-0": "node_0",
+        "node0": "node_0",
+        "node-1": "node_1",
+        "node1": "node_1",
+        "2": "s_2",
+        "facts": "facts",
+    },
     inputs=("task",),
     tools={"websearch": "node_1"},
     fields={"facts": frozenset({"urgent", "text"})},
@@ -31,7 +38,10 @@ NAMES = Names(
         ("{{ facts.output.urgent and steps.summary }}", "{{ steps.facts.output.urgent and steps.summary.output }}"),
         ("{{ task }}", "{{ inputs.task }}"),
         ("{{ inputs.Task }}", "{{ inputs.task }}"),
-        ("Say: {{ summary }} and {{ steps.node_1 }}.", "Say: {{ steps.summary.output }} and {{ steps.node_1.output }}."),
+        (
+            "Say: {{ summary }} and {{ steps.node_1 }}.",
+            "Say: {{ steps.summary.output }} and {{ steps.node_1.output }}.",
+        ),
         ("<node-0>", "{{ steps.node_0.output }}"),
         ("<Node-1>.output", "{{ steps.node_1.output }}"),
         ("<node_0>.label", "{{ steps.node_0.output.label }}"),
@@ -101,7 +111,14 @@ def test_words_that_only_read_like_a_reference_are_found(text, found):
 
 @pytest.mark.parametrize(
     "text",
-    ["{{ steps.summary.output }}", "costs $3 today", "<summary>", "a JSON object {result: 1}", "[the results of 2024]", "$5.50"],
+    [
+        "{{ steps.summary.output }}",
+        "costs $3 today",
+        "<summary>",
+        "a JSON object {result: 1}",
+        "[the results of 2024]",
+        "$5.50",
+    ],
 )
 def test_ordinary_text_is_no_placeholder(text):
     assert placeholders(text, NAMES.ids) == ()
