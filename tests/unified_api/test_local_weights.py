@@ -103,6 +103,20 @@ def test_verify_replaces_a_file_whose_stamp_looks_right(tmp_path):
     assert path.read_bytes() == CONTENT
 
 
+def test_a_wrong_file_is_no_longer_found_when_its_replacement_cannot_be_had(tmp_path):
+    path = pull(tmp_path)
+    times = path.stat().st_mtime_ns
+    path.write_bytes(b"x" * TINY.size)
+    os.utime(path, ns=(times, times))
+
+    def offline(spec, folder, tell):
+        raise WeightsError("no network", reason="download")
+
+    with pytest.raises(WeightsError, match="no network"):
+        pull(tmp_path, verify=True, fetch=offline)
+    assert weights.find(tmp_path, weights=TINY) is None
+
+
 def test_verify_keeps_a_right_file(tmp_path):
     path = pull(tmp_path)
 

