@@ -14,29 +14,37 @@ _NAME = r"[A-Z0-9][\w'’&+.#-]*"
 _PROPER = rf"(?:the |The )?{_NAME}(?:\s+(?:(?:of|the|de|la|von|van|and the|in|for|&|to|a)\s+)*{_NAME}){{0,6}}"
 _THINGS = r"(?P<things>[^,.;:!?]+(?:,\s*[^,.;:!?]+){0,3}?,?\s+(?:and|or|with|to|against|versus|vs\.?)\s+[^,.;:!?]+?)"
 _STOP = (
-    r"(?=\s*$|\s*[.;:!?]|,|\s+(?:in (?:a|an|one|two|three|four|five|\d+|terms|detail|short|simple|plain|about|at most|under|table|bullet|no more|depth)\b|"
+    r"(?=\s*$|\s*[.;:!?]|,|\s+(?:in (?:a|an|one|two|three|four|five|\d+|terms|detail|short|simple|plain|about|"
+    r"at most|under|table|bullet|no more|depth)\b|"
     r"by (?:cost|price|\w+ing)|for (?:a|an|the|my|use|\w+ing)\b|on (?:price|cost|the|their|these|\w+ and)|"
-    r"as (?:a|an)\b|regarding|with (?:respect|regard)|using|based on|when|so that|and (?:then|explain|tell|say)|to (?:decide|find|see|help)))"
+    r"as (?:a|an)\b|regarding|with (?:respect|regard)|using|based on|when|so that|and (?:then|explain|tell|say)|"
+    r"to (?:decide|find|see|help)))"
 )
 _COMPARE = re.compile(
-    rf"(?i:compare|contrast|compare and contrast)\s+(?:(?i:the (?:advantages|benefits|pros and cons|differences|features|prices|costs|strengths) of)\s+)?{_THINGS}{_STOP}"
+    rf"(?i:compare|contrast|compare and contrast)\s+(?:(?i:the (?:advantages|benefits|pros and cons|differences|"
+    rf"features|prices|costs|strengths) of)\s+)?{_THINGS}{_STOP}"
 )
 _DIFFERENCE = re.compile(
-    rf"(?i:differences?|similarities|comparison)\s+(?:and (?:similarities|differences)\s+)?(?:between|of)\s+{_THINGS}{_STOP}"
+    rf"(?i:differences?|similarities|comparison)\s+(?:and (?:similarities|differences)\s+)?(?:between|"
+    rf"of)\s+{_THINGS}{_STOP}"
 )
 _CHOICE = re.compile(
-    rf"(?i:which|who|what)\b[^?]*?(?:,|:|\bout of|\bbetween|\bof)\s+(?P<things>{_PROPER}(?:,\s*{_PROPER}){{0,2}},?\s+(?:or|and)\s+{_PROPER})\s*\??$"
+    rf"(?i:which|who|what)\b[^?]*?(?:,|:|\bout of|\bbetween|"
+    rf"\bof)\s+(?P<things>{_PROPER}(?:,\s*{_PROPER}){{0,2}},?\s+(?:or|and)\s+{_PROPER})\s*\??$"
 )
 _BOTH = re.compile(
-    rf"^(?:(?i:in (?:which|what) \w+ )?(?i:are|were|do|did|does|have|has|is|was|can)\s+|(?i:what|which)\b[a-z ]{{1,30}} (?:do|does|did|are|were) )"
+    rf"^(?:(?i:in (?:which|what) \w+ )?(?i:are|were|do|did|does|have|has|is|was|can)\s+|(?i:what|"
+    rf"which)\b[a-z ]{{1,30}} (?:do|does|did|are|were) )"
     rf"(?i:both\s+)?(?P<things>{_PROPER}\s+(?:and|or)\s+{_PROPER})(?:\s+(?!(?:an?|the)\b)[a-z]|\s*\?)"
 )
 _BETWEEN = re.compile(
-    rf"^(?i:in |out )?(?i:between|of)\s+(?:the two [a-z ]{{1,30}} )?(?P<things>{_PROPER}\s+and\s+{_PROPER}),?\s+(?:which|who|what)\b"
+    rf"^(?i:in |out )?(?i:between|"
+    rf"of)\s+(?:the two [a-z ]{{1,30}} )?(?P<things>{_PROPER}\s+and\s+{_PROPER}),?\s+(?:which|who|what)\b"
 )
 _SPLIT = re.compile(r"\s*,\s*(?:and|or)?\s*|\s+(?:and|or|with|to|against|versus|vs\.?)\s+")
 _GIVEN = re.compile(
-    r"^(?:it|its|them|they|this|that|these|those|both|each|all|one|two|three|(?:the|my|your|his|her|our|their|these|those|this|that)\b.*)$|\b(?:results?|outputs?|above|texts?|answers?|versions?|files?|other|another|each)\b",
+    r"^(?:it|its|them|they|this|that|these|those|both|each|all|one|two|three|(?:the|my|your|his|her|our|their|"
+    r"these|those|this|that)\b.*)$|\b(?:results?|outputs?|above|texts?|answers?|versions?|files?|other|another|each)\b",
     re.IGNORECASE,
 )
 _MODIFIER = re.compile(r"^[a-z]+(?:ar|al|ic|ive|ous|ent|ant|ish|ern|ian|ese|ary|able|ible|less|ful)$")

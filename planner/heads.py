@@ -15,7 +15,10 @@ Order = Literal["none", "first", "then", "finally", "parallel"]
 
 _DONE = r"(?:done|finished|completed?|ready|available|over)"
 _ORDER = {
-    "finally": r"finally|lastly|last|last of all|ultimately|at the (?:very )?end|in the end|to (?:finish|conclude|wrap up)|as a (?:last|final) step",
+    "finally": (
+        r"finally|lastly|last|last of all|ultimately|at the (?:very )?end|in the end|to (?:finish|conclude|"
+        r"wrap up)|as a (?:last|final) step"
+    ),
     "then": (
         r"then|and then|next|after (?:that|this|which|these|both|all(?: of)?(?: that| this)?)|after(?:wards?)|"
         r"subsequently|later(?: on)?|following (?:that|this)|thereafter|from there|"
@@ -29,21 +32,30 @@ _ORDER = {
     "first": r"first(?: of all)?|firstly|to start(?: with)?|to begin(?: with)?|initially|step (?:1|one)",
     "parallel": (
         r"at the same time|meanwhile|in parallel|simultaneously|in the meantime|concurrently|"
-        r"(?:separately|independently)|in addition(?: to (?:that|this))?|additionally|also|furthermore|moreover|besides|plus|as well"
+        r"(?:separately|independently)|in addition(?: to (?:that|this))?|additionally|also|furthermore|moreover|"
+        r"besides|plus|as well"
     ),
 }
 _FRAME = (
-    r"please|kindly|just|(?:would like|want|need|wish)(?: you)? to|simply|help (?:me|us)(?: to)?|(?:can|could|would|will) you(?: please| kindly| also| then| help me(?: to)?)*|"
+    r"please|kindly|just|(?:would like|want|need|wish)(?: you)? to|simply|help (?:me|us)(?: to)?|(?:can|could|"
+    r"would|will) you(?: please| kindly| also| then| help me(?: to)?)*|"
     r"(?:can|could|may) (?:i|we)|(?:i|we) (?:(?:also|then|would|will|just|really|finally|further|now) )*"
-    r"(?:want|need|wish|like|love|plan|intend|have|require|hope|prefer)(?: (?:you|help|assistance|us|me))?(?: to|(?= \w+ing\b))|"
+    r"(?:want|need|wish|like|love|plan|intend|have|require|hope|prefer)(?: (?:you|help|assistance|us|me))?(?: to|"
+    r"(?= \w+ing\b))|"
     r"(?:i|we)(?:['’]d| would) (?:also |then |really |finally )*(?:like|love|want|need|prefer)(?: you| help)?(?: to)|"
     r"(?:i['’]?m|i am|we are|we['’]re) (?:looking|trying|going|hoping|planning|interested in)(?: to| for a way to)?|"
     r"(?:you|we|i) (?:should|must|need to|can|will|have to|could|may)(?: also| then)?|your (?:task|job|goal) is to|"
-    r"(?:my|the|our) (?:task|goal|aim|job) is to|(?:the )?(?:user|client|customer|he|she|they) (?:wants?|needs?|would like|wishes)(?: you)? to|let['’]?s|let us|go ahead and|(?:make|be) sure (?:to|you)|try to|"
-    r"don['’]t forget to|remember to|feel free to|proceed to|continue to|i['’]ll need(?: you)? to|i (?:was wondering|wonder) if you (?:can|could)|"
-    r"would it be possible to|is it possible to|it would be (?:great|nice|good|helpful|ideal) (?:if you (?:can|could)|to)|hey|hi|hello|ok|okay|so|and|but|to"
+    r"(?:my|the|our) (?:task|goal|aim|job) is to|(?:the )?(?:user|client|customer|he|she|they) (?:wants?|needs?|"
+    r"would like|wishes)(?: you)? to|let['’]?s|let us|go ahead and|(?:make|be) sure (?:to|you)|try to|"
+    r"don['’]t forget to|remember to|feel free to|proceed to|continue to|i['’]ll need(?: you)? to|"
+    r"i (?:was wondering|wonder) if you (?:can|could)|"
+    r"would it be possible to|is it possible to|it would be (?:great|nice|good|helpful|ideal) (?:if you (?:can|"
+    r"could)|to)|hey|hi|hello|ok|okay|so|and|but|to"
 )
-_ADVERB = r"(?:automatically|carefully|briefly|quickly|accurately|properly|further|again|now|directly|immediately|simply|concisely)"
+_ADVERB = (
+    r"(?:automatically|carefully|briefly|quickly|accurately|properly|further|again|now|directly|immediately|"
+    r"simply|concisely)"
+)
 
 _LEAD = re.compile(
     r"(?P<order>"
@@ -55,7 +67,8 @@ _GAP = re.compile(r"[\s,:;—–-]*")
 _WORD = re.compile(r"[A-Za-z][a-z]*(?:-[a-z]+)?(?![\w'’])")
 _AFTER = re.compile(r"\s*(?P<word>[\w'’-]+)?(?P<rest>[^\w\s]?)")
 _QUESTION = re.compile(
-    r"(?:what|which|who|whom|whose|where|when|why|how|is|are|was|were|do|does|did|has|have|had|can|could|should|would|will|in (?:what|which))\b",
+    r"(?:what|which|who|whom|whose|where|when|why|how|is|are|was|were|do|does|did|has|have|had|can|could|should|"
+    r"would|will|in (?:what|which))\b",
     re.IGNORECASE,
 )
 

@@ -33,46 +33,47 @@ def word_set(text: str) -> frozenset[str]:
 # Verbs that start a clause whatever follows.
 _CLEAR = """
 accept achieve acquire adapt adjust advise allocate analyse analyze animate annotate append apply argue arrange
-assemble assess assign attach attend authenticate avoid blend borrow brainstorm build buy calculate cancel
-caption categorise categorize choose classify clarify clean close collect colorize colourise combine compare compile
-compose compress compute concatenate conclude condense conduct configure confirm connect consider construct consult
-contact contrast convert convey count create criticise criticize crop decide declare decode decorate decrypt deduce
-define delete deliver demonstrate denoise deploy depict derive describe detect determine develop devise diagnose
-discover discuss distribute divide download draft draw duplicate edit elaborate eliminate embed emphasise emphasize
-encode encrypt enhance enlarge enroll enrol ensure enter enumerate estimate evaluate examine execute expand explain
-explore export extract fetch figure fill filter finalise finalize find fix format formulate gather generate get give have
-group identify illustrate implement import improve incorporate infer inform insert inspect install integrate interpret
-introduce invent investigate invite isolate judge keep learn leave let list listen locate lower make measure merge mix
-modify narrate normalise normalize notify obtain optimise optimize order organise organize outline overlay paint
-paraphrase parse pay perform phrase pick play polish post predict prepare present prioritise prioritize produce
-pronounce proofread propose prove provide publish purchase put rank rate rebuild recap recognise recognize recommend
-record redesign reduce refactor refine reformat reformulate regenerate register remind remove rename render reorder
-repeat rephrase replace report represent research reserve resize restate restore restructure retrieve review revise
-rewrite save scan schedule score segment select sell send separate share shorten show simplify simulate sketch solve
-sort specify speculate split stabilise stabilize stitch study submit subtract suggest summarise summarize synchronise
-synchronize synthesise synthesize tabulate tag take talk teach tell test thank trace track transcribe transfer
-transform translate transpose trim turn understand update upload use validate vectorise vectorize verify visualise
-visualize watch weigh write enable disable read rent run search see set sing speak spell start state stop store style
-submit sum sync tailor think train unify view visit vote wait work add answer ask assist bake book bring call change
-check code come complete comment cook copy correct cover cut design document do email enjoy ease experiment file
-finish flag follow forecast frame go grade guess hear help highlight hire imagine include increase instruct join know
-label layout look map mark match mention message model monitor move name note open pack pass picture pitch place plan
-plot point print process program prompt quote raise recite reply request respond return rhyme round sign slow sound
-speed spin sample stream structure sketch suggest support swap switch table text tidy time title tweet type value
-video voice walk warn water wrap photograph film role-play deduplicate fact-check double-check cross-check back-translate
-retell reimagine re-create recreate rework reword redraw reword re-write
+assemble assess assign attach attend authenticate avoid blend borrow brainstorm build buy calculate cancel caption
+categorise categorize choose classify clarify clean close collect colorize colourise combine compare compile compose
+compress compute concatenate conclude condense conduct configure confirm connect consider construct consult contact
+contrast convert convey count create criticise criticize crop decide declare decode decorate decrypt deduce define
+delete deliver demonstrate denoise deploy depict derive describe detect determine develop devise diagnose discover
+discuss distribute divide download draft draw duplicate edit elaborate eliminate embed emphasise emphasize encode
+encrypt enhance enlarge enroll enrol ensure enter enumerate estimate evaluate examine execute expand explain explore
+export extract fetch figure fill filter finalise finalize find fix format formulate gather generate get give have
+group identify illustrate implement import improve incorporate infer inform insert inspect install integrate
+interpret introduce invent investigate invite isolate judge keep learn leave let list listen locate lower make
+measure merge mix modify narrate normalise normalize notify obtain optimise optimize order organise organize outline
+overlay paint paraphrase parse pay perform phrase pick play polish post predict prepare present prioritise
+prioritize produce pronounce proofread propose prove provide publish purchase put rank rate rebuild recap recognise
+recognize recommend record redesign reduce refactor refine reformat reformulate regenerate register remind remove
+rename render reorder repeat rephrase replace report represent research reserve resize restate restore restructure
+retrieve review revise rewrite save scan schedule score segment select sell send separate share shorten show
+simplify simulate sketch solve sort specify speculate split stabilise stabilize stitch study submit subtract suggest
+summarise summarize synchronise synchronize synthesise synthesize tabulate tag take talk teach tell test thank trace
+track transcribe transfer transform translate transpose trim turn understand update upload use validate vectorise
+vectorize verify visualise visualize watch weigh write enable disable read rent run search see set sing speak spell
+start state stop store style submit sum sync tailor think train unify view visit vote wait work add answer ask
+assist bake book bring call change check code come complete comment cook copy correct cover cut design document do
+email enjoy ease experiment file finish flag follow forecast frame go grade guess hear help highlight hire imagine
+include increase instruct join know label layout look map mark match mention message model monitor move name note
+open pack pass picture pitch place plan plot point print process program prompt quote raise recite reply request
+respond return rhyme round sign slow sound speed spin sample stream structure sketch suggest support swap switch
+table text tidy time title tweet type value video voice walk warn water wrap photograph film role-play deduplicate
+fact-check double-check cross-check back-translate retell reimagine re-create recreate rework reword redraw reword
+re-write
 """
 # Also nouns or adjectives: as a second clause they need an object that shows the verb.
 _AMBIGUOUS = """
 answer book call change check clean close code comment complete contact contrast copy correct cover cut design
-document draft email estimate experiment file film filter finish flag follow forecast format frame grade group guess have
-help highlight import increase judge label list look map mark match measure message mix model monitor move name note
-open order pack paint pass photograph pick picture pitch place plan play plot point polish post present print process
-produce program prompt purchase quote rank rate read record rent report reply request research reserve return review
-rhyme round run sample score search separate set share show sign sketch slow sound speed spin
-split start state stop store stream structure study style support surprise swap switch table tag talk test text time
-title tour track train transfer trim turn tweet type upgrade use value video view visit voice vote walk water
-watch work wrap download update export recap contact duplicate tidy point rework
+document draft email estimate experiment file film filter finish flag follow forecast format frame grade group guess
+have help highlight import increase judge label list look map mark match measure message mix model monitor move name
+note open order pack paint pass photograph pick picture pitch place plan play plot point polish post present print
+process produce program prompt purchase quote rank rate read record rent report reply request research reserve
+return review rhyme round run sample score search separate set share show sign sketch slow sound speed spin split
+start state stop store stream structure study style support surprise swap switch table tag talk test text time title
+tour track train transfer trim turn tweet type upgrade use value video view visit voice vote walk water watch work
+wrap download update export recap contact duplicate tidy point rework
 """
 _IRREGULAR = {
     "write": ("writing", "written"),
@@ -113,9 +114,9 @@ _IRREGULAR = {
 }
 
 LISTABLE = word_set("""
-    answer book call check compare copy download email export highlight order plan play print purchase read record rent
-    request research reserve return review search select send set share start stop study summarise summarize test
-    transfer update visit watch write
+    answer book call check compare copy download email export highlight order plan play print purchase read record
+    rent request research reserve return review search select send set share start stop study summarise summarize
+    test transfer update visit watch write
     """)
 """Ambiguous verbs that are instructions rather than things when they end a list of instructions."""
 
@@ -202,18 +203,18 @@ PRODUCTS = MappingProxyType(
 )
 
 CREATORS = word_set("""
-    add build compile compose construct create design develop devise draft draw formulate generate give invent list make
-    outline paint plan prepare produce propose provide render sketch suggest tabulate write find gather extract get
-    obtain retrieve identify collect illustrate brainstorm come search download fetch detect select
+    add build compile compose construct create design develop devise draft draw formulate generate give invent list
+    make outline paint plan prepare produce propose provide render sketch suggest tabulate write find gather extract
+    get obtain retrieve identify collect illustrate brainstorm come search download fetch detect select
     """)
 """Verbs whose object is what they leave behind."""
 
 TRANSFORMERS = word_set("""
-    adapt add adjust apply capitalise capitalize change clean colorize colourise compress condense convert correct crop
-    cut denoise edit enhance expand fix format highlight improve increase lower modify normalise normalize optimise
-    optimize overlay paraphrase polish proofread reduce refine reformat remove rephrase replace resize restore rewrite
-    shorten simplify slow speed stabilise stabilize stitch summarise summarize synchronise synchronize transform
-    translate trim
+    adapt add adjust apply capitalise capitalize change clean colorize colourise compress condense convert correct
+    crop cut denoise edit enhance expand fix format highlight improve increase lower modify normalise normalize
+    optimise optimize overlay paraphrase polish proofread reduce refine reformat remove rephrase replace resize
+    restore rewrite shorten simplify slow speed stabilise stabilize stitch summarise summarize synchronise
+    synchronize transform translate trim
     """)
 """Verbs that need something to work on; when the clause does not name it, it is what came before."""
 
@@ -225,8 +226,9 @@ IMAGE_NOUNS = word_set("""
     """)
 DERIVED = IMAGE_NOUNS | word_set("""
     abstract answer caption captions chart conclusion description diagram email explanation glossary graph headline
-    introduction list moral outline overview quiz reply report response slogan slogans slideshow speech subtitle summary
-    table tagline tags title titles transcript translation tweet verdict video voiceover animation conversation post
+    introduction list moral outline overview quiz reply report response slogan slogans slideshow speech subtitle
+    summary table tagline tags title titles transcript translation tweet verdict video voiceover animation
+    conversation post
     """)
 """What is made of something else: named without an `of` or `about`, it is made of what came before."""
 UNMAKEABLE = word_set(
@@ -235,28 +237,28 @@ UNMAKEABLE = word_set(
 """What no kind of step can produce: the language has text and images."""
 
 EXTERNAL_VERBS = word_set("""
-    attend book borrow buy call cancel deliver deploy download drive email enroll enrol install message order pay play
-    post print publish purchase register rent reserve schedule sell send sms subscribe transfer tweet upload
+    attend book borrow buy call cancel deliver deploy download drive email enroll enrol install message order pay
+    play post print publish purchase register rent reserve schedule sell send sms subscribe transfer tweet upload
     """)
 """Verbs that act in the world; without a tool a model can only write about them."""
 
 ECONOMY_VERBS = word_set("""
-    caption capitalise capitalize categorise categorize classify convert copy count deduplicate extract fix format label
-    list name normalise normalize rename reorder rephrase shorten sort spell tag title transcribe trim
+    caption capitalise capitalize categorise categorize classify convert copy count deduplicate extract fix format
+    label list name normalise normalize rename reorder rephrase shorten sort spell tag title transcribe trim
     """)
 PREMIUM_VERBS = word_set("""
-    analyse analyze argue assess code critique debug decide derive design devise diagnose evaluate implement investigate
-    judge optimise optimize plan prove refactor research review solve strategise strategize verify
+    analyse analyze argue assess code critique debug decide derive design devise diagnose evaluate implement
+    investigate judge optimise optimize plan prove refactor research review solve strategise strategize verify
     """)
 
 DETERMINERS = word_set("""
     a an the this that these those my your his her its our their it them him me us you one two three four five six
-    seven eight nine ten each every all both some any another several many more what which who whom how where when why
-    whether if for on up out off in into to from through with about
+    seven eight nine ten each every all both some any another several many more what which who whom how where when
+    why whether if for on up out off in into to from through with about
     """)
 
 ABBREVIATIONS = word_set("""
-    e.g i.e etc vs cf approx dr mr mrs ms prof st jr sr no vol fig eq dept inc ltd co corp est min max tel ext art sec ch
-    pp p ca al gen col lt sgt rev hon gov sen rep u.s u.k u.n e.u ph.d m.d b.a m.a a.m p.m jan feb mar apr jun jul aug
-    sep sept oct nov dec mon tue wed thu fri sat sun
+    e.g i.e etc vs cf approx dr mr mrs ms prof st jr sr no vol fig eq dept inc ltd co corp est min max tel ext art
+    sec ch pp p ca al gen col lt sgt rev hon gov sen rep u.s u.k u.n e.u ph.d m.d b.a m.a a.m p.m jan feb mar apr
+    jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun
     """)

@@ -14,14 +14,16 @@ __all__ = ["link"]
 
 _COLLECTIVE = re.compile(
     r"\b(?:both\b(?!\s+(?:of\s+)?(?:(?:an?|the|my)\s)?[\w' -]{1,40}\band\b)|"
-    r"(?:each|all)\b(?=\s*(?:[,.;:!?)]|$)|\s+(?:of\b|the (?:results|findings|parts|above|outputs|answers)\b|in\b|into\b|to\b))|"
+    r"(?:each|all)\b(?=\s*(?:[,.;:!?)]|$)|\s+(?:of\b|the (?:results|findings|parts|above|outputs|answers)\b|in\b|"
+    r"into\b|to\b))|"
     r"everything|them|they|these|those|the (?P<count>two|three|four|five)|"
     r"(?:the|all)\s+(?:\w+\s+)?(?:results|answers|findings|outputs|above|parts|pieces|responses))\b",
     re.IGNORECASE,
 )
 _COUNTS = {"two": 2, "both": 2, "three": 3, "four": 4, "five": 5}
 _PRONOUN = re.compile(
-    r"\b(?:it|itself|this|that|the same|the latter)(?:['’]s)?\b(?=\s*(?:$|[,.;:!?)]|(?:to|into|in|as|for|on|with|by|from|and|or|"
+    r"\b(?:it|itself|this|that|the same|the latter)(?:['’]s)?\b(?=\s*(?:$|[,.;:!?)]|(?:to|into|in|as|for|on|with|"
+    r"by|from|and|or|"
     r"at|using|based|further|again|through|via|down|up|out|so|is|are|was|more|a|an|the|my|back|together|about|should|"
     r"when|if|has|does|can|not|rainy|sunny|positive|negative)\b)|['’]s)|\bthere(?=\s*(?:[?.!]|$))",
     re.IGNORECASE,

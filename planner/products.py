@@ -81,7 +81,7 @@ def object_nouns(clause: Clause) -> frozenset[str]:
 
 
 def named_makers(clauses: Sequence[Clause], said: str, index: int) -> set[int]:
-    """`the summary`, `the translated text`, `this picture`: for each the latest earlier clause that left such a thing."""
+    """`the summary`, `the translated text`, `this picture`: the latest earlier clause that left such a thing."""
     found: set[int] = set()
     for match in _DEFINITE.finditer(said):
         words = [word.lower() for word in match["words"].split()]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from planner.clauses import split_clauses
 from planner.lexicon import word_set
 from planner.masking import MASK, mask
 from unified_api.types import Json
@@ -34,11 +35,14 @@ _SUBJECT = re.compile(
     r"\b(?:(?:research|investigate|look into|find out(?: more)?(?: about)?)\s+(?:on\s+|into\s+|about\s+)?"
     r"(?!(?:brief|report|overview|dossier|paper)\b)|(?:brief(?:ing)?|report|overview|dossier)\s+(?:on|about|into)\s+)"
     r"(?P<subject>[^.?!;\n]+?)"
-    r"(?=\s*(?:[.?!;\n]|$)|,?\s+(?:and|then)\s+(?:then\s+)?(?:write|make|give|produce|prepare|join|summari[sz]e|create)\b)",
+    r"(?=\s*(?:[.?!;\n]|$)|,?\s+(?:and|then)\s+(?:then\s+)?(?:write|make|give|produce|prepare|join|summari[sz]e|"
+    r"create)\b)",
     re.IGNORECASE,
 )
 _FIELDS = re.compile(
-    r"\b(?:extract|pull(?: out)?|read|get|find|return|parse)\s+(?:me\s+)?(?:the\s+)?(?:following\s+)?(?:fields?\s*:?\s*)?(?P<fields>[^:\n]+?)\s+(?:from|out of|in|as|into)\b",
+    r"\b(?:extract|pull(?: out)?|read|get|find|return|"
+    r"parse)\s+(?:me\s+)?(?:the\s+)?(?:following\s+)?(?:fields?\s*:?\s*)?(?P<fields>[^:\n]+?)\s+(?:from|out of|in|"
+    r"as|into)\b",
     re.IGNORECASE,
 )
 
@@ -97,6 +101,16 @@ def _subject(name: str) -> Callable[[str], Inputs]:
 
 def _whole(name: str) -> Callable[[str], Inputs]:
     return lambda task: {name: task.strip()}
+
+
+def _first_part(name: str) -> Callable[[str], Inputs]:
+    """What the task asks for first: the rest of it is what the workflow does anyway."""
+
+    def inputs(task: str) -> Inputs:
+        clauses = split_clauses(task)
+        return {name: clauses[0].text} if clauses else {}
+
+    return inputs
 
 
 def _code(task: str) -> Inputs:
@@ -235,7 +249,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 "Draft an essay, criticise the draft and rewrite it by the criticism",
                 "Compose a letter, get feedback on it and improve it",
             ),
-            _whole("task"),
+            _first_part("task"),
         ),
         "meeting-notes-to-actions": Profile(
             _cues(
@@ -259,7 +273,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 r"message|mail|ticket|complaint|request|enquiry|inquiry",
             ),
             word_set(
-                "reply answer respond write draft sort classify triage categorise categorize give read escalate flag decide"
+                "reply answer respond write draft sort classify triage categorise categorize give read escalate flag"
             ),
             (
                 "Write a reply to this customer's message",

@@ -20,6 +20,7 @@ LONGEST_CUT = 8_000
 
 SYSTEM = "You do one part of a larger task. Answer with the result of that part alone: no introduction, no remarks."
 _TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}|\{\Z")
+_CONTEXT = "The whole task, for context:\n{{ inputs.task }}\n\n"
 _LABEL = 70
 
 
@@ -36,7 +37,8 @@ def decompose(task: str, *, vision: bool = False) -> Decomposition:
     """The plan that the rules make of `task`: always a sound workflow, of one step where nothing can be cut.
 
     `vision` says that a model can look at pictures: a step that builds on a picture is then shown it, and otherwise
-    reads the words with which it was ordered. The task itself is an input with a default, never a template, so nothing in it is ever executed.
+    reads the words with which it was ordered. The task itself is an input with a default, never a template, so
+    nothing in it is ever executed.
     Raises `TaskError` when the task is empty, no text, or longer than `planner.task.LONGEST_TASK` characters.
     """
     task = accepted(task)
@@ -89,7 +91,7 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision:
         system=SYSTEM,
         model=ModelNeeds(tier=part.tier),
         images=tuple(f"{{{{ steps.{picture.id}.output }}}}" for picture in drawn) if vision else (),
-        prompt=f"The whole task, for context:\n{{{{ inputs.task }}}}\n\n{material}{ordered}Your part: {said}{_size(part)}",
+        prompt=f"{_CONTEXT}{material}{ordered}Your part: {said}{_size(part)}",
     )
 
 

@@ -11,19 +11,27 @@ from planner.masking import MASK, mask
 __all__ = ["is_english", "split_other"]
 
 _ENGLISH = re.compile(
-    r"(?<![\w'’-])(?:the|an|and|to|of|for|with|please|my|you|is|are|was|were|does|did|what|which|who|how|why|when|where|has|"
-    r"have|or|both|more|then|it|into|from|about|this|that|by|there|if|would|could|can|me|i|a|write|find|make|create)(?![\w'’-])",
+    r"(?<![\w'’-])(?:the|an|and|to|of|for|with|please|my|you|is|are|was|were|does|did|what|which|who|how|why|when|"
+    r"where|has|"
+    r"have|or|both|more|then|it|into|from|about|this|that|by|there|if|would|could|can|me|i|a|write|find|make|"
+    r"create)(?![\w'’-])",
     re.IGNORECASE,
 )
 _OTHER = re.compile(
-    r"(?<![\w'’-])(?:der|die|das|und|ein|eine|bitte|mir|mit|le|la|les|un|une|et|du|des|pour|el|los|las|una|por|para|que|il|lo|gli|per|di|della|o|os|um|uma|em|het|een|en|van|och|att|på|i|na|się|oraz|ve|bir|için)(?![\w'’-])",
+    r"(?<![\w'’-])(?:der|die|das|und|ein|eine|bitte|mir|mit|le|la|les|un|une|et|du|des|pour|el|los|las|una|por|"
+    r"para|que|il|lo|gli|per|di|della|o|os|um|uma|em|het|een|en|van|och|att|på|i|na|się|oraz|ve|bir|için)(?![\w'’-])",
     re.IGNORECASE,
 )
-_UNSPACED = r"然后|然後|接着|接著|随后|隨後|最后|最後に?|之后再|之後再|再把|再将|その後|次に|それから|つぎに|그런 ?다음|그다음|그 다음|마지막으로|다음으로"
+_UNSPACED = (
+    r"然后|然後|接着|接著|随后|隨後|最后|最後に?|之后再|之後再|再把|再将|"
+    r"その後|次に|それから|つぎに|그런 ?다음|그다음|그 다음|마지막으로|다음으로"
+)
 _SPACED = (
     r"ثم|وأخير[اً]+|أخير[اً]+|بعد ذلك|ومن ثم|затем|потом|после этого|наконец|в конце|далее|потім|нарешті|"
-    r"luego|después|a continuación|por último|finalmente|puis|ensuite|enfin|après cela|dann|danach|anschließend|schließlich|zum schluss|"
-    r"poi|dopodiché|infine|depois|em seguida|por fim|daarna|vervolgens|ten slotte|sedan|därefter|slutligen|następnie|potem|na koniec|"
+    r"luego|después|a continuación|por último|finalmente|puis|ensuite|enfin|après cela|dann|danach|anschließend|"
+    r"schließlich|zum schluss|"
+    r"poi|dopodiché|infine|depois|em seguida|por fim|daarna|vervolgens|ten slotte|sedan|därefter|slutligen|"
+    r"następnie|potem|na koniec|"
     r"sonra|daha sonra|son olarak|फिर|उसके बाद|इसके बाद|अंत में|אחר כך|לבסוף|לאחר מכן"
 )
 _THEN = re.compile(
@@ -31,7 +39,8 @@ _THEN = re.compile(
     re.IGNORECASE,
 )
 _ITEM = re.compile(
-    r"(?m)(?:^|(?<=[\s，。；;,:：]))\(?([0-9\u0660-\u0669\u06f0-\u06f9\uff10-\uff19\u0966-\u096f]{1,2})[.)、．）:：][ \t]*(?=\S)"
+    r"(?m)(?:^|"
+    r"(?<=[\s，。；;,:：]))\(?([0-9\u0660-\u0669\u06f0-\u06f9\uff10-\uff19\u0966-\u096f]{1,2})[.)、．）:：][ \t]*(?=\S)"
 )  # digits and dots of other scripts
 _CLOSING = " \t\n,，、;；.。!！:："
 
