@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from corpus import ROOT
+
 from workflows.tools import ToolSpec
 
 __all__ = ["MEDIA", "document", "parameters", "tools"]

@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from functools import cache
 
-import networkx
+import networkx as nx
 import pytest
-
 import taskbench
 from corpus import needs_corpora, rows
+
 from planner.faults import examine
 from planner.mend import mend
 from planner.reading import read_json
@@ -70,8 +70,8 @@ def faults_of_references(row) -> set[str]:
         found.add("self_reference")
     if any(step < to < count for step, to in edges):
         found.add("forward_reference")
-    others = networkx.DiGraph([(to, step) for step, to in edges if step != to])
-    if not networkx.is_directed_acyclic_graph(others):
+    others = nx.DiGraph([(to, step) for step, to in edges if step != to])
+    if not nx.is_directed_acyclic_graph(others):
         found.add("cycle")
     return found
 
@@ -104,7 +104,7 @@ def test_every_invented_tool_is_reported_and_no_other():
 def test_every_fault_of_a_reference_is_reported_by_its_code_and_no_other(code):
     """A reference to a later step is mended by order where no cycle forbids it, and is then said in words."""
     seen = 0
-    for row, specs, _, mended, examined in plans():
+    for row, _, _, mended, examined in plans():
         expected = faults_of_references(row)
         by_name = any(
             one.code == "reference" and "output" in one.message.lower().split(" is ")[0] for one in mended.mends

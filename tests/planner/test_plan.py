@@ -290,7 +290,7 @@ async def test_a_task_of_200_kilobytes_is_refused_with_its_size():
 
 async def test_a_task_beyond_the_planners_context_is_refused_with_the_size_of_both():
     script, gateway = asked("unused", context=16_000)
-    with pytest.raises(TaskError, match="20,000 tokens.*16,000"):
+    with pytest.raises(TaskError, match=r"20,000 tokens.*16,000"):
         await plan("word " * 16_000, gateway=gateway, model="scripted/planner")
     assert script.calls == 0
 

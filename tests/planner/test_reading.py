@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 
 import pytest
+from corpus import needs_corpora, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus import needs_corpora, rows
 from planner.reading import ReadingError, read, read_json
 
-keys = st.text(max_size=10).filter(lambda text: "\ud800" > text or text > "\udfff")
+keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 leaves = (
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False) | keys
 )
@@ -25,18 +26,14 @@ def dumps(document: object, *, ascii_only: bool = False) -> str:
 
 @given(st.text() | st.binary())
 def test_reading_never_crashes_whatever_the_text(text):
-    try:
+    with contextlib.suppress(ReadingError):
         read_json(text)
-    except ReadingError as error:
-        assert error.message
 
 
 @given(st.text(st.sampled_from("{}[]\":,'\\/*#`tn1 \n"), max_size=60))
 def test_reading_never_crashes_on_pieces_of_json(text):
-    try:
+    with contextlib.suppress(ReadingError):
         read_json(text)
-    except ReadingError as error:
-        assert error.message
 
 
 @given(documents, st.booleans())
