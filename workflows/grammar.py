@@ -1,4 +1,4 @@
-"""What templates may contain: the filters, tests and functions of the language, and every other use refused with its mend.
+"""What templates may contain: the language's filters, tests and functions; every other use is refused with its mend.
 
 minijinja decides what is valid syntax. It would also let a template call the methods of Python's lists, take the
 process down with a very long expression, and find out about an unknown filter only while it runs: so templates
@@ -21,13 +21,91 @@ ROOTS: Final = frozenset({"inputs", "steps"})
 """The names that a template can see."""
 
 FILTERS: Final = frozenset(
-    ["abs", "bool", "capitalize", "count", "d", "default", "dictsort", "filesizeformat", "first", "float", "groupby", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "pluralize", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort", "split", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique", "upper", "urlencode", "wordwrap", "zip"]
+    [
+        "abs",
+        "bool",
+        "capitalize",
+        "count",
+        "d",
+        "default",
+        "dictsort",
+        "filesizeformat",
+        "first",
+        "float",
+        "groupby",
+        "int",
+        "items",
+        "join",
+        "last",
+        "length",
+        "lines",
+        "list",
+        "lower",
+        "map",
+        "max",
+        "min",
+        "pluralize",
+        "reject",
+        "rejectattr",
+        "replace",
+        "reverse",
+        "round",
+        "select",
+        "selectattr",
+        "sort",
+        "split",
+        "string",
+        "striptags",
+        "sum",
+        "title",
+        "tojson",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+        "urlencode",
+        "wordwrap",
+        "zip",
+    ]
 )
 """Those of minijinja but for the ones that allocate as much as a number says (`batch`, `format`, `indent`, `slice`),
 that reach into Python (`attr`), or that only make sense for HTML and for debugging."""
 
 TESTS: Final = frozenset(
-    ["boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "even", "false", "float", "ge", "greaterthan", "gt", "in", "int", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence", "startingwith", "string", "true", "undefined", "upper"]
+    [
+        "boolean",
+        "defined",
+        "divisibleby",
+        "endingwith",
+        "eq",
+        "equalto",
+        "even",
+        "false",
+        "float",
+        "ge",
+        "greaterthan",
+        "gt",
+        "in",
+        "int",
+        "integer",
+        "iterable",
+        "le",
+        "lessthan",
+        "lower",
+        "lt",
+        "mapping",
+        "ne",
+        "none",
+        "number",
+        "odd",
+        "sameas",
+        "sequence",
+        "startingwith",
+        "string",
+        "true",
+        "undefined",
+        "upper",
+    ]
 )
 FUNCTIONS: Final = frozenset({"cycler", "dict", "joiner", "namespace", "range"})
 
@@ -117,9 +195,13 @@ def _filter_or_test(tokens: tuple[Token, ...], place: int) -> Iterator[Problem]:
     if before == "|" or (place == 1 and before == "filter"):
         if name not in FILTERS:
             yield _unknown("filter", name, FILTERS)
-    elif before == "is" or (before == "not" and place > 1 and tokens[place - 2].text == "is"):
-        if name not in TESTS and name != "not":
-            yield _unknown("test", name, TESTS)
+    elif name not in TESTS and name != "not" and _is_test(tokens, place):
+        yield _unknown("test", name, TESTS)
+
+
+def _is_test(tokens: tuple[Token, ...], place: int) -> bool:
+    before = [token.text for token in tokens[max(0, place - 2) : place]]
+    return before[-1:] == ["is"] or before == ["is", "not"]
 
 
 def _unknown(what: str, name: str, known: frozenset[str]) -> Problem:

@@ -11,7 +11,7 @@ from workflows.model import Workflow
 from workflows.references import parents
 
 if TYPE_CHECKING:
-    import networkx
+    import networkx as nx
 
 __all__ = ["Graph", "implied_outputs"]
 
@@ -125,11 +125,11 @@ class Graph:
             longest[one] = weights.get(one, 1.0) + max((longest[child] for child in self.after[one]), default=0.0)
         return longest
 
-    def to_networkx(self) -> networkx.DiGraph[str]:
+    def to_networkx(self) -> nx.DiGraph[str]:
         """The graph for networkx: one node per step, one edge from each step to each that waits for it."""
         import networkx as nx  # 60 ms of import that a run never needs
 
-        graph: networkx.DiGraph[str] = nx.DiGraph()
+        graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_nodes_from(self.ids)
         graph.add_edges_from((parent, one) for one, parents in self.before.items() for parent in parents)
         return graph

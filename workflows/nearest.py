@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
-__all__ = ["nearest"]
+__all__ = ["Suggestions", "nearest"]
 
 # Beyond this many names the comparison would cost more than the suggestion is worth.
-_MOST_NAMES = 2_000
+_MOST_NAMES = 1_000
 
 
 def nearest(name: str, among: Iterable[str], *, most: int = 3) -> tuple[str, ...]:
@@ -15,12 +16,25 @@ def nearest(name: str, among: Iterable[str], *, most: int = 3) -> tuple[str, ...
     from difflib import get_close_matches  # only wanted once something is wrong
 
     plain: dict[str, str] = {}
-    for candidate in among:
+    for candidate in islice(among, _MOST_NAMES):
         plain.setdefault(_plain(candidate), candidate)
-        if len(plain) >= _MOST_NAMES:
-            break
     return tuple(plain[match] for match in get_close_matches(_plain(name[:200]), plain, n=most, cutoff=0.6))
 
 
 def _plain(name: str) -> str:
     return name.casefold().replace("-", "_").replace(" ", "_")
+
+
+class Suggestions:
+    """`nearest` for a document that may hold thousands of wrong names: remembers, and stops after enough of them."""
+
+    def __init__(self, *, most: int = 100) -> None:
+        self._left = most
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def nearest(self, name: str, among: Iterable[str]) -> tuple[str, ...]:
+        """As the function, but nothing once the most different names have been asked for."""
+        if name not in self._known:
+            self._left -= 1
+            self._known[name] = nearest(name, among) if self._left >= 0 else ()
+        return self._known[name]

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from workflows.expressions import template
 from workflows.graph import Graph
-from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step, ToolStep, Workflow
+from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step, Workflow
 from workflows.references import Reference, usage
-from workflows.shapes import ANY, Absent, Shape, of_value
+from workflows.shapes import ANY, CLOSED, Absent, Shape, of_value
 from workflows.tools import ToolSpec
 
 __all__ = ["IMAGE", "Shapes"]
@@ -73,11 +73,11 @@ class Shapes:
     def _schema(self, value: Any) -> Any:
         if isinstance(value, str):
             shape = self.of_template(value)
-            # A subschema whose references point into another document cannot be moved into this one.
-            return shape.schema if shape.schema is shape.root or "$ref" not in str(shape.schema) else True
+            # A schema whose references point into another document cannot be moved into this one.
+            return True if "$ref" in str(shape.schema) else shape.schema
         if isinstance(value, dict):
             properties = {key: self._schema(one) for key, one in value.items()}
-            return {"type": "object", "properties": properties, "additionalProperties": False}
+            return {**CLOSED, "properties": properties, "required": list(properties)}
         if isinstance(value, list | tuple):
             return {"type": "array", "prefixItems": [self._schema(one) for one in value]}
         return of_value(value)
@@ -100,13 +100,13 @@ class Shapes:
             return Shape.of(step.output) if step.output is not None else self.of_value(step.value)
         if step.output is not None:
             return Shape.of(step.output)
-        tool = self._tools.get(step.tool) if isinstance(step, ToolStep) else None
+        tool = self._tools.get(step.tool)
         return Shape.of(dict(tool.returns)) if tool is not None and tool.returns is not None else ANY
 
     def _embedding(self, step: EmbedStep) -> Shape:
         if not isinstance(step.input, str):
             return Shape.of(_VECTORS)
         types = self.of_template(step.input).types()
-        if types == {"string"}:
+        if types == frozenset({"string"}):
             return Shape.of(_VECTOR)
-        return Shape.of(_VECTORS if types == {"array"} else {"type": "array"})
+        return Shape.of(_VECTORS if types == frozenset({"array"}) else {"type": "array"})

@@ -1,10 +1,11 @@
-"""Reads JSON text so that nothing in it is lost or guessed: doubled keys, NaN, deep nesting and bad bytes are findings."""
+"""Reads JSON text so that nothing is lost or guessed: doubled keys, NaN, deep nesting and bad bytes are findings."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined] # untyped, but documented by use in json.decoder
@@ -19,6 +20,7 @@ MOST_TEXT = 32 * 1024 * 1024
 MOST_DEPTH = 100
 """Levels of lists and objects in each other."""
 
+_MOST_BITS = 1_024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -30,6 +32,8 @@ class ReadText:
     text: str
     value: Any
     findings: tuple[Finding, ...]
+    unreadable: bool = False
+    """Whether there is no value at all."""
 
 
 class _Doubled(dict[str, Any]):
@@ -86,7 +90,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
 
 def _failed(text: str, code: str, message: str, fix: str | None, place: tuple[int, int] | None = None) -> ReadText:
     line, column = place or (None, None)
-    return ReadText(text, None, (Finding(code=code, pointer="", message=message, fix=fix, line=line, column=column),))
+    return ReadText(
+        text,
+        None,
+        (Finding(code=code, pointer="", message=message, fix=fix, line=line, column=column),),
+        unreadable=True,
+    )
 
 
 def _syntax_message(text: str, error: json.JSONDecodeError) -> str:
@@ -104,7 +113,7 @@ def _syntax_fix(text: str) -> str | None:
     if start.startswith("```"):
         return "Leave out the ``` fences: the file must hold the JSON alone."
     if start.startswith(("---", "#", "//", "/*")) or re.match(r"[A-Za-z_][\w -]*:(\s|$)", start):
-        return "A workflow is a JSON file; this looks like YAML or has comments. Write it as a JSON object, without comments."
+        return "A workflow is a JSON file; this looks like YAML or has comments. Write a JSON object without comments."
     return None
 
 
@@ -139,7 +148,10 @@ def examine(value: Any) -> Iterator[Finding]:
         elif isinstance(one, float):
             if not math.isfinite(one):
                 yield _finding("invalid_value", path, f"{one} is no JSON number", "Write a finite number, or null.")
-        elif one is not None and not isinstance(one, int):
+        elif isinstance(one, int):
+            if one.bit_length() > _MOST_BITS:
+                yield _finding("invalid_value", path, "the number has too many digits", "Write it as a text.")
+        elif one is not None:
             yield _finding("wrong_type", path, f"a {type(one).__name__} is no JSON value", "Give JSON values only.")
 
 
@@ -172,6 +184,7 @@ class Places:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._lines = [0, *(found.end() for found in re.finditer("\n", text))]
         self._offsets: dict[str, int] = {"": self._skip(0)}
         self._walk()
 
@@ -182,8 +195,8 @@ class Places:
                 return None
             where = where.rpartition("/")[0]
         offset = self._offsets[where]
-        line_start = self._text.rfind("\n", 0, offset) + 1
-        return self._text.count("\n", 0, offset) + 1, offset - line_start + 1
+        line = bisect_right(self._lines, offset)
+        return line, offset - self._lines[line - 1] + 1
 
     def _skip(self, offset: int) -> int:
         found = self._SPACE.match(self._text, offset)

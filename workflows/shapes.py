@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from workflows.references import Path
 from workflows.validation import resolve
 
-__all__ = ["ANY", "Absent", "Shape", "of_value"]
+__all__ = ["ANY", "CLOSED", "Absent", "Shape", "describe", "fits", "of_value"]
 
+CLOSED: Final = {"type": "object", "additionalProperties": False}
+"""An object with no other fields than those that are added."""
 _MOST_REFERENCES = 20
 _BY_TYPE = {bool: "boolean", str: "string", int: "integer", float: "number", type(None): "null"}
 
@@ -33,7 +35,7 @@ class Shape:
     root: Any
 
     @classmethod
-    def of(cls, schema: Mapping[str, Any] | bool | None) -> Shape:
+    def of(cls, schema: Mapping[str, Any] | None) -> Shape:
         return ANY if schema is None else cls(schema, schema)
 
     def alternatives(self) -> tuple[Shape, ...]:
@@ -51,6 +53,28 @@ class Shape:
             if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
                 return schema
             schema = resolve(schema["$ref"], self.root)
+        return True
+
+    def document(self) -> dict[str, Any]:
+        """The schema as one that stands alone: with the named schemas that its references point to."""
+        if self.schema is self.root or not isinstance(self.root, dict):
+            return dict(self.schema)
+        named = {word: self.root[word] for word in ("$defs", "definitions") if word in self.root}
+        return {**self.schema, **named}
+
+    def promises(self, path: Path) -> bool:
+        """Whether a value of this shape has the field at a path for certain, as far as the schema says."""
+        shape = self
+        for part in path:
+            for one in shape.alternatives():
+                if isinstance(one.schema, dict) and isinstance(part, str):
+                    named = one.schema.get("properties", {})
+                    if part in named and part not in one.schema.get("required", ()) and "default" not in named[part]:
+                        return False
+            child = shape.child(part)
+            if isinstance(child, Absent):
+                return False
+            shape = child
         return True
 
     def types(self) -> frozenset[str] | None:
@@ -145,7 +169,7 @@ def _item(shape: Shape, number: int) -> Shape | Absent:
     first = schema.get("prefixItems")
     if isinstance(first, list) and 0 <= number < len(first):
         return Shape(first[number], shape.root)
-    if isinstance(items := schema.get("items"), dict) and types == {"array"}:
+    if isinstance(items := schema.get("items"), dict) and types == frozenset({"array"}):
         return Shape(items, shape.root)
     return ANY
 
@@ -178,7 +202,7 @@ def of_value(value: Any) -> dict[str, Any]:
     """The schema of a value that is known."""
     if isinstance(value, dict):
         properties = {key: of_value(one) for key, one in value.items()}
-        return {"type": "object", "properties": properties, "additionalProperties": False}
+        return {**CLOSED, "properties": properties, "required": list(properties)}
     if isinstance(value, list | tuple):
         return {"type": "array", "prefixItems": [of_value(one) for one in value]}
     return {"type": _type_of(value)}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-__all__ = ["schema_findings", "value_findings"]
+__all__ = ["resolve", "schema_findings", "value_findings"]
 
 _TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
-_NOTES = frozenset({"title", "description", "$comment", "default", "examples", "example", "deprecated"})
-_COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
 _MOST_FINDINGS = 20
 
 
@@ -59,29 +57,55 @@ def _is_plain(schema: Any) -> bool:
 
     jsonschema takes 1 to 3 ms for what this sees in 10 us, and most schemas in workflows are of this sort.
     """
-    return schema is True or (isinstance(schema, dict) and all(_is_plain_keyword(*item) for item in schema.items()))
+    return schema is True or (
+        isinstance(schema, dict) and all(word in _PLAIN and _PLAIN[word](value) for word, value in schema.items())
+    )
 
 
-def _is_plain_keyword(word: str, value: Any) -> bool:
-    if word == "type":
-        return isinstance(value, str) and value in _TYPES
-    if word == "properties":
-        return isinstance(value, dict) and all(_is_plain(one) for one in value.values())
-    if word == "items":
-        return _is_plain(value)
-    if word == "required":
-        return isinstance(value, list) and all(isinstance(one, str) for one in value) and len(set(value)) == len(value)
-    if word == "additionalProperties":
-        return isinstance(value, bool) or _is_plain(value)
-    if word in {"anyOf", "oneOf", "allOf"}:
-        return isinstance(value, list) and bool(value) and all(_is_plain(one) for one in value)
-    if word in {"title", "description", "$comment"}:
-        return isinstance(value, str)
-    if word in {"minimum", "maximum"}:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if word in _COUNTS:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return word in {"const", "default"} or (word in {"enum", "examples"} and isinstance(value, list))
+def _is_type(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(one in _TYPES for one in value if isinstance(one, str)) and _are_names(value)
+    return isinstance(value, str) and value in _TYPES
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value) and len(set(value)) == len(value)
+
+
+def _are_plain(value: Any) -> bool:
+    schemas = value.values() if isinstance(value, dict) else value
+    return all(_is_plain(one) for one in schemas)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_PLAIN: Final[dict[str, Callable[[Any], bool]]] = {
+    "type": _is_type,
+    "properties": lambda value: isinstance(value, dict) and _are_plain(value),
+    "items": _is_plain,
+    "required": _are_names,
+    "additionalProperties": lambda value: value is False or _is_plain(value),
+    "enum": lambda value: isinstance(value, list),
+    "const": lambda _: True,
+    "default": lambda _: True,
+    "examples": lambda value: isinstance(value, list),
+    **dict.fromkeys(
+        ("anyOf", "oneOf", "allOf"), lambda value: isinstance(value, list) and bool(value) and _are_plain(value)
+    ),
+    **dict.fromkeys(("title", "description", "$comment"), _is_text),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), _is_count),
+}
 
 
 @lru_cache(maxsize=1024)
@@ -180,7 +204,8 @@ def _value_finding(error: ValidationError, where: str, code: str) -> Finding:
         deeper = best_match([error])
         error = deeper or error
     place = where + pointer(*error.absolute_path)
-    allowed = tuple(str(one) for one in error.validator_value) if error.validator == "enum" else ()
+    values: Any = error.validator_value
+    allowed = tuple(str(one) for one in values) if error.validator == "enum" else ()
     return Finding(code=code, pointer=place, message=_short(error.message), allowed=allowed)
 
 

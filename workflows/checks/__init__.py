@@ -11,7 +11,7 @@ from workflows.checks.guards import guarded
 from workflows.checks.limits import deadlines
 from workflows.checks.models import served
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved, unused
-from workflows.checks.schemas import defaults_fit, stand_ins_fit, valid_schemas
+from workflows.checks.schemas import defaults_fit, stand_ins_fit, valid_schemas, values_fit
 from workflows.checks.slots import fields, slots
 from workflows.checks.subject import Subject
 from workflows.checks.tools import arguments, known_tools
@@ -19,6 +19,7 @@ from workflows.findings import Finding, has_errors
 from workflows.model import Workflow
 from workflows.models import ModelCatalog
 from workflows.parse import attempt, place
+from workflows.salvage import salvage
 from workflows.tools import ToolSpec
 
 __all__ = ["Inspection", "check", "inspect"]
@@ -33,6 +34,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     valid_schemas,
     defaults_fit,
     stand_ins_fit,
+    values_fit,
     fields,
     slots,
     guarded,
@@ -81,9 +83,16 @@ def inspect(
     models: ModelCatalog | None = None,
     ordered: bool = False,
 ) -> Inspection:
-    """Reads and checks JSON text (str or bytes) or a JSON value. Never raises; the arguments are those of `check`."""
+    """Reads and checks JSON text (str or bytes) or a JSON value. Never raises; the arguments are those of `check`.
+
+    Where the shape is wrong, what is left of the workflow is checked all the same.
+    """
     made = attempt(source)
-    if made.workflow is None:
-        return Inspection(None, place(made.findings, made.text))
-    findings = check(made.workflow, tools=tools, models=models, ordered=ordered)
-    return Inspection(made.workflow, place((*made.findings, *findings), made.text))
+    if made.workflow is not None:
+        findings = check(made.workflow, tools=tools, models=models, ordered=ordered)
+    elif rest := salvage(made.value, made.findings):
+        found = check(rest.workflow, tools=tools, models=models, ordered=ordered)
+        findings = (*made.findings, *(finding for finding in found if rest.keeps(finding)))
+    else:
+        findings = made.findings
+    return Inspection(made.workflow, place(findings, made.text))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from workflows.checks.subject import Place, Subject
 from workflows.findings import Finding
@@ -94,8 +94,22 @@ def _conjuncts(condition: str | None) -> frozenset[str]:
     return frozenset(_spelled(part) for part in parts)
 
 
-def _spelled(tokens: list[Token] | tuple[Token, ...]) -> str:
-    return " ".join(token.text for token in tokens)
+def _spelled(tokens: Sequence[Token]) -> str:
+    """One spelling for conditions that differ in white space, in quotes, or in parentheses around the whole."""
+    words = [f'"{token.text[1:-1]}"' if token.kind == "string" else token.text for token in tokens]
+    while words[:1] == ["("] and _closing(words) == len(words) - 1:
+        words = words[1:-1]
+    return " ".join(words)
+
+
+def _closing(words: list[str]) -> int:
+    """Where the parenthesis closes that the words begin with."""
+    depth = 0
+    for place, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if not depth:
+            return place
+    return len(words)
 
 
 def _finding(place: Place, reference: Reference, step: Step) -> Finding:

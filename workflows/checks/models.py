@@ -12,12 +12,12 @@ from workflows.models import ModelProblem
 
 __all__ = ["implied_needs", "served"]
 
-_KIND_NEEDS: Final = {LlmStep: "chat", ImageStep: "image_output", EmbedStep: "embeddings"}
+_KIND_NEEDS: Final = {"llm": "chat", "image": "image_output", "embed": "embeddings"}
 
 
 def implied_needs(step: Step) -> frozenset[str]:
     """The capabilities that a step's kind and fields ask of its model."""
-    needs = {need for kind, need in _KIND_NEEDS.items() if isinstance(step, kind)}
+    needs = {_KIND_NEEDS[step.kind]} if step.kind in _KIND_NEEDS else set()
     if isinstance(step, LlmStep):
         if step.images:
             needs.add("vision")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from workflows.checks.subject import Place, Subject
 from workflows.findings import Finding, pointer
 from workflows.model import ToolStep
-from workflows.nearest import nearest
 from workflows.references import Reference, usage
 
 __all__ = ["cycles", "duplicate_ids", "order_only", "resolved", "unused"]
@@ -52,24 +51,24 @@ def order_only(subject: Subject) -> Iterator[Finding]:
 
 def _unknown_input(subject: Subject, place: Place, reference: Reference) -> Finding:
     names = tuple(subject.workflow.inputs)
-    near = nearest(reference.name, names)
+    near = subject.suggestions.nearest(reference.name, names)
     if near:
         fix = f"Did you mean `inputs.{near[0]}`?"
     elif reference.name in subject.numbers:
         fix = f"Write `steps.{reference.name}.output`: it is a step."
     else:
-        fix = f"Declare it under `inputs`: {{{reference.name!r}: {{'type': 'string'}}}}."
+        fix = f'Declare it under `inputs`: {{"{reference.name}": {{"type": "string"}}}}.'
     return Finding(
         code="unknown_input",
         pointer=place.pointer,
         message=f"there is no input {reference.name!r}",
         allowed=_shown(near, names),
-        fix=fix.replace("'", '"') if fix.startswith("Declare") else fix,
+        fix=fix,
     )
 
 
 def _unknown_step(subject: Subject, where: str, name: str) -> Finding:
-    near = nearest(name, subject.numbers)
+    near = subject.suggestions.nearest(name, subject.numbers)
     fix = f"Did you mean {near[0]!r}?" if near else "Name a step of this workflow."
     if not near and name in subject.workflow.inputs:
         fix = f"Write `inputs.{name}`: it is an input."

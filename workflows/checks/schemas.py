@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from workflows.checks.fit import misfits
 from workflows.checks.subject import Subject
 from workflows.findings import Finding, pointer
-from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, Step
+from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step
 from workflows.outputs import IMAGE
+from workflows.shapes import Shape
 from workflows.validation import schema_findings, value_findings
 
-__all__ = ["defaults_fit", "stand_ins_fit", "valid_schemas"]
+__all__ = ["defaults_fit", "stand_ins_fit", "valid_schemas", "values_fit"]
 
 
 def valid_schemas(subject: Subject) -> Iterator[Finding]:
     for name, schema in subject.workflow.inputs.items():
         yield from schema_findings(schema, pointer("inputs", name))
     for number, step in enumerate(subject.workflow.steps):
-        schema = _declared(step)
-        if schema is not None:
-            yield from schema_findings(schema, pointer("steps", number, "output"))
+        declared = _declared(step)
+        if declared is not None:
+            yield from schema_findings(declared, pointer("steps", number, "output"))
 
 
-def _declared(step: Step) -> dict[str, object] | None:
+def values_fit(subject: Subject) -> Iterator[Finding]:
+    """The value of a `set` step satisfies the step's own schema."""
+    for number, step in enumerate(subject.workflow.steps):
+        if isinstance(step, SetStep) and step.output is not None and not schema_findings(step.output):
+            slot = Shape.of(step.output)
+            yield from misfits(subject, step.value, slot, pointer("steps", number, "value"), code="invalid_value")
+
+
+def _given(step: Step) -> dict[str, Any] | None:
+    """The schema of what a step gives when all goes well."""
+    if isinstance(step, ImageStep):
+        return IMAGE
+    declared = _declared(step)
+    return {"type": "string"} if declared is None and isinstance(step, LlmStep) else declared
+
+
+def _declared(step: Step) -> dict[str, Any] | None:
     return None if isinstance(step, ImageStep | EmbedStep) else step.output
 
 
@@ -38,9 +57,7 @@ def stand_ins_fit(subject: Subject) -> Iterator[Finding]:
     for number, step in enumerate(subject.workflow.steps):
         if not isinstance(step.on_error, Recover):
             continue
-        schema = IMAGE if isinstance(step, ImageStep) else _declared(step)
-        if schema is None and isinstance(step, LlmStep):
-            schema = {"type": "string"}
+        schema = _given(step)
         if schema is not None:
             where = pointer("steps", number, "on_error", "output")
             yield from value_findings(step.on_error.output, schema, where, code="invalid_stand_in")

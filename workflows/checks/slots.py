@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from workflows.checks.subject import Place, Subject
 from workflows.findings import Finding
@@ -20,35 +21,47 @@ _TEXTS = Shape.of({"type": ["string", "array"]})
 def fields(subject: Subject) -> Iterator[Finding]:
     """Every path leads to a field that the output or input can have."""
     for place, reference in subject.references():
-        if reference.path:
-            found = subject.shapes.of_reference(reference)
-            if isinstance(found, Absent):
-                yield _absent(subject, place, reference, found)
+        if not reference.path:
+            continue
+        base = subject.shapes.base(reference)
+        found = base.follow(reference.path)
+        if isinstance(found, Absent):
+            yield _absent(subject, place, reference, found)
+        elif reference.guard is None and not base.promises(reference.path):
+            yield Finding(
+                code="optional_field",
+                severity="warning",
+                pointer=place.pointer,
+                message=f"`{reference.text}` may be left out: its schema does not require it",
+                fix=f"Add it to `required` in the schema, or write `{reference.text} | default(...)`.",
+            )
 
 
 def _absent(subject: Subject, place: Place, reference: Reference, absent: Absent) -> Finding:
-    owner = Reference(reference.root, reference.name, reference.path[: absent.depth]).text
-    part = reference.path[absent.depth]
-    near = nearest(str(part), absent.allowed)
+    known = replace(reference, path=reference.path[: absent.depth])
+    part = str(reference.path[absent.depth])
+    near = nearest(part, absent.allowed)
     if near:
-        fix = f"Did you mean `{Reference(reference.root, reference.name, (*reference.path[: absent.depth], near[0])).text}`?"
-    elif absent.depth == 0 and reference.root == "steps" and isinstance(subject.step(reference.name), LlmStep):
-        step = subject.step(reference.name)
-        declared = isinstance(step, LlmStep) and step.output is not None
-        fix = (
-            f"Refer to `{owner}` as a whole, or add the field to its `output` schema."
-            if declared
-            else f"Refer to `{owner}` as a whole, or give the step {reference.name!r} an `output` schema with this field."
-        )
+        fix = f"Did you mean `{replace(known, path=(*known.path, near[0])).text}`?"
+    elif absent.allowed:
+        fix = "Use one of its fields."
     else:
-        fix = f"Refer to `{owner}` as a whole." if not absent.allowed else "Use one of its fields."
+        fix = f"Refer to `{known.text}` as a whole{_or_declare(subject, known)}."
     return Finding(
         code="unknown_output_field" if reference.root == "steps" else "unknown_input_field",
         pointer=place.pointer,
-        message=f"`{owner}` has no {part!r}: {absent.why}",
+        message=f"`{known.text}` has no {part!r}: {absent.why}",
         allowed=tuple(dict.fromkeys([*near, *absent.allowed])),
         fix=fix,
     )
+
+
+def _or_declare(subject: Subject, known: Reference) -> str:
+    """The other mend for a field of an answer that is plain text."""
+    step = subject.step(known.name) if known.root == "steps" and not known.path else None
+    if isinstance(step, LlmStep) and step.output is None:
+        return f", or give the step {step.id!r} an `output` schema with this field"
+    return ""
 
 
 def slots(subject: Subject) -> Iterator[Finding]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from workflows.findings import pointer
 from workflows.graph import Graph
 from workflows.model import Step, Workflow
 from workflows.models import ModelCatalog
+from workflows.nearest import Suggestions
 from workflows.outputs import Shapes
 from workflows.references import Path, Reference, output_templates, templates, usage
 from workflows.tools import ToolSpec
@@ -42,11 +43,15 @@ class Subject:
     tools: Mapping[str, ToolSpec] | None = None
     models: ModelCatalog | None = None
     ordered: bool = False
+    suggestions: Suggestions = field(default_factory=Suggestions)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
         """The number of the first step with each id."""
-        return {step.id: number for number, step in reversed(list(enumerate(self.workflow.steps)))}
+        numbers: dict[str, int] = {}
+        for number, step in enumerate(self.workflow.steps):
+            numbers.setdefault(step.id, number)
+        return numbers
 
     @cached_property
     def graph(self) -> Graph:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from workflows.checks.fit import misfits
 from workflows.checks.subject import Subject
-from workflows.expressions import template
 from workflows.findings import Finding, pointer
 from workflows.model import ToolStep
 from workflows.nearest import nearest
-from workflows.references import strings
-from workflows.shapes import Shape, describe, fits
+from workflows.shapes import Shape
 from workflows.tools import ToolSpec
-from workflows.validation import value_findings
 
 __all__ = ["arguments", "known_tools"]
 
@@ -24,7 +22,7 @@ def known_tools(subject: Subject) -> Iterator[Finding]:
         return
     for number, step in enumerate(subject.workflow.steps):
         if isinstance(step, ToolStep) and step.tool not in subject.tools:
-            near = nearest(step.tool, subject.tools)
+            near = subject.suggestions.nearest(step.tool, subject.tools)
             names = tuple(dict.fromkeys([*near, *subject.tools]))
             yield Finding(
                 code="unknown_tool",
@@ -50,12 +48,12 @@ def arguments(subject: Subject) -> Iterator[Finding]:
         for name, value in step.arguments.items():
             slot = wanted.child(name)
             if isinstance(slot, Shape):
-                yield from _fit(subject, value, slot, where + pointer(name))
+                yield from misfits(subject, value, slot, where + pointer(name), code="invalid_argument")
         if step.retry.attempts > 1 and not spec.repeatable:
             yield Finding(
                 code="unsafe_retry",
                 pointer=pointer("steps", number, "retry", "attempts"),
-                message=f"the tool {step.tool!r} must not be called again after a failure, as its effect may have happened",
+                message=f"the tool {step.tool!r} must not be called again: a failed call may have had its effect",
                 fix="Take `retry` out, or declare the tool repeatable.",
             )
 
@@ -66,16 +64,16 @@ def _names(step: ToolStep, spec: ToolSpec, where: str) -> Iterator[Finding]:
     missing = [name for name in required if name not in step.arguments]
     free = [name for name in properties if name not in step.arguments]
     if isinstance(properties, Mapping) and _is_closed(spec.parameters):
-        for name in step.arguments:
-            if name not in properties:
-                near = nearest(name, free) or tuple(missing if len(missing) == 1 else ())
-                yield Finding(
-                    code="unknown_argument",
-                    pointer=where + pointer(name),
-                    message=f"the tool {step.tool!r} takes no argument {name!r}",
-                    allowed=tuple(dict.fromkeys([*near, *properties])),
-                    fix=f"Did you mean {near[0]!r}?" if near else "Leave it out.",
-                )
+        extra = [name for name in step.arguments if name not in properties]
+        for name in extra:
+            near = nearest(name, free) or (tuple(missing) if len(missing) == len(extra) == 1 else ())
+            yield Finding(
+                code="unknown_argument",
+                pointer=where + pointer(name),
+                message=f"the tool {step.tool!r} takes no argument {name!r}",
+                allowed=tuple(dict.fromkeys([*near, *properties])),
+                fix=f"Did you mean {near[0]!r}?" if near else "Leave it out.",
+            )
     for name in missing:
         yield Finding(
             code="missing_argument",
@@ -90,39 +88,3 @@ def _is_closed(parameters: Mapping[str, Any]) -> bool:
     """A function takes what it names, unless its schema says that it takes more."""
     others = parameters.get("additionalProperties")
     return not (others is True or isinstance(others, dict) or "patternProperties" in parameters)
-
-
-def _fit(subject: Subject, value: Any, slot: Shape, where: str) -> Iterator[Finding]:
-    """A value that holds templates is compared by what they mean; a plain one is validated as it is."""
-    if not any(not template(text).literal for _, text in strings(value, ())):
-        if isinstance(slot.schema, dict):
-            schema = slot.schema if slot.root is slot.schema else {**slot.schema, **_definitions(slot.root)}
-            yield from value_findings(value, schema, where, code="invalid_argument")
-        return
-    if isinstance(value, str):
-        actual = subject.shapes.of_template(value)
-        if not fits(actual, slot):
-            yield Finding(
-                code="type_mismatch",
-                pointer=where,
-                message=f"`{value if len(value) < 80 else value[:77] + '...'}` is {describe(actual)}, and {describe(slot)} is needed",
-                fix="Refer to another output, or convert it with a filter such as `| int`, `| string`, `| tojson`.",
-            )
-        return
-    if not fits(subject.shapes.of_value(value), slot):
-        yield Finding(
-            code="type_mismatch",
-            pointer=where,
-            message=f"this is {describe(subject.shapes.of_value(value))}, and {describe(slot)} is needed",
-        )
-        return
-    children = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, child in children:
-        inner = slot.child(key)
-        if isinstance(inner, Shape):
-            yield from _fit(subject, child, inner, where + pointer(key))
-
-
-def _definitions(root: Any) -> dict[str, Any]:
-    """The named schemas of the whole document, which a part of it may refer to."""
-    return {word: root[word] for word in ("$defs", "definitions") if isinstance(root, dict) and word in root}
