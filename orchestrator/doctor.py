@@ -156,11 +156,10 @@ async def _servers() -> list[Diagnosis]:
     found = await discover_local_servers()
     if not found:
         return [Diagnosis(name="local servers", message="none answers on the usual ports")]
-    lines = {server.name: server.base_url for server in found}
-    shown = ", ".join(f"{name} at {url}" for name, url in lines.items())
-    first = next(iter(lines.items()))
-    fix = f'To use one, write into orchestrator.toml: [providers.{first[0]}] base_url = "{first[1]}"'
-    return [Diagnosis(name="local servers", message=f"found {shown}", fix=fix, facts=lines)]
+    shown = ", ".join(f"{server.name} at {server.base_url}" for server in found)
+    fix = f"To use it, write into orchestrator.toml:\n{found[0].configuration.strip()}"
+    facts = {server.base_url: ", ".join(server.models) for server in found}
+    return [Diagnosis(name="local servers", message=f"found {shown}", fix=fix, facts=facts)]
 
 
 async def _embedded() -> list[Diagnosis]:

@@ -80,16 +80,18 @@ class Orchestrator:
             self._gateway = await stack.enter_async_context(gateway)
             self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
             stack.callback(_close, self._record)
-            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            self._tasks = await anyio.create_task_group().__aenter__()
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        if self._tasks is not None:
-            self._tasks.cancel_scope.cancel()  # streams whose reader went away
-        self._gateway = self._tasks = None
+        tasks, self._tasks, self._gateway = self._tasks, None, None
+        if tasks is not None:
+            tasks.cancel_scope.cancel()  # streams whose reader went away
+            # Not told of `exc`, which it would hand on wrapped in a group: the caller's error stays what it is.
+            await tasks.__aexit__(None, None, None)
         return await self._stack.__aexit__(exc_type, exc, traceback)
 
     @property
@@ -214,24 +216,25 @@ class Orchestrator:
     ) -> AsyncGenerator[Event, None]:
         """The events of a run while it runs, ended by `RunFinished`.
 
-        A slow reader loses nothing; tokens may then come several in one. Leaving the loop early cancels the run
-        (at once with `contextlib.aclosing`). Raises as `run` does.
+        A slow reader loses nothing; tokens may then come several in one. Leaving the loop early cancels the run;
+        with `contextlib.aclosing` it has ended when the block is left. Raises as `run` does.
         """
         if self._tasks is None:
             raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`")
         from orchestrator.feed import EventFeed
 
-        feed = EventFeed()
-        scope = anyio.CancelScope()
+        feed, scope, ended = EventFeed(), anyio.CancelScope(), anyio.Event()
 
         async def produce() -> None:
             error: Exception | None = None
-            with scope:
-                try:
+            try:
+                with scope:
                     await self.run(task, inputs=inputs, limits=limits, on_event=feed.send)
-                except Exception as raised:  # noqa: BLE001  # handed to the reader, whose run it is
-                    error = raised
-            feed.close(error)
+            except Exception as raised:  # noqa: BLE001  # handed to the reader, whose run it is
+                error = raised
+            finally:
+                feed.close(error)
+                ended.set()
 
         self._tasks.start_soon(produce)
         try:
@@ -239,6 +242,8 @@ class Orchestrator:
                 yield event
         finally:
             scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await ended.wait()  # so that nothing of it goes on, and the record is complete
 
     def run_sync(
         self,

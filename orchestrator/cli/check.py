@@ -33,12 +33,13 @@ def check(
     from orchestrator.cli import launch
     from orchestrator.cli.reading import workflow_source
     from orchestrator.shapes import check_shape
+    from orchestrator.sources import load
     from workflows.findings import has_errors
 
     source = workflow_source(file)
 
     async def work(orchestrator: Orchestrator, _: Launch) -> int:
-        findings = orchestrator.check(source)
+        findings = orchestrator.check(load(source) if isinstance(source, str) else source)
         if as_json:
             console.print_json(check_shape(findings))
         show_findings(file, findings)

@@ -23,6 +23,8 @@ def show_dag(workflow: Workflow) -> None:
     from workflows.graph import Graph
 
     graph = Graph.of(workflow)
+    if graph.cycle() is not None:
+        return  # no order to show; the checks say which steps it goes through
     console.show(dag_table(workflow, graph=graph))
     if len(workflow.steps) > SHOWN:
         console.say(f"  … and {words.plural(len(workflow.steps) - SHOWN, 'more step')}", style="dim")
@@ -44,7 +46,7 @@ def dag_table(workflow: Workflow, *, graph: Graph) -> Table:
 
     by_id = {step.id: step for step in workflow.steps}
     table = Table.grid(padding=(0, 2))
-    table.add_column("stage", no_wrap=True)
+    table.add_column("stage", no_wrap=True, min_width=24)
     table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=min(28, max(map(len, by_id))))
     for name in ("kind", "model", "needs"):
         table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=3 if name == "kind" else 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from textwrap import indent
 
 from orchestrator.cli import console
 from orchestrator.cli.options import JsonOption
@@ -35,5 +36,5 @@ def doctor(as_json: JsonOption = False) -> int:
         mark, style = _MARKS[diagnosis.verdict]
         console.say(f"{mark}  {diagnosis.name}: {diagnosis.message}", style=style)
         if diagnosis.fix:
-            console.say(f"         {diagnosis.fix}")
+            console.say(indent(diagnosis.fix, " " * 9))
     return 1 if broken else 0

@@ -71,6 +71,7 @@ def perform(
         async with orchestrator:
             if not (offer and weights.wanted(orchestrator)):
                 return await work(orchestrator, launch)
+        await weights.name_servers()
         if not weights.offer(orchestrator.settings.cache_dir, yes=launch.yes):
             raise CommandError(report.REAL_MODEL)
         async with orchestrator:

@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli import console
 from orchestrator.cli.errors import CommandError, bordered
+from orchestrator.cli.groups import ListingGroup
 from orchestrator.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -21,15 +22,10 @@ HELP = "List the models that can be called, or fetch the embedded one."
 
 
 def build(markup: Literal["rich"] | None) -> typer.Typer:
-    app = typer.Typer(help=HELP, rich_markup_mode=markup, invoke_without_command=True, callback=_default)
+    app = typer.Typer(help=HELP, rich_markup_mode=markup, cls=ListingGroup)
     app.command("list")(bordered(list_models))
     app.command("pull")(bordered(pull_models))
     return app
-
-
-def _default(context: typer.Context, as_json: JsonOption = False) -> None:
-    if context.invoked_subcommand is None:
-        bordered(list_models)(as_json=as_json)
 
 
 def list_models(

@@ -148,5 +148,13 @@ def showing(workflow: Workflow) -> Iterator[Progress]:
     from rich.live import Live
 
     progress = Progress(workflow)
-    with Live(progress, console=console.stderr(), refresh_per_second=8, redirect_stdout=False, redirect_stderr=False):
+    # What it shows at the end, the report of the run shows again and better.
+    with Live(
+        progress,
+        console=console.stderr(),
+        refresh_per_second=8,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
         yield progress

@@ -69,16 +69,17 @@ def steps_table(steps: Iterable[StepFinished]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("step", "status", "model", "provider", "quality", "seconds", "cost", "tokens (in + out)"):
-        justify = name in {"seconds", "cost", "tokens (in + out)"}
-        table.add_column(name, justify="right" if justify else "left", no_wrap=True, overflow="ellipsis")
+    for name in ("step", "status", "model", "provider", "quality", "seconds", "cost", "tokens in + out"):
+        number = name in {"seconds", "cost", "tokens in + out"}
+        # Where the terminal is narrow, only names are folded.
+        table.add_column(name, justify="right" if number else "left", no_wrap=name not in {"step", "model"})
     for step in steps:
         style = STYLES.get(step.status, "yellow")
         table.add_row(
             f"[bold]{step.step_id}[/bold]",
             f"[{style}]{step.status}[/{style}]",
-            escape(words.one_line(step.model or "", width=40)),
-            step.provider or "",
+            escape((step.model or "").removeprefix(f"{step.provider}/")),
+            escape(step.provider or ""),
             step.quality or "",
             f"{(step.at - step.started).total_seconds():.2f}" if step.started else "",
             _cost(step),

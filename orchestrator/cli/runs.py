@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli import console, report, words
 from orchestrator.cli.errors import bordered
+from orchestrator.cli.groups import ListingGroup
 from orchestrator.cli.options import JsonOption, OutOption
 
 if TYPE_CHECKING:
@@ -20,15 +21,10 @@ HELP = "List the runs on record, or show one of them."
 
 
 def build(markup: Literal["rich"] | None) -> typer.Typer:
-    app = typer.Typer(help=HELP, rich_markup_mode=markup, invoke_without_command=True, callback=_default)
+    app = typer.Typer(help=HELP, rich_markup_mode=markup, cls=ListingGroup)
     app.command("list")(bordered(list_runs))
     app.command("show")(bordered(show_run))
     return app
-
-
-def _default(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        bordered(list_runs)()
 
 
 def list_runs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import console
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.orchestrator import Orchestrator
     from unified_api.local.weights import Progress
 
-__all__ = ["offer", "pull", "wanted"]
+__all__ = ["name_servers", "offer", "pull", "wanted"]
 
 
 def wanted(orchestrator: Orchestrator) -> bool:
@@ -21,6 +22,15 @@ def wanted(orchestrator: Orchestrator) -> bool:
     if any(model.ready and "chat" in model.capabilities for model in orchestrator.models()):
         return False
     return _installed() and weights.find(orchestrator.settings.cache_dir) is None
+
+
+async def name_servers() -> None:
+    """Names the model servers that run on this machine, and how to use one."""
+    from unified_api.discovery import discover_local_servers
+
+    for server in await discover_local_servers():
+        console.say(f"{server.name} answers on this machine; to use it, write into orchestrator.toml:")
+        console.say(indent(server.configuration.rstrip(), "  "))
 
 
 def offer(cache_dir: Path, *, yes: bool) -> bool:
@@ -45,7 +55,7 @@ def pull(cache_dir: Path, *, verify: bool = False) -> Path:
     from unified_api.local import weights
 
     if not console.live():
-        return weights.pull(cache_dir, on_progress=_lines(), verify=verify)
+        return weights.pull(cache_dir, on_progress=Lines(), verify=verify)
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description:<12}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -58,10 +68,6 @@ def pull(cache_dir: Path, *, verify: bool = False) -> Path:
             bar.update(task, completed=progress.done, total=progress.total or None)
 
         return weights.pull(cache_dir, on_progress=show, verify=verify)
-
-
-def _lines() -> Lines:
-    return Lines()
 
 
 class Lines:

@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import main
+
+SOUND = {
+    "workflow": "1",
+    "name": "greeting",
+    "inputs": {"name": {"type": "string"}, "times": {"type": "integer", "default": 1}},
+    "steps": [
+        {"id": "hello", "kind": "set", "value": "Hello {{ inputs.name }}"},
+        {"id": "list", "kind": "set", "value": {"text": "{{ steps.hello.output }}", "times": "{{ inputs.times }}"}},
+    ],
+    "outputs": {"greeting": "{{ steps.list.output }}"},
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command line in this process, in an empty folder, without keys, configuration or weights."""
+    for name in ("OPENAI_API_KEY", "ORCHESTRATOR_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, stdin: bytes = b"") -> Ended:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        status = main(arguments)
+        captured = capsys.readouterr()
+        return Ended(status, captured.out, captured.err)
+
+    return run
+
+
+def write(path: Path, value: object) -> str:
+    path.write_text(value if isinstance(value, str) else json.dumps(value), "utf-8")
+    return str(path)
+
+
+COMMANDS = [
+    *(["run"], ["plan"], ["check"], ["doctor"], ["workflow"], ["workflow", "run"], ["workflow", "list"]),
+    *(["workflow", "show"], ["runs"], ["runs", "list"], ["runs", "show"], ["models"], ["models", "list"]),
+    ["models", "pull"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_teaches_with_an_example(command: Command, words: list[str]):
+    ended = command(*words, "--help")
+    assert ended.status == 0
+    assert " ".join(["orchestrate", *words]) in ended.out
+    if words not in (["workflow"], ["runs"], ["models"]):
+        assert "Example" in ended.out
+        assert ended.out.count("  orchestrate ") >= 1
+
+
+def test_no_command_shows_the_help(command: Command):
+    ended = command()
+    assert "orchestrate run" in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["frobnicate"], ["run", "--no-such-option"], ["run", "x", "--max-parallel", "0"], ["run", "x", "--planner", "y"]],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_ends_with_status_2(command: Command, words: list[str]):
+    ended = command(*words)
+    assert ended.status == 2
+    assert ended.out == ""
+    assert "Usage" in ended.err
+
+
+def test_the_version_is_on_stdout(command: Command):
+    assert command("--version").out.startswith("orchestrate 0.")
+
+
+def test_a_workflow_is_run_with_typed_inputs(command: Command, tmp_path: Path):
+    file = write(tmp_path / "greeting.json", SOUND)
+    ended = command("workflow", "run", file, "--input", "name=Ada", "-i", "times=3")
+    assert ended.status == 0
+    assert ended.json == {"text": "Hello Ada", "times": 3}
+    assert "Succeeded: 2 steps" in ended.err
+
+
+def test_a_run_as_json_is_one_document_on_stdout(command: Command, tmp_path: Path):
+    file = write(tmp_path / "greeting.json", SOUND)
+    ended = command("workflow", "run", file, "-i", "name=Ada", "--json")
+    assert list(ended.json) == ["run_id", "status", "plan", "outputs", "steps", "cost_usd", "seconds"]
+    assert ended.json["outputs"] == {"greeting": {"text": "Hello Ada", "times": 1}}
+    assert ended.json["cost_usd"] == 0
+    assert [step["id"] for step in ended.json["steps"]] == ["hello", "list"]
+
+
+def test_inputs_come_from_files_and_from_standard_input(command: Command, tmp_path: Path):
+    file = write(tmp_path / "greeting.json", SOUND)
+    write(tmp_path / "name.txt", "Grüße 世界")
+    assert command("workflow", "run", file, "-i", "name=@name.txt").json["text"] == "Hello Grüße 世界"
+    assert command("workflow", "run", file, "-i", "name=-", stdin="مرحبا".encode()).json["text"] == "Hello مرحبا"
+
+
+def test_a_workflow_is_read_from_standard_input(command: Command):
+    ended = command("workflow", "run", "-", "-i", "name=Ada", stdin=json.dumps(SOUND).encode())
+    assert ended.status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["-i", "times=three"], 2, "'times' must be integer, not 'three'"),
+        (["-i", "name"], 2, "KEY=VALUE"),
+        (["-i", "name=a", "-i", "name=b"], 2, "given twice"),
+        (["-i", "name=@missing.txt"], 1, "cannot read 'missing.txt': No such file"),
+        ([], 1, "name"),
+        (["-i", "name=a", "-i", "nmae=b"], 1, "nmae"),
+    ],
+)
+def test_a_wrong_input_is_one_clear_message(
+    command: Command, tmp_path: Path, arguments: list[str], status: int, says: str
+):
+    file = write(tmp_path / "greeting.json", SOUND)
+    ended = command("workflow", "run", file, *arguments)
+    assert ended.status == status
+    assert says in ended.err
+    assert ended.out == ""
+    assert "Traceback" not in ended.err
+
+
+def test_a_sound_file_passes_the_check(command: Command, tmp_path: Path):
+    ended = command("check", write(tmp_path / "w.json", SOUND), "--json")
+    assert ended.status == 0
+    assert ended.json == {"ok": True, "findings": []}
+    assert "fine" in ended.err
+
+
+def step(**fields: object) -> dict[str, object]:
+    return {"workflow": "1", "name": "bad", "steps": [{"id": "a", "kind": "set", "value": 1, **fields}]}
+
+
+BAD = {
+    "no json": ("{not json", "invalid_json"),
+    "empty": ("", "invalid_json"),
+    "duplicate key": ('{"workflow": "1", "name": "a", "name": "b", "steps": []}', "duplicate_key"),
+    "unknown key": (step(promt="x"), "unknown_key"),
+    "dangling reference": (step(value="{{ steps.b.output }}"), "unknown_step"),
+    "itself": (step(value="{{ steps.a.output }}"), "self_reference"),
+    "wrong type": (step(timeout_s="soon"), "wrong_type"),
+    "unknown kind": (step(kind="magic"), "unknown_kind"),
+    "broken template": (step(value="{{ inputs. }}"), "invalid_expression"),
+    "unknown tool": (
+        {"workflow": "1", "name": "bad", "steps": [{"id": "a", "kind": "tool", "tool": "nobody"}]},
+        "unknown_tool",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "code"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_refused_with_place_and_mend(command: Command, tmp_path: Path, content: object, code: str):
+    file = write(tmp_path / "bad.json", content)
+    checked = command("check", file, "--json")
+    assert checked.status == 1
+    assert checked.json["ok"] is False
+    assert code in [finding["code"] for finding in checked.json["findings"]]
+    run = command("workflow", "run", file)
+    assert run.status == 1
+    assert code in run.err
+    assert run.out == ""
+    assert "Traceback" not in run.err + checked.err
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00" * 100, b"[" * 100_000, b'"' + b"x" * 300_000])
+def test_bytes_that_are_no_workflow_are_refused(command: Command, content: bytes):
+    ended = command("check", "-", "--json", stdin=content)
+    assert ended.status == 1
+    assert ended.json["findings"]
+
+
+def test_a_template_that_would_run_for_ever_ends_with_a_message(command: Command, tmp_path: Path):
+    endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}{% endfor %}"
+    ended = command("workflow", "run", write(tmp_path / "w.json", step(value=endless)))
+    assert ended.status == 1
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", "reserch-brief", "."])
+def test_a_name_that_is_nothing_is_said_with_what_is_near(command: Command, name: str):
+    ended = command("workflow", "show", name)
+    assert ended.status == 1
+    assert repr(name) in ended.err
+    assert "research-brief" in ended.err or "workflow list" in ended.err
+
+
+def test_the_library_is_listed_and_each_of_it_can_be_shown_and_checked(command: Command):
+    listed = command("workflow", "list", "--json").json
+    assert len(listed) >= 8
+    for entry in listed:
+        shown = command("workflow", "show", entry["name"], "--json")
+        assert shown.json["name"] == entry["name"]
+        assert shown.err == ""
+        assert command("check", entry["name"]).status == 0
+    assert "research-brief" in command("workflow", "list").out
+
+
+def test_a_shown_workflow_tells_people_its_graph_and_its_inputs(command: Command):
+    ended = command("workflow", "show", "research-brief")
+    assert "in parallel" in ended.err
+    assert "--input topic=" in ended.err
+    assert "←" in ended.err
+
+
+def test_a_plan_is_the_workflow_alone_and_can_be_checked_and_kept(command: Command, tmp_path: Path):
+    ended = command("plan", "Describe the tides and then translate it into French", "--planner", "rules", "--json")
+    assert ended.status == 0
+    assert ended.json["workflow"] == "1"
+    assert "planned by the rules, without a model" in ended.err
+    kept = command("plan", "Describe the tides and then translate it into French", "-o", str(tmp_path / "plan.json"))
+    assert kept.out == ""
+    assert json.loads((tmp_path / "plan.json").read_text()) == ended.json
+    assert command("check", str(tmp_path / "plan.json")).status == 0
+
+
+def test_a_plan_that_cannot_be_written_says_why(command: Command, tmp_path: Path):
+    ended = command("plan", "Describe the tides", "-o", str(tmp_path / "no" / "plan.json"))
+    assert ended.status == 1
+    assert "cannot write" in ended.err
+
+
+@pytest.mark.parametrize(
+    "task",
+    ["比较太阳能和风能，然后写一个标题。", "قارن بين الطاقة الشمسية وطاقة الرياح ثم اكتب عنوانا", "🌊", "a" * 5000],
+)
+def test_a_task_in_any_script_is_planned(command: Command, task: str):
+    ended = command("plan", "-", "--json", stdin=task.encode())
+    assert ended.status == 0
+    assert ended.json["steps"]
+
+
+@pytest.mark.parametrize(
+    ("stdin", "says"),
+    [
+        (b"", "empty"),
+        (b"  \n\t ", "empty"),
+        (b"word " * 40_000, ""),
+        (b"\xff\xfe\xfa", "UTF-8"),
+    ],
+    ids=["empty", "blank", "200 KB", "no text"],
+)
+def test_a_task_that_cannot_be_planned_is_one_clear_message(command: Command, stdin: bytes, says: str):
+    ended = command("plan", stdin=stdin)
+    assert ended.status == 1
+    assert ended.err.startswith("Error: ")
+    assert says in ended.err
+    assert len(ended.err) < 1000
+    assert ended.out == ""
+
+
+def test_without_a_terminal_weights_are_not_fetched_unasked(command: Command, tmp_path: Path):
+    ended = command("run", "Describe the tides")
+    assert ended.status == 1
+    assert "orchestrate models pull local" in ended.err
+    assert "OPENAI_API_KEY" in ended.err
+    assert not list((tmp_path / "home").rglob("*.gguf"))
+
+
+def test_showing_the_plan_alone_needs_no_model(command: Command):
+    ended = command("run", "Describe the tides, then the moon", "--no-run", "--json")
+    assert ended.status == 0
+    assert ended.json["workflow"] == "1"
+
+
+def test_a_wrong_configuration_names_file_and_place(command: Command, tmp_path: Path):
+    write(tmp_path / "orchestrator.toml", "[providers.acme]\nbase_ur = 'http://127.0.0.1:1/v1'\n")
+    for words in (["models"], ["run", "Describe the tides"], ["check", "research-brief"]):
+        ended = command(*words)
+        assert ended.status == 1
+        assert "orchestrator.toml" in ended.err
+        assert "base_ur" in ended.err
+    doctor = command("doctor", "--json")
+    assert doctor.status == 1
+    broken = [check for check in doctor.json["checks"] if check["verdict"] == "error"]
+    assert [check["name"] for check in broken] == ["orchestrator.toml"]
+
+
+def test_models_are_listed_with_the_keys_that_programs_rely_on(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-value")
+    listed = command("models", "list", "--json").json
+    assert listed == command("models", "--json").json
+    by_id = {model["id"]: model for model in listed}
+    assert list(by_id["openai/gpt-5.1"]) == [
+        *("id", "provider", "wire", "capabilities", "context", "prices", "data_policy")
+    ]
+    assert by_id["openai/gpt-5.1"]["prices"]["input"] > 0
+    people = command("models", "--provider", "openai")
+    assert "openai/gpt-5.1" in people.out
+    assert "mistral" not in people.out
+
+
+def test_the_doctor_names_keys_and_never_shows_them(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-value")
+    ended = command("doctor")
+    assert "OPENAI_API_KEY" in ended.out + ended.err
+    assert "sk-secret-value" not in ended.out + ended.err
+    assert ended.status == 0
+    checks = {check["name"] for check in command("doctor", "--json").json["checks"]}
+    assert {"python", "import names", "packages", "orchestrator.toml", "keys", "local servers"} <= checks
+
+
+def test_the_doctor_looks_at_folders_without_making_them(command: Command, tmp_path: Path):
+    command("doctor")
+    assert not (tmp_path / "home").exists()
+
+
+def test_runs_are_listed_and_shown_from_the_record(command: Command, tmp_path: Path):
+    assert command("runs", "list", "--json").json == []
+    file = write(tmp_path / "greeting.json", SOUND)
+    made = command("workflow", "run", file, "-i", "name=Ada", "--json").json
+    (summary,) = command("runs", "list", "--json").json
+    assert summary["run_id"] == made["run_id"]
+    assert summary["status"] == "succeeded"
+    assert made["run_id"] in command("runs").out
+    shown = command("runs", "show", made["run_id"][:6], "--json").json
+    assert shown["outputs"] == made["outputs"]
+    assert shown["plan"]["name"] == "greeting"
+    assert list(shown) == list(made)
+    assert "Hello Ada" in command("runs", "show", made["run_id"]).out
+
+
+def test_a_run_that_does_not_exist_is_one_clear_message(command: Command):
+    ended = command("runs", "show", "nonesuch")
+    assert ended.status == 1
+    assert "'nonesuch'" in ended.err
+
+
+def test_only_the_embedded_model_can_be_pulled(command: Command):
+    ended = command("models", "pull", "gpt-5")
+    assert ended.status == 2
+    assert "'gpt-5'" in ended.err
+
+
+def test_a_placeholder_image_is_saved_where_asked_and_called_what_it_is(command: Command, tmp_path: Path):
+    draws = {
+        "workflow": "1",
+        "name": "draws",
+        "steps": [{"id": "art", "kind": "image", "model": "local/placeholder-image", "prompt": "a lighthouse"}],
+    }
+    ended = command("workflow", "run", write(tmp_path / "draws.json", draws), "--out", "pictures")
+    assert ended.status == 0
+    (saved,) = (tmp_path / "pictures").iterdir()
+    assert ended.out.strip() == str(saved)
+    assert "placeholder" in ended.err
+    assert saved.stat().st_size > 0
+    default = command("workflow", "run", str(tmp_path / "draws.json"))
+    assert Path(default.out.strip()).is_relative_to(tmp_path / "home")
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_only_on_demand(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by nobody")
+
+    monkeypatch.setattr("workflows.library.summaries", broken)
+    plain = command("workflow", "list")
+    assert plain.status == 1
+    assert "ZeroDivisionError: by nobody" in plain.err
+    assert "Traceback" not in plain.err
+    assert "orchestrate --debug" in plain.err
+    assert "Traceback" in command("--debug", "workflow", "list").err
+
+
+def test_text_for_people_has_no_colours_where_it_is_no_terminal(command: Command, tmp_path: Path):
+    file = write(tmp_path / "greeting.json", SOUND)
+    ended = command("workflow", "run", file, "-i", "name=\x1b[31mred")
+    assert "\x1b" not in ended.err
+    assert all(line == line.rstrip() for line in ended.err.splitlines())
