@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from importlib.resources import files
+
+import pytest
+
+from unified_api.catalog import Catalog, provider_rows
+from unified_api.errors import ConfigurationError, NoCandidateError
+from unified_api.providers import ProviderRow, builtin_rows, is_loopback
+from unified_api.settings import Environment, Route, Settings
+from unified_api.types import Policy
+
+
+def settings(*keys: str, providers: dict[str, ProviderRow] | None = None, **routes: tuple[str, ...]) -> Settings:
+    return Settings(
+        environment=Environment(dict.fromkeys(keys, "sk-test")),
+        providers=providers or {},
+        routes={name: Route(models=models) for name, models in routes.items()},
+    )
+
+
+def ids(catalog: Catalog, model: str, policy: Policy = Policy()) -> list[str]:
+    return [found.id for found in catalog.candidates(model, policy).candidates]
+
+
+@pytest.mark.parametrize(
+    ("tier", "first"), [("economy", "openai/gpt-5-mini"), ("standard", "openai/gpt-5.1"), ("premium", "openai/gpt-5.5")]
+)
+def test_one_key_alone_makes_auto_work_at_every_tier(tier: str, first: str) -> None:
+    assert ids(Catalog(settings("OPENAI_API_KEY")), "auto", Policy(tier=tier))[0] == first
+
+
+@pytest.mark.parametrize("need", ["structured_output", "tools", "vision", "streaming", "embeddings", "image_output"])
+def test_one_key_alone_serves_every_kind_of_call(need: str) -> None:
+    found = Catalog(settings("OPENAI_API_KEY")).candidates("auto", Policy(needs=frozenset({need})))
+    assert found.candidates[0].provider == "openai"
+    assert all(need in model.capabilities for model in found.candidates)
+
+
+def test_every_builtin_provider_serves_auto_with_its_key_alone() -> None:
+    for name, row in builtin_rows().items():
+        if row.api_key_env is not None:
+            assert ids(Catalog(settings(row.api_key_env)), "auto")[0].startswith(f"{name}/")
+
+
+def test_a_builtin_row_is_at_most_nine_lines_and_states_no_unverified_clearance() -> None:
+    text = files("unified_api").joinpath("providers.toml").read_text("utf-8")
+    tables = [part for part in text.split("\n\n") if part.startswith("[")]
+    assert len(tables) == len(builtin_rows())
+    for table in tables:
+        assert len(table.strip().splitlines()) <= 9 or 'wire = "local"' in table
+    for name, table in tomllib.loads(text).items():
+        if table.get("clearance", "public") != "public":
+            assert table["data_policy"]["source"].startswith("https://"), name
+
+
+def test_without_a_key_the_reason_for_every_model_is_told() -> None:
+    with pytest.raises(NoCandidateError) as caught:
+        Catalog(
+            settings(), missing={"local/smollm2-135m-instruct": "the weights: orchestrate models pull local"}
+        ).candidates("auto")
+    message = str(caught.value)
+    assert "OPENAI_API_KEY is not set" in message
+    assert "orchestrate models pull local" in message
+    dropped = {attempt.model: attempt.error for attempt in caught.value.attempts}
+    assert dropped["openai/gpt-5.1"] == "no_credentials"
+    assert dropped["local/smollm2-135m-instruct"] == "not_ready"
+    assert dropped["openai/gpt-image-1"] == "missing_capability"
+
+
+def test_offline_the_local_stand_ins_serve_and_with_a_key_they_never_do() -> None:
+    offline = Catalog(settings())
+    assert ids(offline, "auto") == ["local/smollm2-135m-instruct"]
+    assert ids(offline, "auto", Policy(needs=frozenset({"image_output"}))) == ["local/placeholder-image"]
+    assert ids(offline, "auto", Policy(needs=frozenset({"embeddings"}))) == ["local/wordllama-256"]
+    online = Catalog(settings("OPENAI_API_KEY")).candidates("auto")
+    assert "local/smollm2-135m-instruct" not in [model.id for model in online.candidates]
+    assert "stand_in" in {drop.code for drop in online.dropped if drop.model == "local/smollm2-135m-instruct"}
+    assert ids(Catalog(settings("OPENAI_API_KEY")), "local/smollm2-135m-instruct") == ["local/smollm2-135m-instruct"]
+
+
+def test_auto_keeps_to_one_vector_space() -> None:
+    found = Catalog(settings("OPENAI_API_KEY", "MISTRAL_API_KEY")).candidates(
+        "auto", Policy(needs=frozenset({"embeddings"}))
+    )
+    assert [model.id for model in found.candidates] == ["openai/text-embedding-3-small"]
+    assert "other_vectors" in {drop.code for drop in found.dropped}
+
+
+def test_the_users_own_provider_comes_first_and_counts_as_any_tier() -> None:
+    row = ProviderRow(base_url="http://127.0.0.1:11434/v1")
+    catalog = Catalog(settings("OPENAI_API_KEY", providers={"box": row}), discovered={"box": ("llama3:8b",)})
+    for tier in ("economy", "standard", "premium"):
+        assert ids(catalog, "auto", Policy(tier=tier))[0] == "box/llama3:8b"
+
+
+def test_clearance_is_filtered_and_unknown_policies_get_public_data_only() -> None:
+    catalog = Catalog(settings("OPENAI_API_KEY", "DEEPSEEK_API_KEY"))
+    assert ids(catalog, "deepseek/deepseek-v4-pro")
+    with pytest.raises(NoCandidateError, match="cleared for public data, and this is internal"):
+        catalog.candidates("deepseek/deepseek-v4-pro", Policy(sensitivity="internal"))
+    assert {i.partition("/")[0] for i in ids(catalog, "auto", Policy(sensitivity="internal"))} == {"openai"}
+    assert ids(catalog, "auto", Policy(sensitivity="restricted")) == ["local/smollm2-135m-instruct"]
+
+
+def test_a_server_on_this_machine_may_be_sent_everything_and_one_elsewhere_only_public_data() -> None:
+    here, there = ProviderRow(base_url="http://localhost:8000/v1"), ProviderRow(base_url="http://10.0.0.5:8000/v1")
+    catalog = Catalog(settings(providers={"here": here, "there": there}))
+    assert catalog.get("here/m").data_policy.clearance == "restricted"
+    assert catalog.get("there/m").data_policy.clearance == "public"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:1/v1", True),
+        ("http://[::1]/v1", True),
+        ("http://LOCALHOST./", True),
+        ("http://a.localhost", True),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("http://0.0.0.0", False),
+    ],
+)
+def test_this_machine_is_told_from_names_that_only_look_like_it(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+
+
+def test_the_users_keys_are_merged_over_a_builtin_row() -> None:
+    own = ProviderRow.model_validate({"clearance": "confidential", "tiers": {"standard": "gpt-4.1"}})
+    catalog = Catalog(settings("OPENAI_API_KEY", providers={"openai": own}))
+    assert ids(catalog, "auto", Policy(sensitivity="confidential"))[0] == "openai/gpt-4.1"
+    assert catalog.base_url("openai") == "https://api.openai.com/v1"
+
+
+def test_a_new_provider_needs_an_address() -> None:
+    with pytest.raises(ConfigurationError, match=r"\[providers.opnai\] needs a base_url, or did you mean"):
+        provider_rows(settings(providers={"opnai": ProviderRow()}))
+
+
+def test_an_unknown_model_of_a_known_provider_works_with_its_price_unknown() -> None:
+    model = Catalog(settings("OPENAI_API_KEY")).candidates("openai/gpt-77-nova").candidates[0]
+    assert (model.name, model.prices, model.context) == ("gpt-77-nova", None, None)
+    assert "chat" in model.capabilities
+
+
+def test_known_models_have_price_context_and_capabilities() -> None:
+    model = Catalog(settings("OPENAI_API_KEY")).get("openai/gpt-4o-mini")
+    assert model.prices.input == Decimal("0.15")
+    assert model.context == 128_000
+    assert {"chat", "vision", "tools", "structured_output", "streaming"} <= model.capabilities
+    assert "temperature" in Catalog(settings()).get("openai/gpt-5-mini").unsupported
+
+
+def test_prices_stated_in_the_configuration_hold() -> None:
+    row = ProviderRow.model_validate(
+        {"base_url": "https://a.example/v1", "prices": {"big-*": {"input": "1.5", "output": 6}}}
+    )
+    catalog = Catalog(settings(providers={"acme": row}))
+    assert catalog.get("acme/big-1").prices.output == 6
+    assert catalog.get("acme/small").prices is None
+
+
+def test_a_bare_name_resolves_when_it_means_one_model() -> None:
+    catalog = Catalog(settings("OPENAI_API_KEY"))
+    assert ids(catalog, "gpt-4o") == ["openai/gpt-4o"]
+    assert ids(catalog, "text-embedding-3-small", Policy(needs=frozenset({"embeddings"})))
+
+
+def test_a_bare_name_with_several_meanings_takes_the_only_ready_one_or_asks() -> None:
+    rows = {name: ProviderRow(base_url=f"https://{name}.example", api_key_env=f"{name}_KEY") for name in ("a", "b")}
+    discovered = {"a": ("shared",), "b": ("shared",)}
+    assert ids(Catalog(settings("b_KEY", providers=rows), discovered=discovered), "shared") == ["b/shared"]
+    with pytest.raises(ConfigurationError, match=r"several models; write one of a/shared, b/shared"):
+        Catalog(settings("a_KEY", "b_KEY", providers=rows), discovered=discovered).candidates("shared")
+
+
+def test_a_name_with_a_slash_may_still_be_bare() -> None:
+    row = ProviderRow(base_url="http://localhost:8000/v1")
+    catalog = Catalog(settings(providers={"box": row}), discovered={"box": ("meta-llama/Llama-3.1-8B",)})
+    assert ids(catalog, "meta-llama/Llama-3.1-8B") == ["box/meta-llama/Llama-3.1-8B"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("opnai/gpt-5-mini", "did you mean 'openai/gpt-5-mini'"),
+        ("gpt5-mini", "gpt-5-mini"),
+        ("zzz", "orchestrate models"),
+        ("", "orchestrate models"),
+        ("route/mian", "did you mean 'main'"),
+        ("local/smollm", "local/smollm2-135m-instruct"),
+    ],
+)
+def test_a_name_that_means_nothing_is_refused_with_a_suggestion(name: str, hint: str) -> None:
+    catalog = Catalog(settings("OPENAI_API_KEY", main=("openai/gpt-5.1",)))
+    with pytest.raises(ConfigurationError) as caught:
+        catalog.candidates(name)
+    assert hint in str(caught.value)
+
+
+def test_a_route_keeps_its_order_and_is_filtered_like_the_rest() -> None:
+    catalog = Catalog(settings("OPENAI_API_KEY", "GROQ_API_KEY", main=("groq/llama-3.3-70b-versatile", "gpt-4o")))
+    assert ids(catalog, "route/main") == ["groq/llama-3.3-70b-versatile", "openai/gpt-4o"]
+    assert ids(catalog, "route/main", Policy(needs=frozenset({"vision"}))) == ["openai/gpt-4o"]
+
+
+@pytest.mark.parametrize("model", ["auto", "route/main", "nonsense"])
+def test_a_route_to_nowhere_is_refused_at_once(model: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"\[routes.main\]"):
+        Catalog(settings("OPENAI_API_KEY", main=(model,)))
+
+
+def test_what_surely_does_not_fit_is_dropped() -> None:
+    with pytest.raises(NoCandidateError, match="holds 128,000 tokens"):
+        Catalog(settings("OPENAI_API_KEY")).candidates("openai/gpt-4o", tokens=200_000)
+
+
+def test_a_shading_parameter_that_a_model_refuses_matters_only_where_the_caller_named_the_model() -> None:
+    catalog = Catalog(settings("OPENAI_API_KEY"))
+    assert catalog.candidates("auto", parameters=frozenset({"temperature"})).candidates
+    with pytest.raises(NoCandidateError, match="refuses temperature"):
+        catalog.candidates("openai/gpt-5-mini", parameters=frozenset({"temperature"}))
+    with pytest.raises(NoCandidateError, match="refuses stop"):
+        catalog.candidates("openai/gpt-5-mini", parameters=frozenset({"stop"}))
+
+
+def test_a_server_that_did_not_answer_is_named_where_nothing_may_serve() -> None:
+    row = ProviderRow(base_url="http://localhost:1/v1")
+    missing = {"local/smollm2-135m-instruct": "the weights"}
+    catalog = Catalog(settings(providers={"box": row}), unreachable={"box": "it is down"}, missing=missing)
+    with pytest.raises(NoCandidateError, match=r"box/\*: it is down"):
+        catalog.candidates("auto")
+
+
+def test_every_listed_model_can_do_something_and_has_an_id_of_its_own() -> None:
+    models = Catalog(settings()).models
+    assert all(model.capabilities for model in models)
+    assert len({model.id for model in models}) == len(models)
+    assert not any(model.name.endswith("-pro") for model in models if model.provider == "openai")

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from corpus import ROOT, needs_corpora
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unified_api.models import Prices
+from unified_api.pricing import cost, listing, listings, plain_cost
+from unified_api.providers import builtin_rows
+from unified_api.types import Usage
+from unified_api.wire.usage import read_usage
+
+OPENAI = "https://api.openai.com/v1"
+
+
+def used(asked: int | None, answered: int | None, **more: int) -> Usage:
+    return Usage(input_tokens=asked, output_tokens=answered, **more)
+
+
+def test_a_known_model_is_priced_exactly() -> None:
+    found = cost(used(1_000_000, 1_000_000), base_url=OPENAI, names=("gpt-4o-mini",))
+    assert found == Decimal("0.15") + Decimal("0.60")
+
+
+def test_cached_tokens_are_cheaper_and_inside_the_input() -> None:
+    plain = cost(used(1000, 10), base_url=OPENAI, names=("gpt-4o-mini",))
+    cached = cost(used(1000, 10, cached_input_tokens=900), base_url=OPENAI, names=("gpt-4o-mini",))
+    assert 0 < cached < plain
+
+
+def test_the_echoed_name_goes_first_and_an_unknown_echo_falls_back_to_the_asked_one() -> None:
+    usage = used(1000, 1000)
+    dated = cost(usage, base_url=OPENAI, names=("gpt-4o-2024-05-13", "gpt-4o"))
+    assert dated == cost(usage, base_url=OPENAI, names=("gpt-4o-2024-05-13",))
+    assert dated != cost(usage, base_url=OPENAI, names=("gpt-4o",))
+    assert cost(usage, base_url=OPENAI, names=("qqq-secret-build", "gpt-4o")) == cost(
+        usage, base_url=OPENAI, names=("gpt-4o",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("usage", "base_url", "name"),
+    [
+        (used(None, 5), OPENAI, "gpt-4o"),
+        (used(5, None), OPENAI, "gpt-4o"),
+        (used(5, 5), None, "gpt-4o"),
+        (used(5, 5), "http://127.0.0.1:8000/v1", "gpt-4o"),
+        (used(5, 5), OPENAI, "no-such-model"),
+        (used(5, 5, cached_input_tokens=50), OPENAI, "gpt-4o"),
+    ],
+)
+def test_what_is_unknown_or_contradictory_has_no_price_and_never_zero(
+    usage: Usage, base_url: str | None, name: str
+) -> None:
+    assert cost(usage, base_url=base_url, names=(name,)) is None
+
+
+def test_what_costs_nothing_costs_zero_even_without_usage() -> None:
+    free = Prices(input=Decimal(0), output=Decimal(0))
+    assert plain_cost(Usage(), free) == 0
+    assert plain_cost(Usage(), Prices(input=Decimal(1), output=Decimal(1))) is None
+    assert plain_cost(used(1, 1), None) is None
+    assert plain_cost(used(1, 1), Prices(input=Decimal(1))) is None
+    assert plain_cost(used(1, 0), Prices(input=Decimal(1))) == Decimal("0.000001")
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_more_tokens_never_cost_less(asked: int, answered: int, more: int) -> None:
+    for name in ("gpt-4o-mini", "gpt-5.5"):
+        less = cost(used(asked, answered), base_url=OPENAI, names=(name,))
+        assert less <= cost(used(asked + more, answered), base_url=OPENAI, names=(name,))
+        assert less <= cost(used(asked, answered + more), base_url=OPENAI, names=(name,))
+
+
+def test_every_builtin_tier_has_a_price_where_its_provider_is_in_the_price_data() -> None:
+    for provider, row in builtin_rows().items():
+        if row.base_url is None or not listings(row.base_url):
+            continue
+        for name in row.tiers.values():
+            assert listing(row.base_url, name) is not None, f"{provider}/{name}"
+
+
+@needs_corpora
+def test_recorded_usage_costs_what_the_price_data_expects_of_it() -> None:
+    """Prices have moved since the recording for a few models, so nearly all must agree, not all."""
+    equal = total = 0
+    for recorded in json.loads((ROOT / "misc/prices/genai_prices_usages.json").read_text("utf-8")):
+        body = recorded["body"]
+        for found in (one for extracted in recorded["extracted"] for one in extracted["extractors"]):
+            if found["provider_id"] == "openai" and found["api_flavor"] == "chat" and "input_price" in found:
+                expected = Decimal(found["input_price"]) + Decimal(found["output_price"])
+                total += 1
+                equal += cost(read_usage(body["usage"]), base_url=OPENAI, names=(body["model"],)) == expected
+    assert total > 100
+    assert equal / total > 0.95
