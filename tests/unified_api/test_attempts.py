@@ -1,0 +1,321 @@
+"""The attempt engine under faults, with a network that fails on purpose and a clock that is turned by hand."""
+
+from __future__ import annotations
+
+from math import inf
+
+import anyio
+import httpx
+import pytest
+
+from unified_api.errors import (
+    AttemptsExhaustedError,
+    AuthenticationError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    ProviderError,
+    RateLimitError,
+    ServerError,
+    TimedOutError,
+    TruncatedStreamError,
+)
+from unified_api.gateway import Gateway
+from unified_api.providers import ProviderRow
+from unified_api.settings import Environment, Route, Settings
+from unified_api.testing import (
+    FaultyTransport,
+    HttpAnswer,
+    ManualClock,
+    ScriptedModel,
+    chat_answer,
+    scripted_gateway,
+    stream_answer,
+)
+from unified_api.types import FinishChunk, Message, Policy, RefusalChunk, Request, TextChunk
+
+MODELS = {"routes": {"main": Route(models=("a/m", "b/m"))}}
+BAD_KEY = HttpAnswer(status=401, pieces=(b'{"error":{"message":"bad key","code":"invalid_api_key"}}',))
+
+
+def ask(model: str = "route/main") -> Request:
+    return Request(model=model, messages=(Message.user("Hello"),))
+
+
+def network(*script: HttpAnswer | Exception, clock: ManualClock, by_host: dict | None = None) -> FaultyTransport:
+    if by_host is None:
+        return FaultyTransport(script, clock=clock)
+    left = {host: list(answers) for host, answers in by_host.items()}
+    return FaultyTransport(lambda request: left[request.url.host].pop(0), clock=clock)
+
+
+def gateway(backend: FaultyTransport, clock: ManualClock) -> Gateway:
+    rows = {name: ProviderRow(base_url=f"https://{name}.example/v1", models=("m",)) for name in ("a", "b")}
+    settings = Settings(providers=rows, environment=Environment(), **MODELS)
+    return Gateway(settings, backend=backend, clock=clock, random=lambda: 0.5)
+
+
+async def words(stream: object) -> list[str]:
+    return [chunk.text async for chunk in stream if isinstance(chunk, TextChunk)]
+
+
+async def test_a_rate_limit_without_a_hint_is_waited_out_with_jitter() -> None:
+    clock = ManualClock()
+    backend = network(HttpAnswer(status=429), chat_answer("ok"), clock=clock)
+    async with gateway(backend, clock) as made:
+        response = await made.chat(ask("a/m"))
+    assert response.text == "ok"
+    assert clock.sleeps == [0.25]
+
+
+async def test_a_rate_limit_with_retry_after_is_waited_out_fully() -> None:
+    clock = ManualClock()
+    backend = network(HttpAnswer(status=429, headers={"Retry-After": "7"}), chat_answer("ok"), clock=clock)
+    async with gateway(backend, clock) as made:
+        await made.chat(ask("a/m"))
+    assert clock.sleeps == [7.25]
+
+
+async def test_retry_after_beyond_the_deadline_goes_elsewhere_at_once_or_fails_at_once() -> None:
+    clock = ManualClock()
+    limited = HttpAnswer(status=429, headers={"Retry-After": "90"})
+    backend = network(clock=clock, by_host={"a.example": [limited, limited], "b.example": [chat_answer("elsewhere")]})
+    async with gateway(backend, clock) as made:
+        response = await made.chat(ask(), Policy(deadline_s=10))
+        assert response.text == "elsewhere"
+        with pytest.raises(RateLimitError) as caught:
+            await made.chat(ask("a/m"), Policy(deadline_s=10))
+    assert caught.value.retry_after == 90
+    assert clock.sleeps == []
+
+
+async def test_retry_after_on_a_success_means_nothing() -> None:
+    clock = ManualClock()
+    answer = chat_answer("ok")
+    calm = HttpAnswer(headers={**answer.headers, "Retry-After": "50"}, pieces=answer.pieces)
+    async with gateway(network(calm, clock=clock), clock) as made:
+        await made.chat(ask("a/m"))
+        await made.chat(ask("a/m"))
+    assert clock.sleeps == []
+
+
+async def test_a_refused_connection_moves_to_the_next_provider_and_the_trail_tells_it() -> None:
+    clock = ManualClock()
+    refused = httpx.ConnectError("refused")
+    backend = network(clock=clock, by_host={"a.example": [refused, refused], "b.example": [chat_answer("here")]})
+    async with gateway(backend, clock) as made:
+        response = await made.chat(ask())
+    assert response.provider == "b"
+    assert [(a.number, a.model, a.outcome, a.error) for a in response.attempts] == [
+        (1, "a/m", "failed", "connection_failed"),
+        (2, "a/m", "failed", "connection_failed"),
+        (3, "b/m", "succeeded", None),
+    ]
+
+
+async def test_a_wrong_key_is_not_tried_again_and_falls_back_when_it_may() -> None:
+    clock = ManualClock()
+    backend = network(clock=clock, by_host={"a.example": [BAD_KEY] * 3, "b.example": [chat_answer("ok")]})
+    async with gateway(backend, clock) as made:
+        assert (await made.chat(ask())).provider == "b"
+        with pytest.raises(AuthenticationError) as caught:
+            await made.chat(ask(), Policy(fallback=False))
+        with pytest.raises(AuthenticationError):
+            await made.chat(ask("a/m"))
+    assert [attempt.error for attempt in caught.value.attempts] == ["authentication"]
+    assert clock.sleeps == []
+
+
+async def test_a_request_at_fault_fails_at_once_everywhere() -> None:
+    clock = ManualClock()
+    backend = network(HttpAnswer(status=400, pieces=(b'{"error":{"message":"bad"}}',)), clock=clock)
+    async with gateway(backend, clock) as made:
+        with pytest.raises(InvalidRequestError, match="bad"):
+            await made.chat(ask())
+    assert len(backend.requests) == 1
+
+
+async def test_failure_for_ever_ends_after_the_attempt_budget_with_every_try_told() -> None:
+    clock = ManualClock()
+    backend = network(HttpAnswer(status=503), clock=clock)
+    async with gateway(backend, clock) as made:
+        with pytest.raises(AttemptsExhaustedError) as caught:
+            await made.chat(ask(), Policy(max_attempts=3))
+    assert [a.model for a in caught.value.attempts] == ["a/m", "a/m", "b/m"]
+    assert "a/m" in str(caught.value)
+    assert "b/m" in str(caught.value)
+    assert isinstance(caught.value.__cause__, ServerError)
+
+
+async def test_a_single_try_raises_its_own_error() -> None:
+    clock = ManualClock()
+    async with gateway(network(HttpAnswer(status=503), clock=clock), clock) as made:
+        with pytest.raises(ServerError):
+            await made.chat(ask(), Policy(max_attempts=1))
+
+
+async def test_silence_before_the_headers_leaves_the_deployment() -> None:
+    clock = ManualClock()
+    backend = network(clock=clock, by_host={"a.example": [HttpAnswer(wait_s=inf)], "b.example": [chat_answer("ok")]})
+    async with gateway(backend, clock) as made:
+        response = await made.chat(ask())
+    assert [a.error for a in response.attempts] == ["timed_out", None]
+    assert response.attempts[0].seconds == pytest.approx(300)
+
+
+async def test_the_deadline_ends_the_call_in_the_middle_of_an_attempt() -> None:
+    clock = ManualClock()
+    async with gateway(network(HttpAnswer(wait_s=inf), clock=clock), clock) as made:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await made.chat(ask(), Policy(deadline_s=3))
+    assert [(a.model, a.error) for a in caught.value.attempts] == [("a/m", "deadline_exceeded")]
+    assert caught.value.attempts[0].seconds == pytest.approx(3)
+
+
+async def test_a_stream_that_is_silent_before_its_first_content_falls_back() -> None:
+    clock = ManualClock()
+    begun = stream_answer("late")
+    slow = HttpAnswer(headers=begun.headers, pieces=(begun.pieces[0], b": ping\n\n", *begun.pieces[1:]), pause_s=100)
+    backend = network(clock=clock, by_host={"a.example": [slow], "b.example": [stream_answer("ok")]})
+    async with gateway(backend, clock) as made, made.stream(ask()) as stream:
+        assert await words(stream) == ["ok"]
+    assert [a.error for a in stream.response.attempts] == ["timed_out", None]
+    assert backend.open == 0
+
+
+async def test_keep_alive_comments_are_silence() -> None:
+    clock = ManualClock()
+    begun = stream_answer("one", "two")
+    pieces = (*begun.pieces[:2], *[b": ping\n\n"] * 5, *begun.pieces[2:])
+    backend = network(HttpAnswer(headers=begun.headers, pieces=pieces, pause_s=25), clock=clock)
+    async with gateway(backend, clock) as made, made.stream(ask("a/m")) as stream:
+        assert (await anext(aiter(stream))).text == "one"
+        with pytest.raises(TimedOutError, match="silent for 60 s"):
+            await words(stream)
+
+
+async def test_a_slow_reader_is_not_mistaken_for_a_silent_model() -> None:
+    clock = ManualClock()
+    backend = network(stream_answer("one", "two"), clock=clock)
+    async with gateway(backend, clock) as made, made.stream(ask("a/m")) as stream:
+        async for _ in stream:
+            clock.advance(100)
+    assert stream.response.text == "onetwo"
+
+
+async def test_the_deadline_holds_inside_a_stream() -> None:
+    clock = ManualClock()
+    begun = stream_answer("one", "two", "three")
+    slow = HttpAnswer(headers=begun.headers, pieces=begun.pieces, pause_s=20)
+    async with gateway(network(slow, clock=clock), clock) as made:
+        async with made.stream(ask("a/m"), Policy(deadline_s=50)) as stream:
+            with pytest.raises(DeadlineExceededError):
+                await words(stream)
+        with pytest.raises(DeadlineExceededError):
+            async with made.stream(ask("a/m"), Policy(deadline_s=10)):
+                pytest.fail("no content came in time")
+
+
+async def test_a_stream_cut_before_content_is_tried_again_and_after_it_never() -> None:
+    clock = ManualClock()
+    begun = stream_answer("one", "two")
+    early = HttpAnswer(headers=begun.headers, pieces=begun.pieces[:1], cut=True)
+    late = HttpAnswer(headers=begun.headers, pieces=begun.pieces[:2], cut=True)
+    backend = network(early, late, stream_answer("never"), clock=clock)
+    async with gateway(backend, clock) as made, made.stream(ask("a/m")) as stream:
+        with pytest.raises(ConnectionFailedError) as caught:
+            await words(stream)
+    assert [a.error for a in caught.value.attempts] == ["connection_failed", "connection_failed"]
+    assert len(backend.requests) == 2
+    assert backend.open == 0
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_an_error_inside_a_200_fails_over_only_before_content(before: bool) -> None:
+    clock = ManualClock()
+    begun = stream_answer("one")
+    error = b'data: {"error": {"message": "overloaded", "type": "server_error", "code": 503}}\n\n'
+    pieces = begun.pieces[:1] if before else begun.pieces[:2]
+    broken = HttpAnswer(headers=begun.headers, pieces=(*pieces, error))
+    backend = network(broken, stream_answer("fine"), clock=clock)
+    async with gateway(backend, clock) as made, made.stream(ask("a/m")) as stream:
+        if before:
+            assert await words(stream) == ["fine"]
+        else:
+            with pytest.raises(ProviderError, match="overloaded"):
+                await words(stream)
+            assert len(backend.requests) == 1
+
+
+async def test_an_error_inside_an_unstreamed_200_is_an_error() -> None:
+    clock = ManualClock()
+    broken = HttpAnswer(pieces=(b'{"error": {"message": "overloaded", "code": 503}}',))
+    async with gateway(network(broken, chat_answer("fine"), clock=clock), clock) as made:
+        response = await made.chat(ask("a/m"))
+    assert [a.outcome for a in response.attempts] == ["failed", "succeeded"]
+
+
+async def test_a_stream_without_finish_is_truncated_and_with_finish_but_without_done_is_whole() -> None:
+    clock = ManualClock()
+    whole = stream_answer("one")
+    without_done = HttpAnswer(headers=whole.headers, pieces=whole.pieces[:-1])
+    async with gateway(network(stream_answer("one", finish=None), without_done, clock=clock), clock) as made:
+        async with made.stream(ask("a/m")) as stream:
+            with pytest.raises(TruncatedStreamError):
+                await words(stream)
+        async with made.stream(ask("a/m")) as stream:
+            assert await words(stream) == ["one"]
+        assert stream.response.finish_reason == "stop"
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    second = ScriptedModel("should not be asked")
+    made = scripted_gateway(
+        {"a/m": [[RefusalChunk("I will not"), FinishChunk("stop")]] * 2, "b/m": second},
+        settings=Settings(**MODELS),
+    )
+    response = await made.chat(ask())
+    assert response.refusal == "I will not"
+    async with made.stream(ask()) as stream:
+        _ = [chunk async for chunk in stream]
+    assert stream.response.refusal == "I will not"
+    assert second.calls == 0
+
+
+async def test_a_caller_that_goes_away_closes_what_is_open_upstream() -> None:
+    clock = ManualClock()
+    begun = stream_answer("one", "two")
+    backend = network(begun, clock=clock)
+    async with gateway(backend, clock) as made:
+        with anyio.CancelScope() as scope:
+            async with made.stream(ask("a/m")) as stream:
+                async for _ in stream:
+                    assert backend.open == 1
+                    scope.cancel()
+        assert scope.cancelled_caught
+        assert backend.open == 0
+
+
+async def test_a_fault_in_the_callers_own_block_is_not_taken_for_the_models() -> None:
+    clock = ManualClock()
+    backend = network(stream_answer("one"), clock=clock)
+    async with gateway(backend, clock) as made:
+        with pytest.raises(ServerError, match="mine"):
+            async with made.stream(ask("a/m")):
+                raise ServerError("mine")
+    assert len(backend.requests) == 1
+    assert backend.open == 0
+
+
+async def test_many_calls_at_once_keep_their_own_trails() -> None:
+    made = scripted_gateway({"a/m": lambda request: RateLimitError("busy"), "b/m": "ok"}, settings=Settings(**MODELS),
+                            clock=ManualClock())  # fmt: skip
+    trails: list[int] = []
+
+    async def call() -> None:
+        trails.append(len((await made.chat(ask())).attempts))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(call)
+    assert trails == [3] * 20
