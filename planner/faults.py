@@ -119,7 +119,7 @@ def tightened(written: Json, policy: WorkflowPolicy) -> JsonObject:
         return limits
     for key in LEAST:
         own, given = written.get(key), getattr(policy, key) if key in limits or key == "max_parallel" else None
-        if is_limit(own) and (given is None or cast("float", own) < given):
+        if is_limit(own, whole=key == "max_parallel") and (given is None or cast("float", own) < given):
             limits[key] = own
     own = written.get("sensitivity")
     if own in SENSITIVITIES and SENSITIVITIES.index(own) > SENSITIVITIES.index(policy.sensitivity):
@@ -127,8 +127,8 @@ def tightened(written: Json, policy: WorkflowPolicy) -> JsonObject:
     return limits
 
 
-def is_limit(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def is_limit(value: Json, *, whole: bool) -> bool:
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool) and value >= 0
 
 
 def places(document: Json, findings: tuple[Finding, ...]) -> dict[str, str]:

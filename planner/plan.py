@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.rules import decompose
+from planner.offline import plan_offline
+from planner.suggest import Embed
 from planner.task import accepted
-from planner.types import Plan, PlanError
-from workflows.checks import check
+from planner.types import Plan
 from workflows.model import WorkflowPolicy
 from workflows.models import ModelCatalog
 from workflows.tools import ToolSpec
@@ -32,6 +32,7 @@ async def plan(
     models: ModelCatalog | None = None,
     policy: WorkflowPolicy | None = None,
     on_progress: Callable[[str], None] | None = None,
+    embed: Embed | None = None,
 ) -> Plan:
     """Plan `task`.
 
@@ -44,6 +45,8 @@ async def plan(
         models: the catalogue as the checks ask it; None leaves models unchecked that are described by tier.
         policy: limits of the run. A plan may set lower ones, never higher ones.
         on_progress: told in words what is being done.
+        embed: gives vectors by which the rules confirm a match with the library; by default the gateway's free
+            in-process embeddings, if any.
 
     Raises:
         TaskError: the task is empty, too long or no text.
@@ -52,42 +55,29 @@ async def plan(
 
     """
     task = accepted(task)
-    tools = tools or {}
-    if model is None or model == RULES or gateway is None:
-        return by_rules(task, tools=tools, models=models, policy=policy)
-    from planner.ask import ModelPlanner, UnfitModelError  # the rules need neither prompts nor the gateway
-
+    policy = policy or WorkflowPolicy()
     progress = on_progress or (lambda _: None)
+    tools = tools or {}
+
+    async def offline() -> Plan:
+        return await plan_offline(task, tools=tools, models=models, policy=policy, embed=embed, gateway=gateway)
+
+    if model is None or model == RULES or gateway is None:
+        return await offline()
+    from planner.ask import ModelPlanner, UnfitModelError  # the rules need neither prompts nor a reader of answers
+
     asked = ModelPlanner(
-        gateway=gateway,
-        model=model,
-        task=task,
-        tools=tools,
-        models=models,
-        policy=policy or WorkflowPolicy(),
-        progress=progress,
+        gateway=gateway, model=model, task=task, tools=tools, models=models, policy=policy, progress=progress
     )
     try:
         return await asked.plan()
     except UnfitModelError as reason:
-        progress(f"{reason}: the rules plan")
-        made = by_rules(task, tools=tools, models=models, policy=policy)
+        progress(f"{reason}: planning without a model")
+        made = await offline()
         return replace(
             made,
-            notes=(f"{reason}, so the rules planned.", *made.notes),
+            notes=(f"No model planned: {reason}.", *made.notes),
             rounds=asked.spending.rounds,
             cost_usd=asked.spending.cost_usd,
             usage=asked.spending.usage,
         )
-
-
-def by_rules(
-    task: str, *, tools: Mapping[str, ToolSpec], models: ModelCatalog | None, policy: WorkflowPolicy | None
-) -> Plan:
-    """The plan of the rules, checked like any other. Raises TaskError and PlanError."""
-    made = decompose(task)
-    workflow = made.workflow if policy is None else made.workflow.model_copy(update={"policy": policy})
-    errors = tuple(one for one in check(workflow, tools=tools, models=models) if one.severity == "error")
-    if errors:
-        raise PlanError("the plan of the rules cannot run here:", reasons=errors, notes=made.notes)
-    return Plan(workflow=workflow, planner="rules", inputs=made.inputs, notes=made.notes)
