@@ -73,6 +73,12 @@ def recordings(api: str, *, streaming: bool = False) -> Iterator[Recording]:
                 yield recording
 
 
+def everything() -> Iterator[Recording]:
+    """Every recorded interaction, whatever its API and status."""
+    for row in _index():
+        yield _load(str(row["id"]))
+
+
 def error_answers() -> Iterator[Recording]:
     """Every recorded answer of status 400 and up, whatever the API."""
     for row in _index():

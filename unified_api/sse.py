@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["EventTooLargeError", "SseDecoder", "SseEvent"]
+__all__ = ["EVENT_LIMIT", "EventTooLargeError", "SseDecoder", "SseEvent"]
 
+EVENT_LIMIT = 64 * 1024 * 1024
+"""Bytes that one event may have unless the decoder is told otherwise."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,7 +33,7 @@ class SseDecoder:
 
     __slots__ = ("_after_cr", "_id", "_limit", "_lines", "_name", "_partial", "_size", "_started")
 
-    def __init__(self, *, limit: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, *, limit: int = EVENT_LIMIT) -> None:
         self._limit = limit
         """The most bytes that one event may have before EventTooLargeError."""
         self._partial: list[bytes] = []

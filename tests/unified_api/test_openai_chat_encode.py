@@ -31,12 +31,13 @@ PNG = b"\x89PNG\r\n\x1a\n...."
 PLAIN = WireProfile()
 HELLO = Request(model="p/m", messages=(Message.user("hello"),))
 WEATHER = Tool("weather", "The weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 EVERYTHING = replace(
     HELLO,
     tools=(WEATHER,),
     tool_choice="auto",
     parallel_tool_calls=False,
-    output_schema=OutputSchema({"type": "object"}),
+    output_schema=OutputSchema(CLOSED),
     temperature=0.0,
     top_p=0.5,
     max_tokens=10,
@@ -72,7 +73,7 @@ def test_every_parameter_is_sent_zeros_and_false_included() -> None:
     ]
     assert sent["response_format"] == {
         "type": "json_schema",
-        "json_schema": {"name": "output", "schema": {"type": "object"}, "strict": True},
+        "json_schema": {"name": "output", "schema": CLOSED, "strict": True},
     }
     simple = {name: sent[name] for name in sent if name not in {"tools", "response_format", "messages", "model"}}
     assert simple == {
@@ -125,6 +126,38 @@ def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: s
 def test_a_profile_cannot_name_a_parameter_that_no_request_has() -> None:
     with pytest.raises(ValueError, match="temprature"):
         WireProfile(unsupported=frozenset({"temprature"}))
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (CLOSED, True),
+        ({**CLOSED, "properties": {"a": {"anyOf": [CLOSED, {"type": "null"}]}}}, True),
+        ({**CLOSED, "properties": {"a": {"type": "array", "items": CLOSED}}}, True),
+        ({**CLOSED, "$defs": {"b": CLOSED}, "properties": {"a": {"$ref": "#/$defs/b"}}}, True),
+        ({**CLOSED, "properties": {"a": {"enum": ["properties", "oneOf"]}}}, True),
+        ({**CLOSED, "required": []}, False),
+        ({"type": "object"}, False),
+        ({"type": "object", "properties": {}, "additionalProperties": False}, True),
+        ({"type": "array", "items": CLOSED}, False),
+        ({"anyOf": [CLOSED]}, False),
+        ({**CLOSED, "properties": {"a": {"type": "array", "items": {"type": "object"}}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": ["object", "null"]}}}, False),
+        ({**CLOSED, "properties": {"a": {"oneOf": [CLOSED]}}}, False),
+        ({**CLOSED, "properties": {"a": True}}, False),
+        ({**CLOSED, "properties": []}, False),
+    ],
+)
+def test_strict_decoding_is_asked_only_for_schemas_that_it_takes(schema: dict[str, object], strict: bool) -> None:
+    def sent(wanted: OutputSchema) -> object:
+        return body(replace(HELLO, output_schema=wanted))["response_format"]
+
+    json_schema = {"name": "output", "schema": schema, "strict": strict}
+    assert sent(OutputSchema(schema)) == {"type": "json_schema", "json_schema": json_schema}
+    assert sent(OutputSchema(schema, strict=False)) == {
+        "type": "json_schema",
+        "json_schema": {**json_schema, "strict": False},
+    }
 
 
 def test_a_forced_tool_is_named() -> None:

@@ -433,6 +433,17 @@ def test_no_shape_of_event_makes_the_decoder_crash(values: list[object], inner: 
         read(b"".join(event(value) for value in shaped) + delta("stop"))
 
 
+@given(
+    st.lists(
+        st.sampled_from([b"\xef", b"\xbb\xbf", b"\xef\xbb\xbf", b" ", b"\r", b"\n", b"data: {}\n\n", b"{", b"}"]),
+        max_size=12,
+    )
+)
+def test_whatever_comes_first_is_read_the_same_when_cut(pieces: list[bytes]) -> None:
+    stream = b"".join(pieces) + delta("stop", content="a")
+    assert outcome(stream, list(range(len(stream)))) == outcome(stream, [])
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_decoder_crash(stream: bytes) -> None:
     with suppress(GatewayError):

@@ -340,6 +340,16 @@ def test_no_body_or_header_makes_it_crash(body: Any, status: int, wait: str) -> 
     assert found.retry_after is None or found.retry_after >= 0
 
 
+def test_a_hostile_page_costs_no_time() -> None:
+    for page in (b"<script" * 300_000, b"<title" * 300_000, b"<" * 2_000_000):
+        assert isinstance(error(500, page), ServerError)
+
+
+def test_a_call_without_a_model_is_told_without_one() -> None:
+    found = decode_error(401, {}, b"", provider="p", model="")
+    assert (found.model, str(found).split(" with")[0]) == (None, "p refused the request")
+
+
 def test_an_error_wrapped_a_hundred_times_is_still_an_error() -> None:
     body = b'{"error":' * 3000 + b"1" + b"}" * 3000
     assert isinstance(error(500, body), ServerError)

@@ -79,8 +79,10 @@ def find_error(value: JsonObject) -> Json:
 
 
 def _prose(text: str) -> str:
-    title = _TITLE.search(text)
-    return shorten(title.group(1) if title else _TAGS.sub(" ", text))
+    # A page's beginning is enough, and keeps the patterns quick on a hostile one.
+    start = text[:8000]
+    title = _TITLE.search(start)
+    return shorten(title.group(1) if title else _TAGS.sub(" ", start))
 
 
 class _Found:

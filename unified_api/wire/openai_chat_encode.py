@@ -24,6 +24,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, sniff_media_type
+from unified_api.wire.strict_schema import fits_strict
 
 __all__ = ["encode"]
 
@@ -63,8 +64,10 @@ def _parameters(request: Request, profile: WireProfile) -> Iterable[tuple[str, J
         if request.parallel_tool_calls is not None:
             yield "parallel_tool_calls", request.parallel_tool_calls
     if request.output_schema is not None:
-        schema = request.output_schema
-        json_schema: JsonObject = {"name": schema.name, "schema": schema.schema, "strict": schema.strict}
+        wanted = request.output_schema
+        # A schema that strict decoding would refuse guides the model instead of failing the call.
+        strict = wanted.strict and fits_strict(wanted.schema)
+        json_schema: JsonObject = {"name": wanted.name, "schema": wanted.schema, "strict": strict}
         yield "response_format", {"type": "json_schema", "json_schema": json_schema}
     scalars: dict[str, Json] = {
         "temperature": request.temperature,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import orjson
 
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
-from unified_api.sse import EventTooLargeError, SseDecoder, SseEvent
+from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
 from unified_api.types import (
     Chunk,
     FinishChunk,
@@ -28,8 +28,8 @@ from unified_api.types import (
 from unified_api.wire.base import WireProfile, parse_json
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.openai_chat_calls import ToolCallReader
 from unified_api.wire.openai_chat_decode import (
-    arguments_text,
     decode,
     ended_in_error,
     finish_reason,
@@ -41,8 +41,9 @@ from unified_api.wire.usage import merge_usage, read_cost, read_usage
 
 __all__ = ["StreamDecoder"]
 
-_BOM = b"\xef\xbb\xbf"
-_DOCUMENT_STARTS = (b"{", b"[", b"<")
+# A byte order mark and white space: no answer of ours begins with one of these bytes otherwise.
+_LEAD = b"\xef\xbb\xbf \t\r\n"
+_DOCUMENT_STARTS = {b"{", b"[", b"<"}
 _CHUNKS: dict[str, type[TextChunk | ReasoningChunk | RefusalChunk]] = {
     "text": TextChunk,
     "reasoning": ReasoningChunk,
@@ -69,16 +70,16 @@ class StreamDecoder:
         self._provider = provider
         self._model = model
         self._profile = profile
-        self._events: SseDecoder = SseDecoder()
-        self._calls = _ToolCalls()
+        self._events = SseDecoder()
+        self._calls = ToolCallReader()
         self._echoed: str | None = None
         self._usage = Usage()
         self._sent: UsageChunk | None = None
         self._finished = False
         self._done = False
         self._error: ProviderError | None = None
-        self._head = b""
         self._document: list[bytes] | None = None
+        self._held = 0
         self._is_events = False
 
     def feed(self, data: bytes) -> list[Chunk]:
@@ -90,11 +91,7 @@ class StreamDecoder:
         try:
             events = self._events.feed(data)
         except EventTooLargeError as error:
-            raise MalformedResponseError(
-                f"the stream of {self._provider} for {self._model!r} cannot be read: {error}",
-                provider=self._provider,
-                model=f"{self._provider}/{self._model}",
-            ) from error
+            raise self._unreadable(str(error)) from error
         return self._read(events) if events else []
 
     def end(self) -> list[Chunk]:
@@ -103,30 +100,40 @@ class StreamDecoder:
             raise self._error
         if self._document is not None:
             return self._read_document(b"".join(self._document))
-        events = self._events.feed(self._head) + self._events.end()
-        return self._finish(self._read(events))
+        return self._finish(self._read(self._events.end()))
 
     def _sniff(self, data: bytes) -> bytes:
-        """Holds the first bytes until they tell events from a plain document; gives what the event decoder may have."""
+        """Tells events from a plain document by the first byte that counts; gives what the event decoder may have."""
+        if self._document is not None:
+            self._hold(data)
+            return b""
+        start = data.lstrip(_LEAD)
+        if start[:1] in _DOCUMENT_STARTS:
+            self._document = []
+            self._hold(start)
+            return b""
+        self._is_events = bool(start)
+        return start
+
+    def _hold(self, data: bytes) -> None:
         if self._document is not None:
             self._document.append(data)
-            return b""
-        self._head += data
-        start = self._head.removeprefix(_BOM).lstrip()
-        if not start or _BOM.startswith(start):
-            return b""
-        data, self._head = self._head, b""
-        if start[:1] in _DOCUMENT_STARTS:
-            self._document = [data]
-            return b""
-        self._is_events = True
-        return data
+            self._held += len(data)
+        if self._held > EVENT_LIMIT:
+            raise self._unreadable(f"it is one document of more than {EVENT_LIMIT} bytes")
+
+    def _unreadable(self, problem: str) -> MalformedResponseError:
+        return MalformedResponseError(
+            f"the stream of {self._provider} for {self._model!r} cannot be read: {problem}",
+            provider=self._provider,
+            model=f"{self._provider}/{self._model}",
+        )
 
     def _read_document(self, body: bytes) -> list[Chunk]:
         try:
             parse_json(body)
         except ValueError:
-            lines = body.removeprefix(_BOM).splitlines()
+            lines = body.splitlines()
             if len(lines) > 1 and lines[0].startswith(b"{"):
                 # One JSON chunk a line, without the framing of events.
                 return self._finish(self._read([SseEvent(line) for line in lines]))
@@ -240,66 +247,13 @@ class StreamDecoder:
 
     def _read_usage(self, stated: JsonObject, chunks: list[Chunk]) -> None:
         self._usage = merge_usage(self._usage, read_usage(stated))
-        chunk = UsageChunk(self._usage, self._echoed, read_cost(stated))
+        cost = read_cost(stated)
+        if cost is None and self._sent is not None:
+            cost = self._sent.cost_usd
+        chunk = UsageChunk(self._usage, self._echoed, cost)
         if chunk != self._sent:
             self._sent = chunk
             chunks.append(chunk)
-
-
-class _ToolCalls:
-    """The tool calls seen so far, and which of them a new piece belongs to.
-
-    The `index` decides where there is one; where it is missing (Mistral) or always 0 (some proxies send parallel calls
-    so), a new id does. An empty id belongs to the call before it.
-    """
-
-    def __init__(self) -> None:
-        self.named = False
-        self._ids: list[str] = []
-        self._names: list[str] = []
-        self._places: dict[int, int] = {}
-
-    def read(self, delta: JsonObject) -> list[ToolCallChunk]:
-        entries = delta.get("tool_calls")
-        if not isinstance(entries, list):
-            entries = [{"index": 0, "function": delta.get("function_call")}]
-        chunks = [self._read_entry(entry) for entry in entries if isinstance(entry, dict)]
-        return [chunk for chunk in chunks if chunk is not None]
-
-    def _read_entry(self, entry: JsonObject) -> ToolCallChunk | None:
-        function = entry.get("function")
-        function = function if isinstance(function, dict) else {}
-        identity, name = _word(entry.get("id")), _word(function.get("name"))
-        place = self._place(entry.get("index"), identity, name)
-        arguments = arguments_text(function.get("arguments"))
-        first_id = "" if self._ids[place] else identity
-        first_name = "" if self._names[place] else name
-        if not (first_id or first_name or arguments):
-            return None
-        self._ids[place] = self._ids[place] or identity
-        self._names[place] = self._names[place] or name
-        self.named = self.named or bool(name)
-        return ToolCallChunk(place, first_id or None, first_name or None, arguments)
-
-    def _place(self, index: Json, identity: str, name: str) -> int:
-        if type(index) is int:
-            place = self._places.get(index)
-            if place is None or (name and identity and self._ids[place] not in {"", identity}):
-                place = self._places[index] = self._open()
-            return place
-        if identity:
-            return self._ids.index(identity) if identity in self._ids else self._open()
-        return self._open() if name or not self._ids else len(self._ids) - 1
-
-    def _open(self) -> int:
-        self._ids.append("")
-        self._names.append("")
-        return len(self._ids) - 1
-
-
-def _word(value: Json) -> str:
-    """A given id or name; Mistral's later pieces say `"null"`."""
-    return value if isinstance(value, str) and value != "null" else ""
 
 
 def _hidden_usage(chunk: JsonObject, choice: JsonObject | None) -> Json:

@@ -1,0 +1,64 @@
+"""Which tool call a piece of a stream belongs to."""
+
+from __future__ import annotations
+
+from unified_api.types import Json, JsonObject, ToolCallChunk
+from unified_api.wire.openai_chat_decode import arguments_text
+
+__all__ = ["ToolCallReader"]
+
+
+class ToolCallReader:
+    """The tool calls seen so far, and which of them a new piece belongs to.
+
+    The `index` decides where there is one; where it is missing (Mistral) or always 0 (some proxies send parallel calls
+    so), a new id does. An empty id belongs to the call before it.
+    """
+
+    def __init__(self) -> None:
+        self.named = False
+        self._ids: list[str] = []
+        self._names: list[str] = []
+        self._places: dict[int, int] = {}
+
+    def read(self, delta: JsonObject) -> list[ToolCallChunk]:
+        entries = delta.get("tool_calls")
+        if not isinstance(entries, list):
+            entries = [{"index": 0, "function": delta.get("function_call")}]
+        chunks = [self._read_entry(entry) for entry in entries if isinstance(entry, dict)]
+        return [chunk for chunk in chunks if chunk is not None]
+
+    def _read_entry(self, entry: JsonObject) -> ToolCallChunk | None:
+        function = entry.get("function")
+        function = function if isinstance(function, dict) else {}
+        identity, name = _word(entry.get("id")), _word(function.get("name"))
+        place = self._place(entry.get("index"), identity, name)
+        arguments = arguments_text(function.get("arguments"))
+        first_id = "" if self._ids[place] else identity
+        first_name = "" if self._names[place] else name
+        if not (first_id or first_name or arguments):
+            return None
+        self._ids[place] = self._ids[place] or identity
+        self._names[place] = self._names[place] or name
+        self.named = self.named or bool(name)
+        return ToolCallChunk(place, first_id or None, first_name or None, arguments)
+
+    def _place(self, index: Json, identity: str, name: str) -> int:
+        if type(index) is int:
+            place = self._places.get(index)
+            if place is None or (name and identity and self._ids[place] not in {"", identity}):
+                place = self._places[index] = self._open()
+            return place
+        if identity:
+            return self._ids.index(identity) if identity in self._ids else self._open()
+        return self._open() if name or not self._ids else len(self._ids) - 1
+
+    def _open(self) -> int:
+        self._ids.append("")
+        self._names.append("")
+        return len(self._ids) - 1
+
+
+def _word(value: Json) -> str:
+    """A given id or name; Mistral's later pieces say `"null"`."""
+    return value if isinstance(value, str) and value != "null" else ""
