@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import Protocol, runtime_checkable
 
-from unified_api.errors import MalformedResponseError, NotFoundError, ProviderError
+from unified_api.errors import AuthenticationError, MalformedResponseError, NotFoundError, ProviderError
 from unified_api.models import Model
 from unified_api.providers import ProviderRow
 from unified_api.settings import Timeouts
@@ -179,11 +179,19 @@ class HttpAdapter:
 
     @contextmanager
     def _keyless(self) -> Iterator[None]:
-        """Takes the key out of what a server says: some repeat it in their error message."""
+        """Takes the key out of what a server says, which some repeat, and says where a wrong one comes from."""
         try:
             yield
         except ProviderError as error:
-            if self._key is not None and self._key in error.message:
+            if self._key is not None:
                 error.message = error.message.replace(self._key, "***")
-                error.args = (error.message,)
+            if isinstance(error, AuthenticationError):
+                error.message += self._key_source()
+            error.args = (error.message,)
             raise
+
+    def _key_source(self) -> str:
+        variable = self._row.api_key_env
+        if variable is None:
+            return f"; no key is sent, name its environment variable as api_key_env in [providers.{self._provider}]"
+        return f"; it comes from the environment variable {variable}"
