@@ -18,9 +18,13 @@ __all__ = ["LONGEST_CUT", "Decomposition", "decompose"]
 LONGEST_CUT = 8_000
 """Characters; a longer task is one step, for most of it is then material and not instruction."""
 
-SYSTEM = "You do one part of a larger task. Answer with the result of that part alone: no introduction, no remarks."
+_SYSTEM = "You help with a larger task: {{ inputs.task }}\n\nDo only the part you are asked for. Answer with its result alone."
+"""The whole task stands here and the part in the prompt: the embedded 135M model otherwise does the whole task in
+every step."""
 _TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}|\{\Z")
-_CONTEXT = "The whole task, for context:\n{{ inputs.task }}\n\n"
+_FILE = re.compile(
+    r"(?<![\w/.@-])[\w-]{1,60}\.(?:jpe?g|png|gif|wav|mp3|mp4|txt|pdf|docx?|csv|xlsx?|md|html?)\b", re.IGNORECASE
+)
 _LABEL = 70
 
 
@@ -88,10 +92,10 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision:
         id=part.id,
         kind="llm",
         after=tuple(picture.id for picture in drawn),
-        system=SYSTEM,
+        system=_SYSTEM,
         model=ModelNeeds(tier=part.tier),
         images=tuple(f"{{{{ steps.{picture.id}.output }}}}" for picture in drawn) if vision else (),
-        prompt=f"{_CONTEXT}{material}{ordered}Your part: {said}{_size(part)}",
+        prompt=f"{material}{ordered}{said}{_size(part)}",
     )
 
 
@@ -121,7 +125,7 @@ def _quoted(picture: Part) -> str:
 
 def _size(part: Part) -> str:
     """Groundwork is kept short: it is read by another step and by nobody else."""
-    return ", as far as the task needs them, in at most three sentences." if part.about is not None else ""
+    return " for this task, in at most three sentences." if part.about is not None else ""
 
 
 def _safely(text: str, *, name: str, inputs: dict[str, Json]) -> str:
@@ -132,22 +136,28 @@ def _safely(text: str, *, name: str, inputs: dict[str, Json]) -> str:
 
 
 def _notes(task: str, parts: Sequence[Part]) -> tuple[str, ...]:
+    return (_how_planned(task, parts), *_limits(task, parts))
+
+
+def _how_planned(task: str, parts: Sequence[Part]) -> str:
     if len(parts) <= 1:
-        reason = (
-            f"longer than {LONGEST_CUT:,} characters" if len(task) > LONGEST_CUT else "the rules see one part in it"
-        )
-        notes = [f"Planned by rules, without a model: one step does the whole task ({reason})."]
-    else:
-        asked = sum(part.asked for part in parts)
-        added = len(parts) - asked
-        extra = f" and {added} that gather facts first" if added else ""
-        notes = [f"Planned by rules, without a model: {asked} parts of the task{extra}, linked by its words."]
-    acting = sorted({part.verb for part in parts if part.verb in EXTERNAL_VERBS})
-    if acting:
-        notes.append(
-            f"Steps that act in the world ({', '.join(acting)}) have no tool: a model can only write about them."
-        )
+        long = len(task) > LONGEST_CUT
+        reason = f"it is longer than {LONGEST_CUT:,} characters" if long else "the rules see one part in it"
+        return f"Planned by rules, without a model: one step does the whole task, for {reason}."
+    asked = sum(part.asked for part in parts)
+    extra = f" and {len(parts) - asked} that gather facts first" if asked < len(parts) else ""
+    return f"Planned by rules, without a model: {asked} parts of the task{extra}, linked by its words."
+
+
+def _limits(task: str, parts: Sequence[Part]) -> list[str]:
+    """What the task asks for and no step can do."""
+    notes = []
+    if acting := sorted({part.verb for part in parts if part.verb in EXTERNAL_VERBS}):
+        verbs = ", ".join(acting)
+        notes.append(f"Steps that act in the world ({verbs}) have no tool: a model can only write about them.")
     words = {word for part in parts if not part.image for word in re.findall(r"[a-z]+", part.text.lower())}
-    if missing := sorted(words & UNMAKEABLE):
-        notes.append(f"No step makes audio or video ({', '.join(missing)}): those parts are answered in words.")
-    return tuple(notes)
+    if media := sorted(words & UNMAKEABLE):
+        notes.append(f"No step reads or makes audio or video ({', '.join(media)}): such parts are answered in words.")
+    if files := sorted(set(_FILE.findall(task[:LONGEST_CUT])))[:5]:
+        notes.append(f"No step opens files or addresses ({', '.join(files)}): put their text into the task.")
+    return notes
