@@ -67,6 +67,7 @@ class ProfileRow(BaseModel):
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     finish_reasons: dict[str, FinishReason] = {}
     stream_usage: bool = True
+    done_is_finish: bool = False
     throttle_codes: frozenset[str] = frozenset()
     unsupported: dict[RequestField, tuple[Pattern, ...]] = {}
     embedding_format: str | None = None
