@@ -123,11 +123,6 @@ def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: s
     assert body(HELLO, profile=profile)["model"] == "m"
 
 
-def test_a_profile_cannot_name_a_parameter_that_no_request_has() -> None:
-    with pytest.raises(ValueError, match="temprature"):
-        WireProfile(unsupported=frozenset({"temprature"}))
-
-
 @pytest.mark.parametrize(
     ("schema", "strict"),
     [
