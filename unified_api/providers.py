@@ -38,10 +38,13 @@ RequestField = Literal[
 
 def is_loopback(url: str) -> bool:
     """Whether the address is this machine, so that what is sent there leaves it only by that server's doing."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:  # an address that cannot be
+        return False
     try:
         return ip_address(host).is_loopback
-    except ValueError:
+    except ValueError:  # a name
         return host == "localhost" or host.endswith(".localhost")
 
 

@@ -213,17 +213,17 @@ def _mapped(call: Call) -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError) as error:
-        cause = error.__cause__ or error
+        cause = error.__cause__
         address = call.url.partition("?")[0]
-        words = str(cause) or type(cause).__name__
-        if isinstance(cause, TimeoutError | httpx.TimeoutException):
-            raise TimedOutError(
-                f"no connection to {call.provider} at {address} in time", provider=call.provider, model=call.model
-            ) from error
-        if isinstance(cause, aiohttp.ClientResponseError | httpx.RemoteProtocolError | httpx.DecodingError):
-            raise MalformedResponseError(
-                f"{address} does not answer in valid HTTP: {words}", provider=call.provider, model=call.model
-            ) from error
+        words = str(cause or error) or type(cause or error).__name__
+        timed_out = isinstance(error, httpx.TimeoutException) and not isinstance(cause, aiohttp.ClientError)
+        if timed_out or isinstance(cause, TimeoutError):
+            message = f"no connection to {call.provider} at {address} in time"
+            raise TimedOutError(message, provider=call.provider, model=call.model) from error
+        garbled = (aiohttp.ClientResponseError, httpx.RemoteProtocolError, httpx.DecodingError)
+        if isinstance(error, garbled) or isinstance(cause, garbled):
+            message = f"{address} does not answer in valid HTTP: {words}"
+            raise MalformedResponseError(message, provider=call.provider, model=call.model) from error
         message = f"the connection to {call.provider} at {address} failed: {words}. Is the address right, and is it up?"
         raise ConnectionFailedError(message, provider=call.provider, model=call.model) from error
 

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from unified_api.adapter import Adapter, HttpAdapter
+from unified_api.catalog import Catalog
+from unified_api.errors import (
+    AuthenticationError,
+    GatewayError,
+    MalformedResponseError,
+    NotFoundError,
+    ProviderError,
+    UnsupportedParameterError,
+)
+from unified_api.local import LocalAdapter
+from unified_api.models import Model
+from unified_api.providers import ProviderRow, builtin_rows
+from unified_api.settings import Settings, Timeouts
+from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock, chat_answer, stream_answer
+from unified_api.transport import Transport
+from unified_api.types import EmbedRequest, Message, Request
+
+LIMITS = Timeouts()
+KEY = "sk-very-secret"
+
+
+def adapter(
+    *answers: HttpAnswer, row: ProviderRow | None = None, key: str | None = KEY
+) -> tuple[HttpAdapter, FaultyTransport]:
+    clock = ManualClock()
+    backend = FaultyTransport(answers, clock=clock)
+    row = row or ProviderRow(base_url="https://a.example/v1/")
+    return HttpAdapter("a", row, key=key, transport=Transport(clock=clock, backend=backend)), backend
+
+
+def model(name: str = "m", **facts: object) -> Model:
+    return Model(id=f"a/{name}", provider="a", name=name, wire="openai_chat", **facts)
+
+
+def request(**more: object) -> Request:
+    return Request(**{"model": "a/m", "messages": (Message.user("Hello"),), **more})
+
+
+def test_both_adapters_fill_the_same_seam(tmp_path) -> None:
+    made, _ = adapter(chat_answer("x"))
+    assert isinstance(made, Adapter)
+    assert isinstance(LocalAdapter(tmp_path), Adapter)
+
+
+async def test_the_request_goes_to_the_base_url_with_the_key_as_bearer_token() -> None:
+    made, backend = adapter(chat_answer("ok"))
+    await made.chat(model("org/name:8b"), request(max_tokens=5), LIMITS)
+    sent = backend.requests[0]
+    assert str(sent.url) == "https://a.example/v1/chat/completions"
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert json.loads(sent.content) == {
+        "model": "org/name:8b",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "max_tokens": 5,
+    }
+
+
+async def test_without_a_key_no_authorization_is_sent() -> None:
+    made, backend = adapter(chat_answer("ok"), key=None)
+    await made.chat(model(), request(), LIMITS)
+    assert "authorization" not in backend.requests[0].headers
+
+
+async def test_a_rows_profile_shapes_the_wire() -> None:
+    row = ProviderRow.model_validate(
+        {"base_url": "https://a.example", "profile": {"max_tokens_field": "max_completion_tokens"}}
+    )
+    made, backend = adapter(chat_answer("ok"), row=row)
+    await made.chat(model(), request(max_tokens=5), LIMITS)
+    assert json.loads(backend.requests[0].content)["max_completion_tokens"] == 5
+
+
+async def test_what_the_model_refuses_is_refused_before_anything_is_sent() -> None:
+    made, backend = adapter(chat_answer("ok"))
+    with pytest.raises(UnsupportedParameterError, match="temperature"):
+        await made.chat(model(unsupported=frozenset({"temperature"})), request(temperature=1.0), LIMITS)
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_key_that_a_server_repeats_is_struck_out(status: int, streamed: bool) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}", "type": "invalid_request_error"}})
+    made, _ = adapter(HttpAnswer(status=status, pieces=(body.encode(),)))
+
+    async def ask() -> None:
+        if not streamed:
+            await made.chat(model(), request(), LIMITS)
+            return
+        async with made.stream(model(), request(), LIMITS) as chunks:
+            _ = [chunk async for chunk in chunks]
+
+    with pytest.raises(ProviderError) as caught:
+        await ask()
+    assert KEY not in str(caught.value) + caught.value.message + repr(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    made, backend = adapter(HttpAnswer(status=status, headers={"location": "https://evil.example/v1?x=1"}))
+    with pytest.raises(NotFoundError, match=r"https://evil.example/v1, .*base_url in \[providers.a\]"):
+        await made.chat(model(), request(), LIMITS)
+    with pytest.raises(NotFoundError):
+        await made.embed(model(), EmbedRequest(model="a/m", inputs=("x",)), LIMITS)
+    with pytest.raises(GatewayError):
+        await made.list_models(LIMITS)
+    assert {sent.url.host for sent in backend.requests} == {"a.example"}
+
+
+async def test_an_error_status_of_a_stream_is_read_and_typed() -> None:
+    made, backend = adapter(HttpAnswer(status=401, pieces=(b'{"error":{"message":"no"}}',)))
+    with pytest.raises(AuthenticationError, match="no"):
+        async with made.stream(model(), request(), LIMITS):
+            pytest.fail("an error status is no stream")
+    assert backend.open == 0
+
+
+async def test_leaving_a_stream_closes_it() -> None:
+    made, backend = adapter(stream_answer("one", "two"))
+    async with made.stream(model(), request(), LIMITS) as chunks:
+        await anext(chunks)
+        assert backend.open == 1
+    assert backend.open == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"object":"list","data":[{"id":"b"},{"id":"a"},{"id":"b"},{"id":""},{"x":1},3]}', ("b", "a")),
+        (b'[{"id":"org/model"}]', ("org/model",)),
+        (b'{"data":[]}', ()),
+    ],
+)
+async def test_models_are_listed_each_once(body: bytes, expected: tuple[str, ...]) -> None:
+    made, backend = adapter(HttpAnswer(pieces=(body,)))
+    assert await made.list_models(LIMITS) == expected
+    assert str(backend.requests[0].url) == "https://a.example/v1/models"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'"text"', b'{"data":{"id":"a"}}', b"\xff\xfe", b"[" * 10_000])
+async def test_a_listing_that_is_none_says_so(body: bytes) -> None:
+    made, _ = adapter(HttpAnswer(pieces=(body,)))
+    with pytest.raises(MalformedResponseError, match="does not list models"):
+        await made.list_models(LIMITS)
+
+
+def test_every_builtin_rows_profile_is_one_the_wire_knows() -> None:
+    catalog = Catalog(Settings())
+    for provider, row in builtin_rows().items():
+        if row.base_url is None:
+            continue
+        made = HttpAdapter(provider, row, key=None, transport=Transport())
+        for listed in (one for one in catalog.models if one.provider == provider):
+            assert made._profile(listed).unsupported == listed.unsupported
