@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["meant", "plain", "words"]
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 EMPTY_WORDS = frozenset({"functions", "function", "tool", "tools", "api", "the"})
 """Words that models add to a tool's name and that distinguish nothing."""
+MOST_NAMES = 300
+"""Among more names than these no slip of the pen is looked for: one could mean too many."""
 MIN_LETTERS = 6
 """Below this, one letter makes another word: sum and sub, load and read."""
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A name without case and punctuation: `Text-to-Speech` and `text_to_speech` are one."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+@lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
     return tuple(word.casefold() for word in WORD.findall(name))
 
@@ -29,7 +34,7 @@ def meant(name: str, known: Iterable[str]) -> str | None:
     Substituted letters and first letters are never mended: `upload` is not `unload`, `typical` not `atypical`.
     """
     names = list(dict.fromkeys(known))
-    for alike in (same_letters, same_words, slipped):
+    for alike in (same_letters, same_words, slipped) if len(names) <= MOST_NAMES else (same_letters,):
         matches = [one for one in names if alike(name, one)]
         if matches:
             return matches[0] if len(matches) == 1 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import cast
 
 from unified_api.types import Json
@@ -38,15 +39,21 @@ def in_order(steps: list[Json]) -> list[Json] | None:
     ids = [step.get("id") if isinstance(step, dict) else None for step in steps]
     if not all(isinstance(one, str) for one in ids) or len(set(cast("list[str]", ids))) < len(ids):
         return None
-    needs = [referred(step) & set(cast("list[str]", ids)) for step in steps]
-    waiting = list(range(len(steps)))
-    placed: set[str] = set()
+    place = {cast("str", one): at for at, one in enumerate(ids)}
+    missing: list[int] = []
+    users: dict[int, list[int]] = {}
+    for at, step in enumerate(steps):
+        needed = [place[name] for name in referred(step) if name in place]
+        missing.append(len(needed))
+        for other in needed:
+            users.setdefault(other, []).append(at)
+    ready = [at for at, count in enumerate(missing) if count == 0]  # ascending, so a heap already
     order: list[Json] = []
-    while waiting:
-        ready = next((at for at in waiting if needs[at] <= placed), None)
-        if ready is None:
-            return None
-        waiting.remove(ready)
-        placed.add(cast("str", ids[ready]))
-        order.append(steps[ready])
-    return order
+    while ready:
+        at = heappop(ready)
+        order.append(steps[at])
+        for user in users.get(at, []):
+            missing[user] -= 1
+            if missing[user] == 0:
+                heappush(ready, user)
+    return order if len(order) == len(steps) else None

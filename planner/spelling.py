@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from planner.names import meant, plain
+from workflows.lexer import Segment, scan
 
 __all__ = ["Names", "placeholders", "respell"]
 
 EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-STATEMENT = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 ROOT = re.compile(r"\s*([^\W\d][\w-]*|\d+)(?=\s*(?:\.|\||$))")
 STEP_ROOT = re.compile(r"\bsteps\s*(?:\.\s*([\w-]*\w)|\[\s*([\"'])([^\"']+)\2\s*\])((?:\s*\.\s*\w+)*)")
 INPUT_ROOT = re.compile(r"\binputs\s*\.\s*([\w-]*\w)")
@@ -81,17 +81,24 @@ def respell(text: str, names: Names) -> str:
     if not any(sign in text for sign in "{<[$#"):
         return text
     pieces: list[str] = []
-    end = 0
-    for found in STATEMENT.finditer(text):
-        pieces.append(literal(text[end : found.start()], names, alone=False))
-        pieces.append(expression(found[0], names))
-        end = found.end()
-    pieces.append(literal(text[end:], names, alone=not pieces))
+    segments = scan(text)
+    for segment in segments:
+        piece = text[segment.start : segment.end]
+        if segment.kind == "expression":
+            piece = expression(piece, names)
+        elif is_plain(segment, text):
+            piece = literal(piece, names, alone=len(segments) == 1)
+        pieces.append(piece)
     return "".join(pieces)
 
 
+def is_plain(segment: Segment, text: str) -> bool:
+    """Whether this is text outside of expressions, statements and `raw` blocks."""
+    return segment.kind == "text" and not text.startswith("{%", segment.start)
+
+
 def expression(text: str, names: Names) -> str:
-    """One `{{ ... }}`; statements and comments stay as they are."""
+    """One `{{ ... }}`; one that is never closed stays as it is."""
     found = EXPRESSION.fullmatch(text)
     if found is None:
         return text
@@ -184,7 +191,7 @@ def wrapped(step: str | None, names: Names, rest: str = "") -> str | None:
 
 def placeholders(text: str, ids: Iterable[str]) -> tuple[str, ...]:
     """What in `text` reads like a reference to a step and is none, so that the step would be given those very words."""
-    outside = STATEMENT.sub(" ", text)
+    outside = " ".join(text[one.start : one.end] for one in scan(text) if is_plain(one, text))
     found = [one[0] for one in SUSPECT.finditer(outside)]
     found += [f"{{{one}}}" for one in ids if f"{{{one}}}" in outside]
     return tuple(dict.fromkeys(found))
