@@ -36,13 +36,9 @@ class Engine:
     """One loaded model. Every method blocks; use it from worker threads."""
 
     def __init__(self, path: Path) -> None:
+        library = _import_library()
         try:
-            import xllamacpp  # an extra, and 20 MB of native code
-        except ImportError as error:
-            message = f"the local model's engine cannot be loaded ({error}): pip install 'meta-orchestrator[local]'"
-            raise ConfigurationError(message, provider="local") from error
-        try:
-            self._server = _serve(xllamacpp, path)
+            self._server = _serve(library, path)
         except (RuntimeError, ValueError, OSError) as error:
             message = f"llama.cpp cannot load {path} ({error}): run `orchestrate models pull local --verify`"
             raise ConfigurationError(message, provider="local") from error
@@ -70,9 +66,39 @@ class Engine:
             raise failure[0]
 
 
-def _serve(xllamacpp: Any, path: Path) -> Any:
+def _import_library() -> Any:
+    try:
+        with _idle_threads_sleep():
+            import xllamacpp  # an extra, and 20 MB of native code
+    except ModuleNotFoundError as error:
+        message = f"the local model's engine is not installed ({error}): pip install 'meta-orchestrator[local]'"
+        raise ConfigurationError(message, provider="local") from error
+    except ImportError as error:
+        message = f"the local model's engine cannot be loaded ({error}): install that library (Debian: libgomp1)"
+        raise ConfigurationError(message, provider="local") from error
+    return xllamacpp
+
+
+@contextmanager
+def _idle_threads_sleep() -> Iterator[None]:
+    """Have OpenMP's threads sleep while they wait for each other, where the user has not said how.
+
+    Spinning, which is its default, made six short calls take 25 s instead of 3 beside two busy processes on two cores.
+    The library reads the variable once, when it is loaded, so it is set for that moment alone.
+    """
+    if "OMP_WAIT_POLICY" in os.environ:
+        yield
+        return
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_WAIT_POLICY", None)
+
+
+def _serve(library: Any, path: Path) -> Any:
     cores = _cores()
-    params = xllamacpp.CommonParams()
+    params = library.CommonParams()
     params.model.path = str(path)
     params.n_parallel = PARALLEL
     params.n_ctx = CONTEXT * PARALLEL  # llama.cpp divides it by n_parallel
@@ -91,7 +117,7 @@ def _serve(xllamacpp: Any, path: Path) -> Any:
     with _unreachable_address() as address:
         if address is not None:
             params.hostnames = [address]
-        return xllamacpp.Server(params)
+        return library.Server(params)
 
 
 @contextmanager
