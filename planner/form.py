@@ -16,6 +16,16 @@ __all__ = ["TIERS", "contract", "expand", "expand_step", "from_pairs", "looks_li
 
 TIERS = ("economy", "standard", "premium")
 FIELD_TYPES = ("string", "integer", "number", "boolean", "list of strings", "list of numbers")
+OTHER_TYPES = {
+    "text": "string",
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+}
+"""What models call types that JSON Schema calls otherwise."""
 WRAPPERS = ("plan", "workflow", "output", "answer", "result")
 """Keys under which models tuck the plan they were asked for."""
 STEP_LISTS = ("steps", "nodes", "tasks")
@@ -65,6 +75,8 @@ def expand_step(value: Json) -> Json:
     if "arguments" in step:
         step["arguments"] = from_pairs(step["arguments"])
     fields = step.pop("output_fields", None)
+    if isinstance(fields, dict):  # {"title": "string"}
+        fields = [{"name": name, "type": kind} for name, kind in fields.items()]
     if isinstance(fields, list) and fields and "output" not in step:
         step["output"] = output_schema(fields)
     for key in ("after", "images"):
@@ -107,7 +119,7 @@ def output_schema(fields: list[Json]) -> JsonObject:
 def field_schema(name: str) -> JsonObject:
     if name.startswith("list of "):
         return {"type": "array", "items": {"type": name.removeprefix("list of ").rstrip("s")}}
-    return {"type": name}
+    return {"type": OTHER_TYPES.get(name.lower(), name)}
 
 
 def contract(document: JsonObject) -> JsonObject:

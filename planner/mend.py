@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from planner.casts import cast_arguments
-from planner.form import expand, from_pairs
+from planner.form import expand, expand_step
 from planner.names import meant, plain
 from planner.order import in_order
 from planner.spelling import Names, respell
@@ -96,8 +96,6 @@ def own_keys(value: Json, mends: list[Mend]) -> Json:
         if key in step or len(found) != 1 or not fits(key, step[found[0]]):
             continue
         step = {key if one == found[0] else one: item for one, item in step.items()}
-        if key == "arguments":
-            step[key] = from_pairs(step[key])
         mends.append(Mend("key", f"{label(step)}: {found[0]!r} is {key!r}"))
     if isinstance(kind := step.get("kind"), str) and kind not in KINDS and kind.strip().lower() in KINDS:
         step["kind"] = kind.strip().lower()
@@ -106,9 +104,11 @@ def own_keys(value: Json, mends: list[Mend]) -> Json:
     if isinstance(when := step.get("when"), str) and "{" not in when and re.search(r"\b(?:steps|inputs)\.", when):
         step["when"] = f"{{{{ {when.strip()} }}}}"
         mends.append(Mend("reference", f"{label(step)}: the condition {when!r} is an expression"))
+    if isinstance(image := step.get("images"), str):
+        step["images"] = [image]
     for key, number in NUMBERS.items():
         numbered(step, key, number, mends)
-    return step
+    return expand_step(step)  # once more, for what stood under another key
 
 
 def fits(key: str, value: Json) -> bool:

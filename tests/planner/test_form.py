@@ -119,6 +119,15 @@ def test_other_json_is_no_plan(value):
     assert not looks_like_plan(value)
 
 
+def test_fields_of_an_answer_may_be_written_as_pairs_and_in_other_words_for_types():
+    step = expand({"steps": [{"id": "s", "output_fields": {"title": "str", "tags": "list of strings"}}]})["steps"][0]
+    assert step["output"]["properties"] == {
+        "title": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    }
+    assert step["output"]["required"] == ["title", "tags"]
+
+
 def test_arguments_that_name_one_twice_are_left_to_the_checks():
     pairs = [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]
     step = expand({"steps": [{"id": "s", "kind": "tool", "tool": "web_search", "arguments": pairs}]})["steps"][0]

@@ -6,7 +6,7 @@ from planner.plan import plan
 from planner.types import PlanError
 from unified_api.errors import ServerError
 from unified_api.models import Model
-from unified_api.testing import ALL_CAPABILITIES, ScriptedModel, scripted_gateway
+from unified_api.testing import ALL_CAPABILITIES, ManualClock, ScriptedModel, scripted_gateway
 from workflows import library
 from workflows.model import WorkflowPolicy
 from workflows.models import ModelProblem
@@ -69,7 +69,7 @@ async def test_a_match_that_meaning_does_not_confirm_is_none():
 
 async def test_embeddings_that_fail_leave_the_words_to_decide():
     local = Model(id="inside/vectors", provider="inside", name="vectors", wire="local", capabilities=ALL_CAPABILITIES)
-    gateway = scripted_gateway({"inside/vectors": ServerError("no weights")}, models=(local,))
+    gateway = scripted_gateway({"inside/vectors": ServerError("no weights")}, models=(local,), clock=ManualClock())
     assert (await plan(TRANSLATE, gateway=gateway)).planner == "library"
 
 

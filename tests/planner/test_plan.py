@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from decimal import Decimal
 
+import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from planner.plan import plan
 from planner.task import LONGEST_TASK
@@ -17,8 +21,9 @@ from unified_api.errors import (
 )
 from unified_api.models import Model, Prices
 from unified_api.settings import Route, Settings
-from unified_api.testing import ALL_CAPABILITIES, ScriptedModel, scripted_gateway
+from unified_api.testing import ALL_CAPABILITIES, ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import RefusalPart, Request, Response, TextPart, Usage
+from workflows.checks import check
 from workflows.model import WorkflowPolicy
 from workflows.tools import ToolSpec
 
@@ -60,7 +65,7 @@ GOOD = document(SOLAR, WIND, HEADLINE)
 
 def asked(*replies: object, **facts: object):
     model = ScriptedModel(list(replies))
-    return model, scripted_gateway({"scripted/planner": model}, **facts)
+    return model, scripted_gateway({"scripted/planner": model}, clock=ManualClock(), **facts)
 
 
 async def planned(*replies: object, task: str = TASK, facts: dict[str, object] | None = None, **wishes: object):
@@ -328,7 +333,10 @@ async def test_a_route_that_falls_back_to_a_stand_in_is_not_planned_by_it():
     )
     settings = Settings(routes={"main": Route(models=("big/one", "small/demo"))})
     gateway = scripted_gateway(
-        {"big/one": ConnectionFailedError("gone"), "small/demo": json.dumps(GOOD)}, models=(demo,), settings=settings
+        {"big/one": ConnectionFailedError("gone"), "small/demo": json.dumps(GOOD)},
+        models=(demo,),
+        settings=settings,
+        clock=ManualClock(),
     )
     made = await plan(TASK, gateway=gateway, model="route/main")
     assert made.planner in {"rules", "library"}
@@ -386,6 +394,45 @@ async def test_a_model_that_the_task_names_is_offered_and_may_be_used():
     made = await plan("Write a poem with gpt-5x.", gateway=gateway, model="scripted/planner")
     assert made.workflow.steps[0].model == "other/gpt-5x"
     assert "other/gpt-5x" in text_of(planner.requests[0])
+
+
+pieces = st.sampled_from(
+    [
+        '{"steps": [',
+        '{"id": "a", "kind": "llm", "prompt": "',
+        "{{ steps.a.output }}",
+        "<node-0>",
+        '"}',
+        "]}",
+        ",",
+        "null",
+        '"outputs": [',
+        "```json",
+        "```",
+        '"kind": "tool", "tool": "web_search"',
+        '"name": "a", "value":',
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        "'",
+        ":",
+        "\\",
+    ]
+)
+answers = st.lists(pieces | st.text(max_size=5), max_size=25).map("".join)
+
+
+@given(st.lists(answers, min_size=3, max_size=3))
+def test_whatever_a_model_answers_the_end_is_a_sound_plan_or_a_refusal(replies):
+    async def loop() -> None:
+        _, gateway = asked(*replies)
+        with contextlib.suppress(PlanError):
+            made = await plan(TASK, gateway=gateway, model="scripted/planner", tools=TOOLS)
+            assert not [one for one in check(made.workflow, tools=TOOLS, ordered=True) if one.severity == "error"]
+
+    anyio.run(loop)
 
 
 async def test_progress_is_told_in_words():
