@@ -1,28 +1,14 @@
-"""Models that answer from a script, a network that fails on purpose and a clock that is turned by hand.
-
-For the tests of whoever uses the gateway; no socket is opened and no time passes.
-
-    gateway = scripted_gateway({"scripted/writer": ["first answer", RateLimitError("busy"), "second answer"]})
-    response = await gateway.chat(Request(model="scripted/writer", messages=(Message.user("Hi"),)))
-
-A reply is a text, a Response, an Exception to raise, chunks to stream, or a function of the request that gives one of
-these (or an awaitable of one). A list is a script, one reply a call; anything else answers every call.
-"""
+"""Models that answer from a script."""
 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from math import inf
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import anyio
 import anyio.lowlevel
-import httpx
 
 from unified_api.adapter import Adapter
 from unified_api.catalog import Catalog
@@ -40,7 +26,6 @@ from unified_api.types import (
     Image,
     ImageRequest,
     ImageResponse,
-    Json,
     ReasoningChunk,
     RefusalChunk,
     Request,
@@ -55,18 +40,7 @@ from unified_api.types import (
 )
 from unified_api.wire.collect import Collector
 
-__all__ = [
-    "ALL_CAPABILITIES",
-    "FaultyTransport",
-    "HttpAnswer",
-    "ManualClock",
-    "Reply",
-    "Script",
-    "ScriptedModel",
-    "chat_answer",
-    "scripted_gateway",
-    "stream_answer",
-]
+__all__ = ["ALL_CAPABILITIES", "Reply", "Script", "ScriptedModel", "scripted_gateway"]
 
 AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest
 Plain: TypeAlias = (
@@ -278,198 +252,3 @@ def scripted_gateway(
     settings = settings or Settings()
     catalog = Catalog(settings, rows={}, models=catalog_models)
     return Gateway(settings, adapters=adapters, catalog=catalog, clock=clock, random=random)
-
-
-class ManualClock:
-    """Time that passes only when it is told to, or when somebody sleeps: a sleep moves the clock and takes no time.
-
-    Deadlines on the way cancel their scopes, as they would have. With several tasks asleep at once, the first to
-    sleep moves the clock for all; use it where one task waits.
-    """
-
-    def __init__(self, start: float = 1_000.0) -> None:
-        self._now = start
-        self._scopes: set[_ManualScope] = set()
-        self.sleeps: list[float] = []
-        """Every sleep asked for, in seconds."""
-
-    def now(self) -> float:
-        return self._now
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass; scopes whose deadline passes are cancelled."""
-        self._now += seconds
-        for scope in list(self._scopes):
-            scope.check()
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        until = self._now + seconds
-        while self._now < until:
-            ahead = [s.deadline for s in self._scopes if self._now < s.deadline <= until]
-            self.advance(min([*ahead, until]) - self._now)
-            await anyio.lowlevel.checkpoint()
-
-    def scope(self, deadline: float) -> _ManualScope:
-        return _ManualScope(self, self._scopes, deadline)
-
-
-class _ManualScope:
-    """A cancel scope that goes by a ManualClock."""
-
-    def __init__(self, clock: ManualClock, entered: set[_ManualScope], deadline: float) -> None:
-        self._clock = clock
-        self._entered = entered
-        self._deadline = deadline
-        self._scope = anyio.CancelScope()
-
-    @property
-    def deadline(self) -> float:
-        return self._deadline
-
-    @deadline.setter
-    def deadline(self, value: float) -> None:
-        self._deadline = value
-        self.check()
-
-    @property
-    def cancelled_caught(self) -> bool:
-        return self._scope.cancelled_caught
-
-    def check(self) -> None:
-        if self._clock.now() >= self._deadline and self in self._entered:
-            self._scope.cancel()
-
-    def __enter__(self) -> Self:
-        self._scope.__enter__()
-        self._entered.add(self)
-        self.check()
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        self._entered.discard(self)
-        return self._scope.__exit__(exc_type, exc, traceback)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """What FaultyTransport answers."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    pieces: tuple[bytes, ...] = ()
-    """The body, piece by piece."""
-    wait_s: float = 0.0
-    """Silence before the headers."""
-    pause_s: float = 0.0
-    """Silence before each piece but the first; `inf` is for ever."""
-    cut: bool = False
-    """Whether the connection breaks after the last piece."""
-
-
-Fault: TypeAlias = "HttpAnswer | Exception"
-
-
-class FaultyTransport(httpx.AsyncBaseTransport):
-    """Stands in for the network: `Gateway(settings, backend=FaultyTransport(...))`.
-
-    Args:
-        script: one answer, or exception to raise (such as `httpx.ConnectError("refused")`), a request; the last one
-            answers all further requests. Or a function of the request.
-        clock: what silence goes by; take the gateway's own ManualClock, so that no time passes.
-
-    """
-
-    def __init__(self, script: Sequence[Fault] | Callable[[httpx.Request], Fault], *, clock: Clock) -> None:
-        self._script = script
-        self._clock = clock
-        self.requests: list[httpx.Request] = []
-        self.open = 0
-        """Answers that have been begun and not yet been closed."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        await anyio.lowlevel.checkpoint()
-        fault = self._next(request)
-        if isinstance(fault, Exception):
-            raise fault
-        if fault.wait_s:
-            await _silence(self._clock, fault.wait_s)
-        self.open += 1
-        return httpx.Response(fault.status, headers=dict(fault.headers), stream=_Body(self, fault, self._clock))
-
-    def _next(self, request: httpx.Request) -> Fault:
-        if callable(self._script):
-            return self._script(request)
-        return self._script[min(len(self.requests), len(self._script)) - 1]
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, owner: FaultyTransport, answer: HttpAnswer, clock: Clock) -> None:
-        self._owner = owner
-        self._answer = answer
-        self._clock = clock
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for number, piece in enumerate(self._answer.pieces):
-            if number and self._answer.pause_s:
-                await _silence(self._clock, self._answer.pause_s)
-            await anyio.lowlevel.checkpoint()
-            yield piece
-        if self._answer.cut:
-            raise httpx.ReadError("the connection broke")
-
-    async def aclose(self) -> None:
-        self._owner.open -= 1
-
-
-async def _silence(clock: Clock, seconds: float) -> None:
-    if seconds == inf and isinstance(clock, ManualClock):
-        seconds = 1e9
-    await clock.sleep(seconds)
-
-
-def chat_answer(text: str, *, model: str = "scripted", usage: tuple[int, int] | None = (10, 5)) -> HttpAnswer:
-    """A whole chat answer as an OpenAI-compatible server gives it; `usage` is prompt and completion tokens."""
-    message: Json = {"role": "assistant", "content": text}
-    body: dict[str, Json] = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    }
-    if usage is not None:
-        body["usage"] = _usage(usage)
-    return HttpAnswer(headers={"content-type": "application/json"}, pieces=(json.dumps(body).encode(),))
-
-
-def stream_answer(
-    *texts: str,
-    model: str = "scripted",
-    usage: tuple[int, int] | None = (10, 5),
-    finish: str | None = "stop",
-) -> HttpAnswer:
-    """A streamed chat answer, one event a piece: the role, `texts`, the finish, the usage, `[DONE]`.
-
-    Without a `finish` it stops after the texts, as a truncated stream does.
-    """
-    deltas: list[tuple[dict[str, Json], str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": text}, None) for text in texts]
-    if finish is not None:
-        deltas.append(({}, finish))
-    events: list[dict[str, Json]] = [
-        {"model": model, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas
-    ]
-    if finish is not None and usage is not None:
-        events.append({"model": model, "choices": [], "usage": _usage(usage)})
-    pieces = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
-    if finish is not None:
-        pieces.append(b"data: [DONE]\n\n")
-    return HttpAnswer(headers={"content-type": "text/event-stream"}, pieces=tuple(pieces))
-
-
-def _usage(tokens: tuple[int, int]) -> dict[str, Json]:
-    asked, answered = tokens
-    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}

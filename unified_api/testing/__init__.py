@@ -1,0 +1,29 @@
+"""Models that answer from a script, a network that fails on purpose and a clock that is turned by hand.
+
+For the tests of whoever uses the gateway; no socket is opened and no time passes.
+
+    gateway = scripted_gateway({"scripted/writer": ["first answer", RateLimitError("busy"), "second answer"]})
+    response = await gateway.chat(Request(model="scripted/writer", messages=(Message.user("Hi"),)))
+
+A reply is a text, a Response, an Exception to raise, chunks to stream, or a function of the request that gives one of
+these (or an awaitable of one). A list is a script, one reply a call; anything else answers every call.
+"""
+
+from __future__ import annotations
+
+from unified_api.testing.faulty_transport import FaultyTransport, HttpAnswer, chat_answer, stream_answer
+from unified_api.testing.manual_clock import ManualClock
+from unified_api.testing.scripted_model import ALL_CAPABILITIES, Reply, Script, ScriptedModel, scripted_gateway
+
+__all__ = [
+    "ALL_CAPABILITIES",
+    "FaultyTransport",
+    "HttpAnswer",
+    "ManualClock",
+    "Reply",
+    "Script",
+    "ScriptedModel",
+    "chat_answer",
+    "scripted_gateway",
+    "stream_answer",
+]
