@@ -28,6 +28,8 @@ MARKUP = re.compile(r"^[ \t]*\[\[ ## \w+ ## \]\][ \t]*$", re.MULTILINE)
 FENCE_BEFORE = re.compile(r"```[\w-]*\s*\Z")
 ALONE_BEFORE = re.compile(r"(?:\A|\n|:|```[\w-]*)[ \t]*\Z")
 ALONE_AFTER = re.compile(r"[ \t]*[.;]?[ \t]*(?:\Z|\r?\n|```|[{\[])")
+MEMBER_BEFORE = re.compile(r"(?:\"\s*:|,)\s*\Z")
+CLOSER = re.compile(r"\s*[}\]]")
 STRUCTURE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|[{}\[\]]", re.DOTALL)
 
 
@@ -145,7 +147,9 @@ def documents(text: str) -> tuple[list[Found], ReadingError | None]:
         result = at(text, opener.start())
         if isinstance(result, Found):
             position = result.end
-            if telling(result, text):
+            if is_piece(result, text):
+                broken = broken or ReadingError("the JSON is broken: its beginning is missing", truncated=True)
+            elif telling(result, text):
                 found.append(result)
         elif result is None:
             position = opener.end()
@@ -170,6 +174,11 @@ def at(text: str, start: int) -> Found | ReadingError | None:
         place = f"line {text.count(chr(10), 0, error.position) + 1}"
         return ReadingError(f"the JSON is broken at {place}: {error.message}", truncated=error.truncated)
     return Found(value, start, end, tuple(sorted(parser.forgiven)))
+
+
+def is_piece(found: Found, text: str) -> bool:
+    """Whether this is the last part of a document of which the beginning is missing: `"b": {"c": 1}}`."""
+    return bool(MEMBER_BEFORE.search(text[max(0, found.start - 20) : found.start]) and CLOSER.match(text, found.end))
 
 
 def telling(found: Found, text: str) -> bool:
