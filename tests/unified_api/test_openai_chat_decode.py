@@ -191,6 +191,18 @@ def test_an_error_inside_a_good_answer_is_raised(body: object, kind: type[Provid
     assert caught.value.model == "p/asked"
 
 
+def test_images_beside_the_content_are_parts() -> None:
+    images = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}, {"image_url": None}, 7]
+    parts = read(answer({"content": "a", "images": images})).parts
+    assert parts == (TextPart("a"), ImagePart(url="data:image/png;base64,AA=="))
+
+
+def test_json_too_deep_to_be_written_again_is_malformed() -> None:
+    deep = b'{"a":' * 400 + b"1" + b"}" * 400
+    with pytest.raises(MalformedResponseError):
+        read(b'{"choices":[{"message":{"content":' + deep + b"}}]}")
+
+
 def test_white_space_and_a_mark_before_the_json_do_no_harm() -> None:
     text = json.dumps(answer({"content": "é"})).encode()
     assert read(b"\n   \n" + text).text == read(b"\xef\xbb\xbf" + text).text == "é"

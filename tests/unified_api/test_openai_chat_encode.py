@@ -155,6 +155,14 @@ def test_strict_decoding_is_asked_only_for_schemas_that_it_takes(schema: dict[st
     }
 
 
+def test_a_schema_too_deep_to_be_sent_is_refused_in_words() -> None:
+    schema: dict[str, object] = {}
+    for _ in range(2000):
+        schema = {**CLOSED, "properties": {"a": schema}}
+    with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
+        encode(replace(HELLO, output_schema=OutputSchema(schema)), model="m", profile=PLAIN)
+
+
 def test_a_forced_tool_is_named() -> None:
     sent = body(replace(EVERYTHING, tool_choice=NamedTool("weather")))
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "weather"}}

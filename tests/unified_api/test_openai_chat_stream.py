@@ -298,6 +298,7 @@ def test_events_run_together_without_blank_lines_are_all_read() -> None:
 
 def test_padding_and_unknown_fields_do_no_harm() -> None:
     noise = event({"choices": [], "object": "", "prompt_filter_results": [{}]}) + event({"type": "ping"})
+    noise += event({"status": "queued", "message": "position 3"}) + event({"code": 0, "message": "ok"})
     padded = event(
         {"choices": [{"index": 0, "delta": {"content": "a", "channel": "x"}}], "obfuscation": "zz", "error": None}
     )
@@ -337,6 +338,8 @@ def test_padding_and_unknown_fields_do_no_harm() -> None:
         (event({"error": "out of memory"}), ServerError),
         (event({"object": "error", "message": "prompt too long", "code": 40302}), ContextOverflowError),
         (event({"message": "no"}, "error"), ServerError),
+        (event({"status": 503, "message": "no"}), ServerError),
+        (event({"code": "Throttling", "message": "no"}), RateLimitError),
         (b"event: error\ndata: gone\n\n", ServerError),
         (b"event: error\n\n", ServerError),
         (event(["gone"], "error"), ServerError),
@@ -406,6 +409,14 @@ def test_an_error_body_instead_of_a_stream_is_raised() -> None:
         read(b'[{"error": {"code": 401, "message": "no key"}}]')
     with pytest.raises(MalformedResponseError, match="Bad gateway"):
         read(b"<html>Bad gateway</html>")
+
+
+@pytest.mark.parametrize("start", [b"data: ", b"{"])
+def test_an_endless_event_or_document_is_given_up(start: bytes) -> None:
+    reader = decoder()
+    reader.feed(start)
+    with pytest.raises(MalformedResponseError, match="cannot be read"):
+        [reader.feed(b"x" * (1 << 20)) for _ in range(65)]
 
 
 def test_chunks_one_a_line_without_event_framing_are_read() -> None:

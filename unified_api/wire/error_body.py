@@ -13,17 +13,9 @@ __all__ = ["ErrorBody", "find_error", "read_error", "read_error_body"]
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.IGNORECASE | re.DOTALL)
 _MESSAGES = (
-    "message",
-    "detail",
-    "msg",
-    "error_msg",
-    "error_message",
-    "errorMessage",
-    "error_description",
-    "title",
-    "text",
+    "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "error_description", "title", "text",
     "raw",
-)
+)  # fmt: skip
 _CODES = ("code", "error_code", "errorCode", "status")
 _TYPES = ("type", "error_type", "__type")
 _STATUS = re.compile("[45][0-9][0-9]")
@@ -72,8 +64,8 @@ def find_error(value: JsonObject) -> Json:
     if "choices" in value or "data" in value:
         return None
     kind = value.get("object") or value.get("type")
-    flat = "code" in value or "error_code" in value or "status" in value
-    if kind == "error" or (flat and any(isinstance(value.get(name), str) for name in _MESSAGES)):
+    coded = value.get("code") or value.get("error_code") or _STATUS.fullmatch(str(value.get("status")))
+    if kind == "error" or (coded and any(isinstance(value.get(name), str) for name in _MESSAGES)):
         return value
     return None
 

@@ -167,7 +167,7 @@ def _read_item(item: Json) -> Iterator[tuple[str, str]]:
         yield "text", item
     if not isinstance(item, dict):
         return
-    if item.get("type") in {"thinking", "reasoning"}:
+    if item.get("type") in ("thinking", "reasoning"):
         yield "reasoning", _thought(item.get("thinking") or item.get("reasoning") or item.get("text"))
     elif isinstance(item.get("refusal"), str):
         yield "refusal", str(item["refusal"])

@@ -37,8 +37,6 @@ def read_usage(usage: JsonObject) -> Usage:
 
 def merge_usage(earlier: Usage, later: Usage) -> Usage:
     """`later`, with what it leaves unsaid taken from `earlier`. Counts are cumulative and never added up."""
-    if later.input_tokens is not None and later.output_tokens is not None and earlier == Usage():
-        return later
     return Usage(
         input_tokens=_or(later.input_tokens, earlier.input_tokens),
         output_tokens=_or(later.output_tokens, earlier.output_tokens),
