@@ -120,8 +120,10 @@ class HttpAdapter:
             answer = parse_json(body)
         except ValueError:
             answer = None
-        # Together answers with the bare list.
+        # Together answers with the bare list, Ollama with null when it has no models.
         entries = answer.get("data") if isinstance(answer, dict) else answer
+        if entries is None and isinstance(answer, dict) and "data" in answer:
+            entries = []
         if not isinstance(entries, list):
             message = f"{self._base_url}/models does not list models; is it an OpenAI-compatible server?"
             raise MalformedResponseError(message, provider=self._provider)

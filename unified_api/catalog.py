@@ -17,6 +17,8 @@ from unified_api.types import Attempt, Capability, Policy
 
 __all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
 
+_TOKEN_STEP = 1024
+"""Sizes are rounded down to it, so that calls of about one size share one remembered selection."""
 _CHAT: frozenset[Capability] = frozenset({"chat"})
 _KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output"})
 
@@ -122,13 +124,17 @@ class Catalog:
         """
         needs: frozenset[Capability] = policy.needs if policy.needs & _KINDS else policy.needs | _CHAT
         requirements = Requirements(
-            needs=needs, tier=policy.tier, sensitivity=policy.sensitivity, parameters=parameters, tokens=tokens
+            needs=needs,
+            tier=policy.tier,
+            sensitivity=policy.sensitivity,
+            parameters=parameters,
+            tokens=tokens - tokens % _TOKEN_STEP,
         )
         return self._select(model, requirements)
 
     def _candidates(self, model: str, requirements: Requirements) -> Selection:
         named = model != "auto"
-        pool = self._resolve(model) if named else rank(self._served.values(), requirements.tier)
+        pool = self._resolve(model) if named else self._ranked(requirements)
         selection = select(pool, requirements, named=named)
         if not named and requirements.needs & {"embeddings"}:
             selection = _one_vector_space(selection)
@@ -136,8 +142,13 @@ class Catalog:
             silent = (Dropped(f"{provider}/*", "unreachable", why) for provider, why in self.unreachable.items())
             selection = Selection(selection.candidates, (*selection.dropped, *silent))
         if not selection.candidates:
-            raise _no_candidate(model, selection.dropped)
+            raise _no_candidate(model, requirements, selection.dropped)
         return selection
+
+    def _ranked(self, requirements: Requirements) -> tuple[Model, ...]:
+        """What `auto` may mean: the models of the kind that is asked for, in order of preference."""
+        kind = requirements.needs & (_KINDS | _CHAT)
+        return rank((model for model in self._served.values() if kind <= model.capabilities), requirements.tier)
 
     def _resolve(self, model: str) -> tuple[Model, ...]:
         if model.startswith("route/"):
@@ -232,7 +243,9 @@ def _one_vector_space(selection: Selection) -> Selection:
     return Selection(selection.candidates[:1], (*selection.dropped, *others))
 
 
-def _no_candidate(model: str, dropped: tuple[Dropped, ...]) -> NoCandidateError:
+def _no_candidate(model: str, requirements: Requirements, dropped: tuple[Dropped, ...]) -> NoCandidateError:
+    if not dropped:
+        return NoCandidateError(f"no known model can do {' and '.join(sorted(requirements.needs))}")
     by_reason: dict[str, list[str]] = {}
     for one in dropped:
         by_reason.setdefault(one.reason, []).append(one.model)

@@ -44,6 +44,7 @@ __all__ = ["Gateway", "ResponseStream"]
 AnyResponse = TypeVar("AnyResponse", Response, EmbedResponse, ImageResponse)
 
 _DISCOVERY_S = 2.0
+_CLOSING_S = 5.0
 _ASSUMED_OUTPUT = 16_384
 """Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
 _IMAGE_OUTPUT = 6_240
@@ -100,8 +101,10 @@ class Gateway:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of connections and threads. The gateway may be used again afterwards."""
+        """Let go of connections and threads, even when cancelled. The gateway may be used again afterwards."""
+        shield = anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING_S)
         async with AsyncExitStack() as stack:
+            stack.enter_context(shield)
             stack.push_async_callback(self._transport.aclose)
             for adapter in self._adapters.values():
                 stack.push_async_callback(adapter.aclose)

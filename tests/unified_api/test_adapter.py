@@ -136,6 +136,7 @@ async def test_leaving_a_stream_closes_it() -> None:
         (b'{"object":"list","data":[{"id":"b"},{"id":"a"},{"id":"b"},{"id":""},{"x":1},3]}', ("b", "a")),
         (b'[{"id":"org/model"}]', ("org/model",)),
         (b'{"data":[]}', ()),
+        (b'{"object":"list","data":null}', ()),
     ],
 )
 async def test_models_are_listed_each_once(body: bytes, expected: tuple[str, ...]) -> None:

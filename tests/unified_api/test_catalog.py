@@ -67,7 +67,7 @@ def test_without_a_key_the_reason_for_every_model_is_told() -> None:
     dropped = {attempt.model: attempt.error for attempt in caught.value.attempts}
     assert dropped["openai/gpt-5.1"] == "no_credentials"
     assert dropped["local/smollm2-135m-instruct"] == "not_ready"
-    assert dropped["openai/gpt-image-1"] == "missing_capability"
+    assert "openai/gpt-image-1" not in dropped
 
 
 def test_offline_the_local_stand_ins_serve_and_with_a_key_they_never_do() -> None:
@@ -233,6 +233,11 @@ def test_a_server_that_did_not_answer_is_named_where_nothing_may_serve() -> None
     catalog = Catalog(settings(providers={"box": row}), unreachable={"box": "it is down"}, missing=missing)
     with pytest.raises(NoCandidateError, match=r"box/\*: it is down"):
         catalog.candidates("auto")
+
+
+def test_a_kind_that_no_model_is_of_is_named() -> None:
+    with pytest.raises(NoCandidateError, match="no known model can do image_output"):
+        Catalog(settings(), rows={}).candidates("auto", Policy(needs=frozenset({"image_output"})))
 
 
 def test_every_listed_model_can_do_something_and_has_an_id_of_its_own() -> None:

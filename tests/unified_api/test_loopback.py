@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 from loopback import Answer, Loopback, loopback
 
@@ -185,6 +186,15 @@ async def test_leaving_a_stream_early_closes_the_connection_upstream(tmp_path: P
         assert server.left.wait(5)
 
 
+async def test_a_cancelled_call_closes_its_connection(tmp_path: Path) -> None:
+    with loopback(Answer(hang=True)) as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            with anyio.move_on_after(0.1) as scope:
+                await gateway.chat(ask())
+            assert scope.cancelled_caught
+        assert server.left.wait(5)
+
+
 async def test_a_silent_server_is_left_after_the_timeout(tmp_path: Path) -> None:
     with loopback(Answer(hang=True), Answer(text="one two", hang_after=2)) as server:
         made = settings(server, tmp_path, more="[timeouts]\nheaders_s = 0.1\nsilence_s = 0.1")
@@ -219,8 +229,6 @@ async def test_a_redirect_is_not_followed_with_the_key(tmp_path: Path) -> None:
 
 
 async def test_connections_are_kept_and_used_again_by_many_calls(tmp_path: Path) -> None:
-    import anyio
-
     with loopback(lambda body: str(body["messages"][0]["content"])) as server:
         async with Gateway(settings(server, tmp_path)) as gateway:
             answers: dict[int, str] = {}
