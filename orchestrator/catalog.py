@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from unified_api.errors import ConfigurationError, NoCandidateError
+from unified_api.providers import is_loopback
 from unified_api.types import Attempt, Capability, Policy, Sensitivity
 from workflows.model import ModelNeeds
 from workflows.models import ModelProblem
@@ -13,7 +15,7 @@ from workflows.nearest import nearest
 if TYPE_CHECKING:
     from unified_api.catalog import Catalog
 
-__all__ = ["CatalogModels"]
+__all__ = ["CatalogModels", "locality"]
 
 _FIXES = {
     "no_credentials": (
@@ -29,6 +31,16 @@ _CODES = {
     "not_ready": "no_credentials",
 }
 _SHOWN = 3
+
+
+def locality(catalog: Catalog) -> Callable[[str], bool]:
+    """Tells of a provider's name whether what it is sent stays on this machine: in this process or on loopback."""
+
+    def is_local(provider: str) -> bool:
+        url = catalog.base_url(provider)
+        return url is None or is_loopback(url)
+
+    return is_local
 
 
 class CatalogModels:

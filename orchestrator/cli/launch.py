@@ -136,11 +136,25 @@ async def execute(
         launch.progress = progress
         result = await orchestrator.run(workflow, inputs=inputs, limits=launch.limits, on_event=progress)
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
-    _show(result, workflow, launch, folder=folder, plan=plan)
+    _print(result, workflow, launch, folder=folder, plan=plan)
+    from orchestrator.catalog import locality
+
+    is_local = locality(orchestrator.gateway.catalog)
+    report.show_steps(result.steps, is_local=is_local)
+    report.show_totals(
+        result.steps,
+        status=result.status,
+        cost=result.cost_usd,
+        seconds=result.seconds,
+        run_id=result.run_id,
+        planning=plan.cost_usd if plan is not None else Decimal(0),
+        is_local=is_local,
+    )
+    report.show_remarks(result.steps, error=result.error)
     return 0 if result.status == "succeeded" else 1
 
 
-def _show(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path, plan: Plan | None) -> None:
+def _print(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path, plan: Plan | None) -> None:
     planning = plan.cost_usd if plan is not None else Decimal(0)
     if launch.as_json:
         from orchestrator.shapes import run_shape
@@ -151,16 +165,6 @@ def _show(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path
             report.show_images(result.outputs, folder=folder)
     else:
         report.show_outputs(result.outputs, folder=folder)
-    report.show_steps(result.steps)
-    report.show_totals(
-        result.steps,
-        status=result.status,
-        cost=result.cost_usd,
-        seconds=result.seconds,
-        run_id=result.run_id,
-        planning=planning,
-    )
-    report.show_remarks(result.steps, error=result.error)
 
 
 def print_workflow(workflow: Workflow) -> None:

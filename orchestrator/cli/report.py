@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cli import console, words
 from orchestrator.images import SavedImage, save_images
@@ -30,7 +30,14 @@ REAL_MODEL = (
     "To use a real model: export OPENAI_API_KEY=..., or name any OpenAI-compatible server in orchestrator.toml:\n"
     '  [providers.mine]\n  base_url = "http://127.0.0.1:11434/v1"'
 )
+IsLocal: TypeAlias = Callable[[str], bool]
+"""Whether the provider of that name is on this machine."""
+
 STYLES = {"succeeded": "green", "failed": "red"}
+
+
+def _unknown(_: str) -> bool:
+    return False
 
 
 def show_outputs(outputs: Mapping[str, object], *, folder: Path) -> None:
@@ -60,11 +67,11 @@ def _name_images(saved: Iterable[SavedImage]) -> None:
         console.say(f"{image.name}: {image.place} ({remark})")
 
 
-def show_steps(steps: Iterable[StepFinished]) -> None:
-    console.show(steps_table(steps))
+def show_steps(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -> None:
+    console.show(steps_table(steps, is_local=is_local))
 
 
-def steps_table(steps: Iterable[StepFinished]) -> Table:
+def steps_table(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
@@ -82,17 +89,10 @@ def steps_table(steps: Iterable[StepFinished]) -> Table:
             escape(step.provider or ""),
             step.quality or "",
             f"{(step.at - step.started).total_seconds():.2f}" if step.started else "",
-            _cost(step),
+            "" if step.model is None else words.cost(step.cost_usd, local=is_local(step.provider or "")),
             words.tokens(step.usage),
         )
     return table
-
-
-def _cost(step: StepFinished) -> str:
-    if step.model is None:
-        return ""
-    # A stand-in runs inside this program, so that what it costs is nothing by nature.
-    return words.cost(step.cost_usd, local=step.quality is not None)
 
 
 def show_totals(
@@ -103,14 +103,15 @@ def show_totals(
     seconds: float | None,
     run_id: str,
     planning: Decimal | None = Decimal(0),
+    is_local: IsLocal = _unknown,
 ) -> None:
     """One line; `planning` is what making the plan cost, on top of `cost`."""
     listed = list(steps)
     paid = [step for step in listed if step.model is not None]
-    local = bool(paid) and all(step.quality is not None for step in paid)
+    local = bool(paid) and all(is_local(step.provider or "") for step in paid)
     known = [step.usage for step in listed if step.usage is not None]
     counted = (sum(use.input_tokens or 0 for use in known), sum(use.output_tokens or 0 for use in known))
-    spent = words.cost(cost, local=local or not paid)
+    spent = words.cost(cost, local=local)
     if planning is None or planning > 0:
         spent += f" + planning {words.cost(planning)}"
     took = "" if seconds is None else f" in {words.seconds(seconds)}"

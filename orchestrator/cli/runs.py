@@ -70,7 +70,9 @@ def show_run(
       orchestrate runs show 01K3
       orchestrate runs show 01K3 --json | jq .outputs
     """
+    from orchestrator.catalog import locality
     from orchestrator.shapes import recorded_shape
+    from unified_api.catalog import Catalog
     from unified_api.settings import Settings
 
     settings = Settings.load()
@@ -79,12 +81,18 @@ def show_run(
     if as_json:
         console.print_json(recorded_shape(run))
         return
-    if run.outputs:
-        report.show_outputs(run.outputs, folder=out or settings.data_dir / "images" / run.run_id)
-    report.show_steps(run.finished)
+    outputs = run.outputs
+    if not outputs:
+        outputs = {step.step_id: step.output for step in run.finished if step.status == "succeeded"}
+        console.say(f"This run did not come to its end ({run.status}); these steps did:")
+    report.show_outputs(outputs, folder=out or settings.data_dir / "images" / run.run_id)
+    is_local = locality(Catalog(settings))
+    report.show_steps(run.finished, is_local=is_local)
     if run.unfinished:
         console.say(f"Started but not ended: {', '.join(run.unfinished)}", style="yellow")
-    report.show_totals(run.finished, status=run.status, cost=run.cost_usd, seconds=run.seconds, run_id=run.run_id)
+    report.show_totals(
+        run.finished, status=run.status, cost=run.cost_usd, seconds=run.seconds, run_id=run.run_id, is_local=is_local
+    )
     report.show_remarks(run.finished, error=run.error)
 
 
