@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 __all__ = ["retry_after"]
 
@@ -61,6 +60,8 @@ def _until(value: str, date: str, now: float | None) -> float | None:
 
 
 def _moment(value: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # 7 ms that only an answer with a date is worth
+
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
