@@ -135,11 +135,21 @@ class ModelPlanner:
 
     async def send(self, messages: tuple[Message, ...], schema: OutputSchema | None) -> Response:
         request = Request(model=self.model, messages=messages, output_schema=schema)
-        response = await self.gateway.chat(request, Policy(sensitivity=self.policy.sensitivity))
+        policy = Policy(sensitivity=self.policy.sensitivity)
+        self.afford(request, policy)
+        response = await self.gateway.chat(request, policy)
         self.spending.responses.append(response)
         if response.quality is not None:
             raise UnfitModelError(f"{response.model} answered, an offline stand-in and too small to plan")
         return response
+
+    def afford(self, request: Request, policy: Policy) -> None:
+        """Raises PlanError where the caller's budget is spent and the call is not free."""
+        budget, spent = self.policy.budget_usd, self.spending.cost_usd or 0
+        if budget is None or spent < budget or self.gateway.estimate(request, policy) == 0:
+            return
+        message = f"planning with {self.model} costs money, and ${spent} of a budget of ${budget:g} are spent"
+        raise self.refusal(message, (fault("budget_exhausted", message),))
 
     def understood(self, response: Response, *, patching: bool) -> tuple[Json, Finding | None]:
         """The document in the answer, or why there is none. Raises PlanError when the model declines."""
@@ -160,7 +170,7 @@ class ModelPlanner:
     def examined(self, answer: Json) -> Examined:
         mended = mend(answer, tools=self.tools)
         self.notes += [f"Mended: {note}." for note in mended.notes]
-        examined = examine(complete(mended.document, self.policy), tools=self.tools, models=self.models)
+        examined = examine(complete(mended.document, self.policy, task=self.task), tools=self.tools, models=self.models)
         unknown = tuple(self.unknown_models(examined.workflow)) if self.models is None else ()
         return replace(examined, findings=(*unknown, *examined.findings))
 

@@ -91,8 +91,11 @@ def steps_of(document: JsonObject) -> list[Json]:
     return steps if isinstance(steps, list) else []
 
 
-def complete(document: Json, policy: WorkflowPolicy | None) -> Json:
-    """The plan under the caller's limits, with the task as an input where it is referred to."""
+def complete(document: Json, policy: WorkflowPolicy | None, *, task: str = "") -> Json:
+    """The plan under the caller's limits, with the task as an input where it is referred to.
+
+    The input's default is the task, so that the workflow can be kept and run again as it is.
+    """
     if not isinstance(document, dict):
         return document
     made = dict(document)
@@ -105,7 +108,7 @@ def complete(document: Json, policy: WorkflowPolicy | None) -> Json:
     inputs = made.get("inputs", {})
     if isinstance(inputs, dict):
         given = {name: schema for name, schema in inputs.items() if name != TASK_INPUT}
-        own: JsonObject = {TASK_INPUT: {"type": "string", "description": "The whole request, word for word."}}
+        own: JsonObject = {TASK_INPUT: {"type": "string", "description": "The whole request.", "default": task}}
         made["inputs"] = {**own, **given} if asks else given
         if not made["inputs"]:
             del made["inputs"]

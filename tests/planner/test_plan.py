@@ -263,6 +263,32 @@ async def test_a_refused_plan_tells_what_it_cost():
     assert error.usage.output_tokens == 60
 
 
+DEAR = Prices(input=Decimal(10), output=Decimal(10))
+
+
+async def test_a_spent_budget_ends_planning_before_another_paid_answer():
+    model, gateway = asked(*[spent("no", "0.04", 10)] * 3, prices=DEAR)
+    with pytest.raises(PlanError, match=r"\$0.04 of a budget of \$0.03") as caught:
+        await plan(TASK, gateway=gateway, model="scripted/planner", policy=WorkflowPolicy(budget_usd=0.03))
+    assert model.calls == 1
+    assert caught.value.reasons[0].code == "budget_exhausted"
+
+
+async def test_without_a_budget_to_spend_only_a_free_model_is_asked():
+    model, gateway = asked(json.dumps(GOOD), prices=DEAR)
+    with pytest.raises(PlanError, match="costs money"):
+        await plan(TASK, gateway=gateway, model="scripted/planner", policy=WorkflowPolicy(budget_usd=0))
+    assert model.calls == 0
+    free = {"prices": Prices(input=Decimal(0), output=Decimal(0))}
+    _, made = await planned(json.dumps(GOOD), facts=free, policy=WorkflowPolicy(budget_usd=0))
+    assert made.workflow.policy.budget_usd == 0
+
+
+async def test_a_plan_can_be_kept_and_run_again_without_its_task():
+    _, made = await planned(json.dumps(document(step("a", "Do {{ inputs.task }}"))))
+    assert made.workflow.inputs["task"]["default"] == TASK
+
+
 @pytest.mark.parametrize(
     "error",
     [AuthenticationError("the key OPENAI_API_KEY is wrong"), ConnectionFailedError("http://localhost:1 refused")],
