@@ -105,6 +105,5 @@ class Drive:
     def _fail(self, error: StepError | None) -> None:
         if self.error is None:
             self.error = error
-        self._scheduler.stop()
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()

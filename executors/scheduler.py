@@ -21,7 +21,7 @@ class Scheduler:
         ValueError: the graph has a cycle, so that some steps could never start.
     """
 
-    __slots__ = ("_by_rank", "_children", "_missing", "_rank", "_ready", "_remaining", "_running", "_stopped")
+    __slots__ = ("_by_rank", "_children", "_missing", "_rank", "_ready", "_remaining", "_running")
 
     def __init__(self, graph: Graph, *, weights: Mapping[str, float] | None = None) -> None:
         lengths = graph.longest_paths(weights or {})
@@ -34,12 +34,11 @@ class Scheduler:
         heapify(self._ready)
         self._running: set[str] = set()
         self._remaining = len(graph.ids)
-        self._stopped = False
 
     @property
     def ready(self) -> int:
         """How many steps could start now."""
-        return 0 if self._stopped else len(self._ready)
+        return len(self._ready)
 
     @property
     def running(self) -> frozenset[str]:
@@ -52,7 +51,7 @@ class Scheduler:
 
     def take(self) -> str | None:
         """Starts the most urgent ready step; None when nothing may start now."""
-        if self._stopped or not self._ready:
+        if not self._ready:
             return None
         step = self._by_rank[heappop(self._ready)]
         self._running.add(step)
@@ -73,7 +72,3 @@ class Scheduler:
             missing[child] -= 1
             if not missing[child]:
                 heappush(self._ready, self._rank[child])
-
-    def stop(self) -> None:
-        """From now on nothing starts; running steps may still end."""
-        self._stopped = True

@@ -13,7 +13,6 @@ from executors.events import StepError, StepFinished, StepRetrying, StepStarted,
 from executors.failures import StepFailure
 from executors.kinds import KINDS
 from executors.retry import delay_s
-from unified_api.errors import DeadlineExceededError
 from unified_api.types import Json
 from workflows.expressions import template
 from workflows.model import Recover, Step
@@ -84,13 +83,8 @@ async def _try(step: Step, run: StepRun) -> Json:
         return await KINDS[step.kind](step, run)
     end = context.clock.now() + step.timeout_s
     run.deadline = end if context.deadline is None else min(end, context.deadline)
-    try:
-        with context.clock.scope(end):
-            return await KINDS[step.kind](step, run)
-    except StepFailure as failure:
-        # The gateway was told the same deadline and may notice it first.
-        if failure.code != DeadlineExceededError.code or run.deadline < end:
-            raise
+    with context.clock.scope(end):
+        return await KINDS[step.kind](step, run)
     raise StepFailure("timed_out", f"it took longer than its timeout_s of {step.timeout_s:g}", retryable=True)
 
 

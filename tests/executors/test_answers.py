@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executors.answers import documents
@@ -16,11 +16,13 @@ PROSE = st.text(st.characters(exclude_characters="{}[]`"))
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_a_text_that_is_json_is_that_one_document(value: Any):
     assert documents(f"  {json.dumps(value)}\n") == [value]
 
 
 @given(CONTAINERS, PROSE, PROSE)
+@settings(deadline=None)
 def test_a_document_is_found_inside_prose_and_fences(value: Any, before: str, after: str):
     text = json.dumps(value)
     assert documents(f"{before}\n```json\n{text}\n```\n{after}") == [value]
@@ -28,11 +30,13 @@ def test_a_document_is_found_inside_prose_and_fences(value: Any, before: str, af
 
 
 @given(CONTAINERS, st.integers(2, 4))
+@settings(deadline=None)
 def test_a_document_said_several_times_is_one(value: Any, times: int):
     assert documents(json.dumps(value) * times) == [value]
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_whatever_a_model_says_is_read_without_an_error(text: str):
     documents(text)
     documents("{" + text)
@@ -40,6 +44,7 @@ def test_whatever_a_model_says_is_read_without_an_error(text: str):
 
 
 @given(PROSE)
+@settings(deadline=None)
 def test_prose_holds_no_document(text: str):
     assert documents(f"Well, {text}") == []
 

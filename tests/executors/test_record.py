@@ -132,7 +132,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, min_size=1, max_size=5), st.text(st.characters(), max_size=20))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_and_any_words_survive(tmp_path_factory: pytest.TempPathFactory, outputs: list[Any], words: str):
     path = tmp_path_factory.mktemp("record") / "runs.db"
     steps = [

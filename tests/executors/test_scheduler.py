@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 import gold
 import pytest
 from corpus import needs_corpora, rows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executors.edges import sound_graph
@@ -55,6 +55,7 @@ def critical_path(graph: Graph, seconds: dict[str, float]) -> float:
 
 
 @given(dags(), st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_without_a_limit_a_run_takes_exactly_its_critical_path(parents: list[list[int]], rng: random.Random):
     graph = graph_of(parents)
     seconds = {step: rng.uniform(0.01, 10) for step in graph.ids}
@@ -63,6 +64,7 @@ def test_without_a_limit_a_run_takes_exactly_its_critical_path(parents: list[lis
 
 
 @given(dags(), st.integers(1, 4), st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_with_a_limit_it_stays_within_graham_s_bound(parents: list[list[int]], limit: int, rng: random.Random):
     graph = graph_of(parents)
     seconds = {step: rng.uniform(0.01, 10) for step in graph.ids}
@@ -112,16 +114,6 @@ def test_a_step_becomes_ready_the_moment_its_last_parent_ends():
     assert scheduler.ready == 0
     scheduler.finish(second)
     assert scheduler.take() == "s2"
-
-
-def test_nothing_starts_after_a_stop_but_what_runs_may_end():
-    scheduler = Scheduler(graph_of([[], [], [0]]))
-    step = scheduler.take()
-    assert step is not None
-    scheduler.stop()
-    scheduler.finish(step)
-    assert scheduler.take() is None
-    assert (scheduler.ready, scheduler.remaining) == (0, 2)
 
 
 def test_a_step_that_does_not_run_cannot_end():

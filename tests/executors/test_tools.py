@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -238,6 +238,7 @@ def many_names(schema: str = "", json: int = 1, copy: bool = False, model_config
 
 
 @given(st.text(), st.integers(-(2**63), 2**63), st.booleans())
+@settings(deadline=None)
 async def test_parameters_may_have_any_name(schema: str, json: int, copy: bool):
     assert await called(many_names, schema=schema, json=json, copy=copy) == [schema, json, copy, ""]
 
