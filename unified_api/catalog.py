@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from unified_api import pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
@@ -27,12 +30,14 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
     """Every provider: the user's new ones first, then the built-in ones with the user's keys merged over them.
 
     Raises:
-        ConfigurationError: a table gives no `base_url`, and no built-in provider has its name.
+        ConfigurationError: a table gives no `base_url`, and no built-in provider has its name; or its wire cannot be.
 
     """
     rows: dict[str, ProviderRow] = {}
     builtin = builtin_rows()
     for name, row in settings.providers.items():
+        if row.wire == "local" and name != "local":
+            raise ConfigurationError(f"{settings.path}: [providers.{name}]: only the provider local has wire = 'local'")
         if name not in builtin:
             if row.base_url is None:
                 near = get_close_matches(name, builtin, n=1)
@@ -41,8 +46,24 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
             rows[name] = row
     for name, row in builtin.items():
         own = settings.providers.get(name)
-        rows[name] = row if own is None else row.model_copy(update={k: getattr(own, k) for k in own.model_fields_set})
+        rows[name] = row if own is None else _merged(row, own)
     return rows
+
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+def _merged(base: Table, own: Table) -> Table:
+    """`base` with the keys that `own` sets; tables are merged key by key."""
+    update: dict[str, Any] = {}
+    for key in own.model_fields_set:
+        old, new = getattr(base, key), getattr(own, key)
+        if isinstance(new, BaseModel):
+            new = _merged(old, new)
+        elif isinstance(new, dict):
+            new = {**old, **new}
+        update[key] = new
+    return base.model_copy(update=update)
 
 
 class Catalog:

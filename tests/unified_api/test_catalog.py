@@ -129,15 +129,26 @@ def test_this_machine_is_told_from_names_that_only_look_like_it(url: str, expect
 
 
 def test_the_users_keys_are_merged_over_a_builtin_row() -> None:
-    own = ProviderRow.model_validate({"clearance": "confidential", "tiers": {"standard": "gpt-4.1"}})
+    own = ProviderRow.model_validate(
+        {"clearance": "confidential", "tiers": {"standard": "gpt-4.1"}, "profile": {"stream_usage": False}}
+    )
     catalog = Catalog(settings("OPENAI_API_KEY", providers={"openai": own}))
     assert ids(catalog, "auto", Policy(sensitivity="confidential"))[0] == "openai/gpt-4.1"
+    assert ids(catalog, "auto", Policy(tier="economy"))[0] == "openai/gpt-5-mini"
     assert catalog.base_url("openai") == "https://api.openai.com/v1"
+    profile = provider_rows(settings(providers={"openai": own}))["openai"].profile
+    assert (profile.stream_usage, profile.max_tokens_field) == (False, "max_completion_tokens")
 
 
 def test_a_new_provider_needs_an_address() -> None:
     with pytest.raises(ConfigurationError, match=r"\[providers.opnai\] needs a base_url, or did you mean"):
         provider_rows(settings(providers={"opnai": ProviderRow()}))
+
+
+def test_the_in_process_wire_is_the_local_providers_alone() -> None:
+    row = ProviderRow(base_url="http://localhost:1/v1", wire="local")
+    with pytest.raises(ConfigurationError, match="only the provider local"):
+        Catalog(settings(providers={"box": row}))
 
 
 def test_an_unknown_model_of_a_known_provider_works_with_its_price_unknown() -> None:
