@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from unified_api.errors import ConfigurationError, ContextOverflowError, InvalidRequestError, ProviderError, ServerError
+from unified_api.local.openmp import INSTALL, threads_sleep
 from unified_api.types import JsonObject
 
 __all__ = ["CONTEXT", "PARALLEL", "Engine", "OnChunk", "acquire", "release"]
@@ -68,32 +69,15 @@ class Engine:
 
 def _import_library() -> Any:
     try:
-        with _idle_threads_sleep():
+        with threads_sleep():
             import xllamacpp  # an extra, and 20 MB of native code
     except ModuleNotFoundError as error:
         message = f"the local model's engine is not installed ({error}): pip install 'meta-orchestrator[local]'"
         raise ConfigurationError(message, provider="local") from error
     except ImportError as error:
-        message = f"the local model's engine cannot be loaded ({error}): install that library (Debian: libgomp1)"
+        message = f"the local model's engine cannot be loaded ({error}): {INSTALL}"
         raise ConfigurationError(message, provider="local") from error
     return xllamacpp
-
-
-@contextmanager
-def _idle_threads_sleep() -> Iterator[None]:
-    """Have OpenMP's threads sleep while they wait for each other, where the user has not said how.
-
-    Spinning, which is its default, made six short calls take 25 s instead of 3 beside two busy processes on two cores.
-    The library reads the variable once, when it is loaded, so it is set for that moment alone.
-    """
-    if "OMP_WAIT_POLICY" in os.environ:
-        yield
-        return
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    try:
-        yield
-    finally:
-        os.environ.pop("OMP_WAIT_POLICY", None)
 
 
 def _serve(library: Any, path: Path) -> Any:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from unified_api.local import embedder, weights
+from unified_api.local import embedder, openmp, weights
 
 __all__ = ["EXTRA_COMMAND", "missing"]
 
@@ -23,6 +23,8 @@ def missing(cache_dir: Path) -> Mapping[str, str]:
     lacking: dict[str, str] = {}
     if not _installed("xllamacpp"):
         lacking[_CHAT] = f"its engine xllamacpp is not installed: {EXTRA_COMMAND}"
+    elif (library := openmp.missing_library()) is not None:
+        lacking[_CHAT] = f"its engine needs the system library {library}: {openmp.INSTALL}"
     elif weights.find(cache_dir) is None:
         lacking[_CHAT] = f"its weights are not downloaded yet: {weights.PULL_COMMAND}"
     if embedder.files() is None or not (_installed("numpy") and _installed("tokenizers")):
