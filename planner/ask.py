@@ -67,13 +67,13 @@ class ModelPlanner:
         """The plan. Raises UnfitModelError, TaskError, PlanError and GatewayError."""
         self.choose()
         last: Examined | None = None
-        fault: Finding | None = None
+        unread: Finding | None = None
         for _ in range(MAX_ROUNDS):
             patching = last is not None and can_patch(last.document, last.errors)
-            self.tell(last.errors if last else (), fault)
-            response = await self.ask(self.question(last, fault, patching=patching), patching=patching)
-            answer, fault = self.understood(response, patching=patching)
-            if fault is not None:
+            self.tell(last.errors if last else (), unread)
+            response = await self.ask(self.question(last, unread, patching=patching), patching=patching)
+            answer, unread = self.understood(response, patching=patching)
+            if unread is not None:
                 continue
             if patching and last is not None:
                 document = cast("JsonObject", last.document)
@@ -81,7 +81,7 @@ class ModelPlanner:
             last = self.examined(answer)
             if not last.errors and last.workflow is not None:
                 return self.done(last.workflow, last.findings)
-        reasons = ((fault,) if fault else ()) + (last.errors if last else ())
+        reasons = (*((unread,) if unread else ()), *(last.errors if last else ()))
         raise self.refusal(f"no sound plan after {MAX_ROUNDS} answers of {self.spending.model}:", reasons)
 
     def choose(self) -> None:
@@ -92,7 +92,9 @@ class ModelPlanner:
         contexts = [one.context for one in candidates]
         longest = None if None in contexts else max(one for one in contexts if one is not None)
         fits(self.task, context=longest, model=self.model)
-        self.structured = all("structured_output" in one.capabilities for one in candidates)
+        able = ["structured_output" in one.capabilities for one in candidates]
+        # A schema drops the models that cannot keep to one: `auto` may lose those, a route that was written down not.
+        self.structured = all(able) or (self.model == "auto" and able[0])
         words = {word.strip(".,:;") for word in WORD.findall(self.task)}
         telling = {word for word in words if "/" in word or re.search(r"[a-z].*\d|\d.*[a-z]", word, re.IGNORECASE)}
         if telling:
@@ -108,8 +110,8 @@ class ModelPlanner:
                 raise
             raise UnfitModelError("no model is ready that may plan this") from error
 
-    def question(self, last: Examined | None, fault: Finding | None, *, patching: bool) -> tuple[Message, ...]:
-        findings = (*(last.errors if last else ()), *((fault,) if fault else ()))
+    def question(self, last: Examined | None, unread: Finding | None, *, patching: bool) -> tuple[Message, ...]:
+        findings = (*(last.errors if last else ()), *((unread,) if unread else ()))
         if last is None or not patching:
             return first_messages(self.task, tools=self.tools, models=self.named, faults=findings)
         return repair_messages(
@@ -215,11 +217,11 @@ class ModelPlanner:
             usage=self.spending.usage,
         )
 
-    def tell(self, errors: tuple[Finding, ...], fault: Finding | None) -> None:
+    def tell(self, errors: tuple[Finding, ...], unread: Finding | None) -> None:
         if self.spending.rounds == 0:
             self.progress(f"asking {self.model} for a plan")
             return
-        codes = ", ".join(sorted({one.code for one in (*errors, *((fault,) if fault else ()))}))
+        codes = ", ".join(sorted({one.code for one in (*errors, *((unread,) if unread else ()))}))
         self.progress(f"asking {self.model} again: {codes}")
         self.notes.append(f"Asked again after answer {self.spending.rounds}: {codes}.")
 

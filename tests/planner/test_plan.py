@@ -101,6 +101,16 @@ async def test_the_schema_is_asked_for_where_the_model_can_keep_to_one():
     assert model.requests[0].output_schema is None
 
 
+async def test_a_model_of_a_route_is_not_passed_over_for_want_of_schemas():
+    able = {"plain/one": frozenset({"chat"}), "able/two": ALL_CAPABILITIES}
+    settings = Settings(routes={"main": Route(models=("plain/one", "able/two"))})
+    plain, other = ScriptedModel([json.dumps(GOOD)]), ScriptedModel("unused")
+    gateway = scripted_gateway({"plain/one": plain, "able/two": other}, capabilities=able, settings=settings)
+    made = await plan(TASK, gateway=gateway, model="route/main")
+    assert made.model == "plain/one"
+    assert plain.requests[0].output_schema is None
+
+
 async def test_a_provider_that_refuses_schemas_is_asked_without_one():
     model, made = await planned(InvalidRequestError("response_format is not supported"), json.dumps(GOOD))
     assert model.requests[1].output_schema is None
