@@ -10,7 +10,9 @@ from planner.lexicon import BASE_OF, VERBS
 from planner.masking import MASK, mask
 from planner.sentences import Sentence, is_statement, sentences
 
-__all__ = ["Clause", "split_clauses"]
+__all__ = ["MOST_CLAUSES", "Clause", "split_clauses"]
+
+MOST_CLAUSES = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,12 @@ _HOW_TO = re.compile(
     r"(?:in order|needs?|able|wants?|have|has) to|so that|where i can|which)\b",
     re.IGNORECASE,
 )
-_RELATIVE = re.compile(r"\b(?:that|who|which|while|whose|when|if|where)\b", re.IGNORECASE)
+_RELATIVE = re.compile(
+    r"\b(?:who|which|while|whose|when|if|where)\b|"
+    r"\bthat\b(?=\s+(?:is|are|was|were|can|could|will|would|should|has|have|do|i|we|you|they|he|she|it|\w+s|\w+ed)\b)",
+    re.IGNORECASE,
+)
+_AFTER_PHRASE = re.compile(r"\s*(?:and\s+)?(?:after|once|upon)\s[^,.;:!?]{2,60},", re.IGNORECASE)
 _RELATIVE_S = re.compile(r"\b(?:that|who|which)\s+(?:\w+ly\s+)?\w+[^s\W]s\b")
 _RELATIVE_END = re.compile(r"\s(?:that|which)\s+(?:i|we)\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\s*(?:and\s+|but\s+)?(?:if|unless|whether|in case|otherwise|else)\b", re.IGNORECASE)
@@ -88,10 +95,15 @@ _PARTICLES = frozenset({"carefully", "briefly", "then", "also", "up", "out"})
 
 
 def split_clauses(text: str) -> tuple[Clause, ...]:
-    """The clauses of `text` in its order; empty when nothing in it asks for anything."""
+    """The clauses of `text` in its order; empty when nothing in it asks for anything.
+
+    Reading stops soon after `MOST_CLAUSES`: so many instructions are rather a text than a task.
+    """
     masked = mask(text)
     clauses: list[Clause] = []
     for index, sentence in enumerate(sentences(masked)):
+        if len(clauses) > MOST_CLAUSES:
+            break
         _Reader(text, masked, sentence, index).read(clauses)
     return tuple(clauses)
 
@@ -132,7 +144,7 @@ class _Reader:
             relative = _RELATIVE_END.search(self.masked, start, late.end) is not None
             return opening + self.split(late, lead=self.statement(late) if relative else "", bare=relative)
         asks = is_question(self.masked, start, end) and _GREETING.search(self.masked, start, end) is None
-        if asks or _WISH.match(self.masked, body if head.framed else head.end, end):
+        if asks or self.sentence.listed or _WISH.match(self.masked, body if head.framed else head.end, end):
             return opening + self.split(
                 replace(head, verb=None, end=body if head.framed else head.end), lead=lead, strict=True
             )
@@ -178,8 +190,8 @@ class _Reader:
         """
         found: list[Clause] = []
         current, at = head, head.end
-        while separator := _SEPARATOR.search(self.masked, at, self.sentence.end):
-            following = read_head(self.masked, _head_start(separator), self.sentence.end)
+        while len(found) <= MOST_CLAUSES and (separator := _SEPARATOR.search(self.masked, at, self.sentence.end)):
+            following = self.next_head(separator)
             sure = following.framed or following.order in {"then", "finally"}
             complete = (bare and not found) or _has_object(self.masked[current.end : separator.start()])
             if (
@@ -194,6 +206,14 @@ class _Reader:
                 at = max(separator.end(), at + 1)
         found.append(self.clause(current, self.sentence.end, lead=lead))
         return found
+
+    def next_head(self, separator: re.Match[str]) -> Head:
+        """The head after the separator; `and after the purchase, I would like to ...` is a `then` in other words."""
+        end = self.sentence.end
+        phrase = _AFTER_PHRASE.match(self.masked, separator.end(), end)
+        if phrase is not None and (head := read_head(self.masked, phrase.end(), end)).verb is not None:
+            return replace(head, order="then")
+        return read_head(self.masked, _head_start(separator), end)
 
     def is_boundary(self, separator: re.Match[str], current: Head, following: Head, *, listed: bool) -> bool:
         """Whether a new clause begins after the separator."""

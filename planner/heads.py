@@ -63,6 +63,8 @@ _LEAD = re.compile(
     + rf")|(?P<frame>(?:{_FRAME})(?![\w-]))|(?P<adverb>{_ADVERB}\b)",
     re.IGNORECASE,
 )
+_LONGEST_LEAD = 160
+"""Characters within which a clause comes to its verb."""
 _GAP = re.compile(r"[\s,:;—–-]*")
 _WORD = re.compile(r"[A-Za-z][a-z]*(?:-[a-z]+)?(?![\w'’])")
 _AFTER = re.compile(r"\s*(?P<word>[\w'’-]+)?(?P<rest>[^\w\s]?)")
@@ -90,7 +92,8 @@ def read_head(masked: str, start: int, end: int) -> Head:
     order: Order = "none"
     framed = False
     at = _gap(masked, start)
-    while at < end and (lead := _LEAD.match(masked, at, end)):
+    stop = min(end, at + _LONGEST_LEAD)
+    while at < stop and (lead := _LEAD.match(masked, at, end)):
         if lead["frame"] is not None:
             framed = framed or lead["frame"].lower() not in {"and", "but", "so", "hey", "hi", "hello", "ok", "okay"}
         elif lead["order"] is not None:

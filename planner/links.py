@@ -30,6 +30,11 @@ _PRONOUN = re.compile(
 )
 _ITS = re.compile(r"\bits\b", re.IGNORECASE)
 _NOUN_BEFORE = re.compile(r"\b(?:a|an|the|my|your|our|some|of|about|from)\s+\w+", re.IGNORECASE)
+_NEW_OBJECT = re.compile(r"\S+\s+(?:me\s+|us\s+)?(?:an?|some|another|one|two|three)\b", re.IGNORECASE)
+_OBJECT_FROM = re.compile(  # `extract the text from it`: "it" is not the text
+    r"\w+\s+(?:(?:the|any|all|an?|some|its|their)\s+)?(?:\w+\s+){1,4}(?:from|of|about|for|in|on|with)\s+$",
+    re.IGNORECASE,
+)
 _RESULT = re.compile(
     r"\b(?:(?:the|that|this|its|any|your)\s+(?:\w+\s+)?(?:result|output|outcome|answer|response|finding)s?|"
     r"(?:the|that|this)\s+(?:resulting|final|above|previous|obtained|same|said)\s+\w+|previous step|above)\b",
@@ -117,6 +122,8 @@ def _named(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: in
 
 def _own_antecedent(said: str, end: int) -> bool:
     """Whether the clause itself names a thing, before `end`, that the pronoun may stand for."""
+    if _OBJECT_FROM.match(said, 0, end):
+        return False
     return _NOUN_BEFORE.search(said, 0, end) is not None or MASK in said[:end]
 
 
@@ -160,7 +167,8 @@ def _needed(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: i
     in_pipeline = bool(links[index - 1]) and previous.sentence == clause.sentence
     literal = re.search(r"\b[A-Z]\w+|\d", clause.masked[1:]) is not None
     transforms = clause.verb in TRANSFORMERS and (bare or in_pipeline)
-    continues = in_pipeline and bare and clause.verb not in EXTERNAL_VERBS and _COMPLEMENT.search(clause.masked) is None
+    own = _NEW_OBJECT.match(clause.masked) is not None or _COMPLEMENT.search(clause.masked) is not None
+    continues = in_pipeline and bare and not own and clause.verb not in EXTERNAL_VERBS
     if not literal and (transforms or continues):
         return {index - 1}
     return set()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.clauses import Clause, split_clauses
+from planner.clauses import MOST_CLAUSES, Clause, split_clauses
 from planner.comparison import compared
 from planner.lexicon import CREATORS, ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS, word_set
 from planner.links import link
@@ -27,13 +27,19 @@ _SETUP = word_set("take consider look open use read see")
 _GIVEN_OBJECT = re.compile(
     r"\S+ (?:at |up )?(?:the|this|that|these|those|my|our|its|following|it)\b(?!.*\bto\b)", re.IGNORECASE
 )
+_PREAMBLE = re.compile(
+    r"(?:do|perform|complete|follow|carry out|help|execute|take|work through)\s+(?:(?:me|us)\s+)?"
+    r"(?:with\s+)?(?:all\s+)?"
+    r"(?:this|these|the following|the steps|following|(?:the\s+)?tasks)\b[\w\s]{0,30}$",
+    re.IGNORECASE,
+)
 _AIMS = frozenset({"know", "understand", "see", "learn"})
 _DELIVERY = re.compile(
     r"(?:provide|give|show|send|present|return|display|output|deliver|share|tell)\s+(?:"
     r"(?:it|them)(?:\s+(?:back\s+)?to\s+(?:me|us))?$|"
     r"(?:me\s+|us\s+)?(?:with\s+)?(?:the\s+)?(?:results?|outputs?|answers?)(?:\s+to\s+(?:me|us))?$|"
-    r"(?:me\s+|us\s+)?(?:with\s+)?(?:the\s+)?(?:final|resulting|predicted|processed|finished|completed|modified|edited)\b"
-    r"(?!.*\b(?:in|as)\b))",
+    r"(?:me\s+|us\s+)?(?:with\s+)?(?:the\s+)?"
+    r"(?:final|resulting|predicted|processed|finished|completed|modified|edited)\b(?!.*\b(?:in|as)\b))",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[a-z]{2,}")
@@ -65,7 +71,8 @@ class Part:
 def parts_of(task: str) -> tuple[Part, ...]:
     """The parts of `task`, each after those it needs; at most one part when there is nothing to cut."""
     english = is_english(task)
-    clauses = _settled(split_clauses(task)) if english else split_other(task)
+    said = split_clauses(task) if english else split_other(task)
+    clauses = (_settled(said) if english else said) if len(said) <= MOST_CLAUSES else ()
     if not clauses or len(clauses) > MOST_PARTS:
         return ()
     parts: list[Part] = []
@@ -94,13 +101,17 @@ def _settled(clauses: Sequence[Clause]) -> list[Clause]:
     kept: list[Clause] = []
     for place, clause in enumerate(clauses):
         last = kept[-1] if kept else None
-        if _is_aim(clause, clauses[place + 1 :]) or any(_says_again(clause, earlier) for earlier in kept):
+        if (
+            _is_preamble(clause, clauses[place + 1 :])
+            or _is_aim(clause, clauses[place + 1 :])
+            or any(_says_again(clause, earlier) for earlier in kept)
+        ):
             continue
         if last is not None and _sets_scene(last, clause):
             kept[-1] = _joined(last, clause, verb=clause.verb)
         elif last is not None and _DELIVERY.match(clause.masked):
             kept[-1] = _joined(last, clause, verb=last.verb)
-        elif last is not None and last.verb == clause.verb and len(last.masked.split()) == 1:
+        elif last is not None and last.verb == clause.verb is not None and len(last.masked.split()) == 1:
             kept[-1] = clause
         else:
             kept.append(clause)
@@ -111,6 +122,11 @@ def _sets_scene(clause: Clause, following: Clause) -> bool:
     """`Take the text and translate it` is one thing to do."""
     given = clause.verb in _SETUP and _GIVEN_OBJECT.match(clause.masked) is not None
     return given and clause.sentence == following.sentence and following.order in {"none", "parallel"}
+
+
+def _is_preamble(clause: Clause, following: Sequence[Clause]) -> bool:
+    """`Do the following:` before a list."""
+    return _PREAMBLE.match(clause.masked) is not None and any(later.sentence != clause.sentence for later in following)
 
 
 def _is_aim(clause: Clause, following: Sequence[Clause]) -> bool:

@@ -11,7 +11,9 @@ from planner.lexicon import BASE_OF, CREATORS, IMAGE_NOUNS, PRODUCTS, TRANSFORME
 __all__ = ["named_makers", "object_nouns", "products"]
 
 _PHRASE = r"(?P<words>[\w-]+(?:\s+[\w-]+){0,4})"
-_DEFINITE = re.compile(rf"\b(?:the|this|that|these|those|its|their|each|every|your|my|all)\s+{_PHRASE}", re.IGNORECASE)
+_DEFINITE = re.compile(  # a look-ahead, for the words of one phrase may hold the next "the"
+    rf"\b(?:the|this|that|these|those|its|their|each|every|your|my|all)\s+(?={_PHRASE})", re.IGNORECASE
+)
 _INDEFINITE = re.compile(
     rf"\b(?:an?|some|any|one|two|three|four|five|several|new|short|list of|another)\s+{_PHRASE}", re.IGNORECASE
 )

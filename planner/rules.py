@@ -18,7 +18,10 @@ __all__ = ["LONGEST_CUT", "Decomposition", "decompose"]
 LONGEST_CUT = 8_000
 """Characters; a longer task is one step, for most of it is then material and not instruction."""
 
-_SYSTEM = "You help with a larger task: {{ inputs.task }}\n\nDo only the part you are asked for. Answer with its result alone."
+_SYSTEM = """\
+You help with a larger task: {{ inputs.task }}
+
+Do only the part you are asked for. Answer with its result alone."""
 """The whole task stands here and the part in the prompt: the embedded 135M model otherwise does the whole task in
 every step."""
 _TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}|\{\Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from planner.clauses import Clause
-from planner.lexicon import VERBS
+from planner.heads import read_head
 from planner.masking import MASK, mask
 
 __all__ = ["is_english", "split_other"]
@@ -18,7 +18,7 @@ _ENGLISH = re.compile(
     re.IGNORECASE,
 )
 _OTHER = re.compile(
-    r"(?<![\w'’-])(?:der|die|das|und|ein|eine|bitte|mir|mit|le|la|les|un|une|et|du|des|pour|el|los|las|una|por|"
+    r"(?<![\w'’-])(?:der|die|das|den|dem|ins|im|zu|von|auf|ist|und|ein|eine|bitte|mir|mit|le|la|les|un|une|et|du|des|pour|el|los|las|una|por|"
     r"para|que|il|lo|gli|per|di|della|o|os|um|uma|em|het|een|en|van|och|att|på|i|na|się|oraz|ve|bir|için)(?![\w'’-])",
     re.IGNORECASE,
 )
@@ -54,7 +54,7 @@ def is_english(text: str) -> bool:
         return not letters
     english, other = len(_ENGLISH.findall(masked)), len(_OTHER.findall(masked))
     if english == other:
-        return any(word in VERBS for word in re.findall(r"[a-z]+", masked.lower()))
+        return read_head(masked, 0, len(masked)).verb is not None
     return english > other
 
 

@@ -9,12 +9,10 @@ from planner.heads import Head, is_question, read_head, starts_clause
 
 __all__ = ["Sentence", "is_statement", "sentences"]
 
-_ITEM = re.compile(
-    r"(?m)^[ \t]*(?:(?:step[ \t]+)?\(?(?P<number>\d{1,2})[.):][ \t]+|(?P<bullet>[-*•–][ \t]+|\(?[a-h]\)[ \t]+))",
-    re.IGNORECASE,
-)
+_ITEM = re.compile(r"(?m)^[ \t]*(?:step[ \t]+)?\(?(?P<number>\d{1,2})[.):][ \t]+", re.IGNORECASE)
 _INLINE = re.compile(r"(?:^|(?<=[\s,;:]))\(?(?P<number>\d{1,2})\)[ \t]+")
 _INLINE_DOT = re.compile(r"(?:^|(?<=[,;:.] ))(?P<number>\d{1,2})\.[ \t]+(?=[A-Za-z])")
+_BULLET = re.compile(r"(?m)^[ \t]*(?:[-*•–][ \t]+|\(?[a-h]\)[ \t]+)(?P<number>(?!))?")
 _STOP = re.compile(
     r"[.!?]+(?=[\s\ue000]|$)|[。！？；؟]|;|\n\s*\n|\n(?=[ \t]*\S)|"
     r"(?<=\ue000)\s+(?=(?:Please|I|Can|Could|Would|Then|Next|Finally|Lastly|Also|After|Afterwards?|Additionally|Once|We|"
@@ -22,6 +20,9 @@ _STOP = re.compile(
 )
 """The last branch: a quotation that holds its own full stop ends the sentence if a new one visibly begins."""
 _ITEM_STOP = re.compile(r"[.!?](?=\s+[A-Z])")
+_ANNOUNCEMENT = re.compile(
+    r"\b(?:do|perform|complete|follow|carry out|help me with|work through)\b[^:\n]{0,60}:\s*$", re.IGNORECASE
+)
 _SEQUENCE = re.compile(
     r"\b(?:in (?:this |the following )?order|step[- ]by[- ]step|steps|one after (?:the other|another)|in sequence|"
     r"sequentially)\b",
@@ -32,44 +33,36 @@ _PREDICATE = re.compile(r"\w+(?:\s+\w+){0,3}\s+(?:is|are|was|were|has|have|had|c
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A stretch of the text, and the number that a list gave it; `ordered` items follow one after the other."""
+    """A stretch of the text, and the number that a list gave it; `ordered` items follow one after the other.
+
+    `listed` items are instructions whether or not they begin with a known verb.
+    """
 
     start: int
     end: int
     number: int | None = None
     ordered: bool = False
+    listed: bool = False
 
 
 def sentences(masked: str) -> list[Sentence]:
     """The sentences and items of the text in its order."""
-    items = _numbered(masked) or _bulleted(masked)
-    if not items:
-        return _prose(masked, 0, len(masked))
-    ordered = _SEQUENCE.search(masked, 0, items[0].start) is not None
-    found = _prose(masked, 0, items[0].start)
-    found += [replace(item, ordered=ordered or item.ordered) for item in items]
-    return found + _prose(masked, items[-1].end, len(masked))
-
-
-def _numbered(masked: str) -> list[Sentence]:
-    """`1. ... 2. ...` on lines of their own or inside a sentence, numbered from 1 without gaps."""
-    for pattern in (_ITEM, _INLINE, _INLINE_DOT):
-        marks = [match for match in pattern.finditer(masked) if match["number"]]
-        if len(marks) < 2 or [int(match["number"]) for match in marks] != list(range(1, len(marks) + 1)):
+    for pattern in (_ITEM, _INLINE, _INLINE_DOT, _BULLET):
+        marks = list(pattern.finditer(masked))
+        if len(marks) < 2 or not _counts_up(marks):
             continue
-        found = [
-            replace(item, number=int(mark["number"]), ordered="step" in mark[0].lower())
-            for mark, item in zip(marks, _items(masked, marks), strict=True)
-        ]
-        if _instructs(masked, found):
-            return found
-    return []
+        start, items = marks[0].start(), _items(masked, marks)
+        if _ANNOUNCEMENT.search(masked, max(0, start - 200), start) or _instructs(masked, items):
+            ordered = _SEQUENCE.search(masked, 0, start) is not None
+            items = [replace(item, ordered=ordered or item.ordered) for item in items]
+            return [*_prose(masked, 0, start), *items, *_prose(masked, items[-1].end, len(masked))]
+    return _prose(masked, 0, len(masked))
 
 
-def _bulleted(masked: str) -> list[Sentence]:
-    marks = [match for match in _ITEM.finditer(masked) if match["bullet"]]
-    found = _items(masked, marks) if len(marks) > 1 else []
-    return found if _instructs(masked, found) else []
+def _counts_up(marks: list[re.Match[str]]) -> bool:
+    """Numbers from 1 without gaps; bullets have none."""
+    numbers = [int(mark["number"]) for mark in marks if mark["number"]]
+    return not numbers or numbers == list(range(1, len(marks) + 1))
 
 
 def _items(masked: str, marks: list[re.Match[str]]) -> list[Sentence]:
@@ -79,7 +72,10 @@ def _items(masked: str, marks: list[re.Match[str]]) -> list[Sentence]:
     stop = _ITEM_STOP.search(masked, last) if newline == -1 else None
     end = stop.end() if stop else (len(masked) if newline == -1 else newline)
     ends = [mark.start() for mark in marks[1:]] + [end]
-    return [Sentence(mark.end(), end) for mark, end in zip(marks, ends, strict=True)]
+    return [
+        Sentence(mark.end(), end, int(mark["number"] or 0) or None, ordered="step" in mark[0].lower(), listed=True)
+        for mark, end in zip(marks, ends, strict=True)
+    ]
 
 
 def _instructs(masked: str, items: list[Sentence]) -> bool:
