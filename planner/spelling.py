@@ -142,7 +142,7 @@ def rooted(inner: str, names: Names) -> str:
 def literal(text: str, names: Names, *, alone: bool) -> str:
     """Text outside expressions; `alone` when it is the whole string, so that `$1` or `<draft>` can be nothing else."""
     text = OUTPUT_OF.sub(lambda one: output_of(one, names), text)
-    text = DOLLAR.sub(lambda one: dollar(one, names, alone=alone), text)
+    text = DOLLAR.sub(lambda one: dollar(one, names, alone=alone and one[0] == text.strip()), text)
     text = HASH.sub(
         lambda one: wrapped(names.step("E" + one[1]) or names.positioned(int(one[1])), names) or one[0], text
     )
@@ -162,9 +162,11 @@ def hashed(found: re.Match[str], names: Names) -> str:
 
 
 def dollar(found: re.Match[str], names: Names, *, alone: bool) -> str:
-    """`${draft}`, `${1}`; `$1` only as a whole string and where a step bears that number, for it may be a price."""
+    """`${draft}`, and `${1}` as a whole string; `$1` only where a step bears that number, for it may be a price."""
     if found[2] and not alone:
         return found[0]
+    if not alone and (found[1] not in names.ids and not found[1].startswith(("steps.", "inputs."))):
+        return found[0]  # in a longer text it may be a variable of a program
     name, _, rest = (found[1] or found[2]).removeprefix("steps.").partition(".")
     if name == "inputs" and rest in names.inputs:
         return f"{{{{ inputs.{rest} }}}}"
@@ -175,7 +177,7 @@ def dollar(found: re.Match[str], names: Names, *, alone: bool) -> str:
 def angle(found: re.Match[str], names: Names, *, alone: bool) -> str:
     """`<node-0>`; a word without a number is a tag of the prompt unless it is the whole string."""
     name = found[1]
-    if not alone and not NUMBERED.fullmatch(name):
+    if not alone and (not NUMBERED.fullmatch(name) or f"</{name}" in found.string):
         return found[0]
     suffix = found[2] if alone else ("." + "output" if found[2] == ".output" else "")
     kept = found[2][len(suffix) :]

@@ -51,6 +51,7 @@ NAMES = Names(
         ("$2", "{{ steps.s_2.output }}"),
         ("${1}", "{{ steps.summary.output }}"),
         ("${steps.summary.output}", "{{ steps.summary.output }}"),
+        ("From ${summary} make a list", "From {{ steps.summary.output }} make a list"),
         ("Use #E1 here", "Use {{ steps.summary.output }} here"),
         ("[Output of Web Search]", "{{ steps.node_1.output }}"),
         ("<output of summary>", "{{ steps.summary.output }}"),
@@ -76,6 +77,8 @@ def test_other_spellings_of_a_reference_become_expressions(written, meant):
         "if a<node and b>node",
         "<https://example.com/a.png>",
         "issue #E and C#E12",
+        "echo ${HOME} ${Facts} and replace by ${1}",
+        "Put it between <node1> and </node1>",
     ],
 )
 def test_text_that_is_no_reference_stays_as_it_is(text):
