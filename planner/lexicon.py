@@ -32,7 +32,7 @@ def word_set(text: str) -> frozenset[str]:
 
 # Verbs that start a clause whatever follows.
 _CLEAR = """
-drive invest subscribe ship feed navigate guide coordinate negotiate
+critique audit triage escalate drive invest subscribe ship feed navigate guide coordinate negotiate
 accept achieve acquire adapt adjust advise allocate analyse analyze animate annotate append apply argue arrange
 assemble assess assign attach attend authenticate avoid blend borrow brainstorm build buy calculate cancel caption
 categorise categorize choose classify clarify clean close collect colorize colourise combine compare compile compose

@@ -40,7 +40,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _PARENTHESES = re.compile(r"\((?!\d{1,2}\)|[a-z]\))[^()]{0,600}\)")
-_MATERIAL = re.compile(r":[ \t]*\n(?!\s*(?:[-*•]|\(?\w{1,2}[.)])\s)(?=\s*\S)")
+_MATERIAL = re.compile(r":[ \t]*\n(?!\s*(?:[-*•]|\(?\w{1,2}[.)])\s)(?=\s*[^\s\ue000])")
 
 
 def mask(text: str) -> str:

@@ -168,7 +168,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         ),
         "illustrated-answer": Profile(
             _cues(
-                r"explain|describe|tell|answer|how|why|what", r"illustrat|draw|picture|drawing", r"caption|illustrat"
+                r"(?:explain|describe|tell|answer|how|why|what)\b",
+                r"illustrat|draw|picture|drawing",
+                r"caption|illustrat",
             ),
             word_set("explain describe tell answer draw illustrate caption add give make include write create"),
             (
@@ -179,7 +181,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             _whole("request"),
         ),
         "translate-and-review": Profile(
-            _cues(r"translat", r"review|check|verif|proofread|back[- ]translat|quality"),
+            _cues(
+                r"translat",
+                r"(?:review|check|verify|proofread|correct|improve)\W+(?:\w+\W+){0,4}?(?:translation|it|result|mistakes|errors)\b|"
+                r"(?:translate it|translating it) back|back[- ]translat",
+            ),
             word_set("translate review check verify proofread revise correct fix improve back-translate mend make"),
             (
                 "Translate a text and review the translation",
@@ -227,7 +233,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "code-review": Profile(
             _cues(
                 r"review|audit|inspect|check|criti",
-                r"code|function|diff|patch|pull request|script|class|snippet|module",
+                r"(?:code|function|diff|patch|pull request|script|class|snippet|module)\b",
             ),
             word_set(
                 "review audit inspect check find list give report look tell criticise criticize suggest identify point"
