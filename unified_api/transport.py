@@ -223,7 +223,8 @@ def _mapped(call: Call) -> Iterator[None]:
         garbled = (aiohttp.ClientResponseError, httpx.RemoteProtocolError, httpx.DecodingError)
         if isinstance(error, garbled) or isinstance(cause, garbled):
             message = f"{address} does not answer in valid HTTP: {words}"
-            raise MalformedResponseError(message, provider=call.provider, model=call.model) from error
+            # aiohttp's error holds the request's headers, and with them the key
+            raise MalformedResponseError(message, provider=call.provider, model=call.model) from None
         message = f"the connection to {call.provider} at {address} failed: {words}. Is the address right, and is it up?"
         raise ConnectionFailedError(message, provider=call.provider, model=call.model) from error
 
