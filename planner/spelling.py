@@ -143,9 +143,7 @@ def literal(text: str, names: Names, *, alone: bool) -> str:
     """Text outside expressions; `alone` when it is the whole string, so that `$1` or `<draft>` can be nothing else."""
     text = OUTPUT_OF.sub(lambda one: output_of(one, names), text)
     text = DOLLAR.sub(lambda one: dollar(one, names, alone=alone and one[0] == text.strip()), text)
-    text = HASH.sub(
-        lambda one: wrapped(names.step("E" + one[1]) or names.positioned(int(one[1])), names) or one[0], text
-    )
+    text = HASH.sub(lambda one: hashed(one, names), text)
     return ANGLE.sub(lambda one: angle(one, names, alone=alone and one[0] == text.strip()), text)
 
 

@@ -85,7 +85,29 @@ def test_text_that_is_no_reference_stays_as_it_is(text):
     assert respell(text, NAMES) == text
 
 
-@given(st.text())
+pieces = st.sampled_from(
+    [
+        "{{ ",
+        " }}",
+        "steps.",
+        "summary",
+        "node-0",
+        ".output",
+        "<",
+        ">",
+        "${",
+        "}",
+        "$2",
+        "#E1",
+        "[output of ",
+        "]",
+        "| ",
+        " ",
+    ]
+)
+
+
+@given(st.text() | st.lists(pieces, max_size=12).map("".join))
 def test_respelling_never_crashes_and_is_done_at_once(text):
     once = respell(text, NAMES)
     assert respell(once, NAMES) == once
