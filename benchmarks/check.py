@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from workflows.checks import check, inspect
-from workflows.expressions import template
 from workflows.model import Workflow
 from workflows.parse import parse
 from workflows.tools import ToolSpec
@@ -30,9 +29,7 @@ TOOLS = {
 
 def document(steps: int) -> dict[str, Any]:
     """A workflow of that many steps in which no two texts are equal, so that no cache hides the work."""
-    made: list[dict[str, Any]] = []
-    for number in range(steps):
-        made.append(_step(number, list(range(max(0, number - 9), number, 4))))
+    made = [_step(number, list(range(max(0, number - 9), number, 4))) for number in range(steps)]
     return {
         "workflow": "1",
         "name": "benchmark",

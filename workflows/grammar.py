@@ -109,6 +109,8 @@ TESTS: Final = frozenset(
 )
 FUNCTIONS: Final = frozenset({"cycler", "dict", "joiner", "namespace", "range"})
 
+# Filters that are told another filter or a test by its name.
+_NAMING_FILTERS: Final = {"map": ("filter", FILTERS), "select": ("test", TESTS), "reject": ("test", TESTS)}
 _METHODS: Final = frozenset({("loop", "cycle"), ("loop", "changed")})
 _LOADING: Final = frozenset({"include", "import", "from", "extends", "block"})
 _KEYWORDS: Final = frozenset({"if", "else", "elif", "for", "in", "not", "and", "or", "set", "do", "with", "is"})
@@ -195,8 +197,20 @@ def _filter_or_test(tokens: tuple[Token, ...], place: int) -> Iterator[Problem]:
     if before == "|" or (place == 1 and before == "filter"):
         if name not in FILTERS:
             yield _unknown("filter", name, FILTERS)
+        elif name in _NAMING_FILTERS and (named := _first_argument(tokens, place)):
+            what, known = _NAMING_FILTERS[name]
+            if named not in known:
+                yield _unknown(what, named, known)
     elif name not in TESTS and name != "not" and _is_test(tokens, place):
         yield _unknown("test", name, TESTS)
+
+
+def _first_argument(tokens: tuple[Token, ...], place: int) -> str | None:
+    """The text that a filter is given first, as in `map("upper")`."""
+    following = tokens[place + 1 : place + 3]
+    if len(following) == 2 and following[0].text == "(" and following[1].kind == "string":
+        return following[1].text[1:-1]
+    return None
 
 
 def _is_test(tokens: tuple[Token, ...], place: int) -> bool:

@@ -39,11 +39,12 @@ class Shapes:
         self._inputs = {name: Shape.of(schema) for name, schema in workflow.inputs.items()}
         self._outputs: dict[str, Shape] = {}
         steps = {step.id: step for step in reversed(workflow.steps)}
-        for step_id in graph.sorted_part():
+        # Parents first; those in a cycle come last, and see nothing of each other.
+        for step_id in dict.fromkeys([*graph.sorted_part(), *steps]):
             self._outputs[step_id] = self._output(steps[step_id])
 
     def output(self, step_id: str) -> Shape:
-        """The shape of a step's output; `ANY` for a step that does not exist or waits for itself."""
+        """The shape of a step's output; `ANY` for a step that does not exist."""
         return self._outputs.get(step_id, ANY)
 
     def of_reference(self, reference: Reference) -> Shape | Absent:

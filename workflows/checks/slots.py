@@ -15,6 +15,7 @@ from workflows.shapes import Absent, Shape, describe, fits
 __all__ = ["fields", "slots"]
 
 _PICTURE = Shape.of({"type": ["string", "object"]})
+_TEXT = Shape.of({"type": "string"})
 _TEXTS = Shape.of({"type": ["string", "array"]})
 
 
@@ -72,8 +73,9 @@ def slots(subject: Subject) -> Iterator[Finding]:
         if field == "images":
             yield from _needs(subject, place, _PICTURE, "an image's address or an image step's output")
         elif field == "input" and isinstance(place.step, EmbedStep):
-            yield from _needs(subject, place, _TEXTS, "a text or a list of texts")
-            yield from _no_pictures(subject, place)
+            unreadable = tuple(_no_pictures(subject, place))
+            wanted, words = (_TEXTS, "a text or a list of texts") if len(place.path) == 1 else (_TEXT, "a text")
+            yield from unreadable or _needs(subject, place, wanted, words)
         elif field in {"prompt", "system"}:
             yield from _no_pictures(subject, place)
 
