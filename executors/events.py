@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from unified_api.types import Attempt, JsonObject, Quality, Usage
+from unified_api.types import Attempt, Quality, Usage
 from workflows.model import Workflow
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = [
     "Event",
@@ -25,7 +22,6 @@ __all__ = [
     "StepStarted",
     "StepStatus",
     "StepToken",
-    "to_json",
 ]
 
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
@@ -114,39 +110,3 @@ class RunFinished:
 
 
 Event: TypeAlias = RunStarted | StepStarted | StepToken | StepRetrying | StepFinished | RunFinished
-
-_NAMES: Mapping[type[Event], str] = {
-    RunStarted: "run_started",
-    StepStarted: "step_started",
-    StepToken: "step_token",
-    StepRetrying: "step_retrying",
-    StepFinished: "step_finished",
-    RunFinished: "run_finished",
-}
-
-
-def to_json(event: Event) -> JsonObject:
-    """The event as JSON: `event` names its type, times are ISO 8601, money is a decimal string.
-
-    The workflow and the inputs of `RunStarted` are left out: a reader of the stream has or may ask for them.
-    """
-    hidden = ("definition", "inputs") if isinstance(event, RunStarted) else ()
-    return {"event": _NAMES[type(event)], **{name: _plain(getattr(event, name)) for name in _names(event, *hidden)}}
-
-
-def _names(record: DataclassInstance, *hidden: str) -> list[str]:
-    return [each.name for each in fields(record) if each.name not in hidden]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in _names(value)}
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-__all__ = ["InvalidSchemaError", "complaints", "is_strict"]
+__all__ = ["InvalidSchemaError", "complaints"]
 
 _SHOWN = 8
 _LONGEST = 300
@@ -35,6 +36,10 @@ def complaints(value: Any, schema: dict[str, Any]) -> list[str]:
         raise InvalidSchemaError(f"the schema is wrong at {_place(error.absolute_path)}: {error.message}") from None
     except Unresolvable as error:
         raise InvalidSchemaError(f"the schema refers to {error.ref!r}, which it does not hold") from None
+    except re.error as error:
+        raise InvalidSchemaError(
+            f"the schema holds the pattern {error.pattern!r}, which is no regular expression"
+        ) from None
     except RecursionError:
         return ["the value is nested too deeply to be checked"]
     said = []
@@ -53,22 +58,3 @@ def _place(path: Any) -> str:
 def _short(message: str) -> str:
     # jsonschema quotes the whole offending value, which may be a book.
     return message if len(message) <= _LONGEST else f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
-
-
-def is_strict(schema: Any) -> bool:
-    """Whether providers can enforce the schema while decoding: objects closed, and every property required.
-
-    That is the subset common to OpenAI's strict mode and its imitators
-    (https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas").
-    """
-    if isinstance(schema, list):
-        return all(is_strict(each) for each in schema)
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties", {})
-    if schema.get("type") == "object" or "properties" in schema:
-        closed = schema.get("additionalProperties") is False
-        if not closed or set(schema.get("required", ())) != set(properties):
-            return False
-    below = [value for name, value in schema.items() if name not in ("properties", "enum", "const", "default")]
-    return all(is_strict(value) for value in (*below, *properties.values()))

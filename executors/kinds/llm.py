@@ -12,7 +12,7 @@ from executors.calls import call, model_name
 from executors.context import StepRun
 from executors.events import StepToken
 from executors.failures import StepFailure
-from executors.schemas import InvalidSchemaError, complaints, is_strict
+from executors.schemas import InvalidSchemaError, complaints
 from unified_api.errors import NoCandidateError
 from unified_api.types import (
     ImagePart,
@@ -59,7 +59,7 @@ def _request(step: LlmStep, run: StepRun) -> Request:
     return Request(
         model=model_name(step.model),
         messages=(*messages, Message("user", (TextPart(prompt), *images))),
-        output_schema=None if step.output is None else OutputSchema(step.output, strict=is_strict(step.output)),
+        output_schema=None if step.output is None else OutputSchema(step.output),
         temperature=step.temperature,
         max_tokens=step.max_tokens,
         reasoning_effort=step.reasoning_effort,

@@ -169,3 +169,17 @@ async def test_an_empty_prompt_is_not_sent():
     model = ScriptedModel("never")
     assert failure(await asked(model, llm(prompt="{{ '' }} ")))[0] == "empty_prompt"
     assert model.calls == 0
+
+
+@pytest.mark.parametrize(("value", "prompt"), [(3, "3"), ({"a": [1, "x"]}, '{"a":[1,"x"]}'), (True, "true")])
+async def test_a_prompt_that_is_a_value_is_written_as_json(value: Any, prompt: str):
+    model = ScriptedModel("ok")
+    await asked(model, llm(prompt="{{ inputs.value }}"), given={"value": value}, inputs={"value": {}})
+    [request] = model.requests
+    assert isinstance(request, Request)
+    assert request.messages[-1].parts == (TextPart(prompt),)
+
+
+async def test_a_prompt_that_is_null_is_not_sent():
+    result = await asked("never", llm(prompt="{{ inputs.value }}"), given={"value": None}, inputs={"value": {}})
+    assert failure(result)[0] == "absent_value"

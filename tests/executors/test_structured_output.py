@@ -34,7 +34,7 @@ async def test_json_is_found_however_it_is_wrapped(text: str):
     [request] = model.requests
     assert isinstance(request, Request)
     assert request.output_schema is not None
-    assert (request.output_schema.schema, request.output_schema.strict) == (TITLE, True)
+    assert request.output_schema.schema == TITLE
 
 
 async def test_an_answer_that_does_not_fit_is_asked_again_with_the_findings():
@@ -64,15 +64,6 @@ async def test_json_that_was_cut_off_fails_at_once():
     code, message = failure(await asked(model, llm(output=TITLE)))
     assert (code, model.calls) == ("truncated", 1)
     assert "max_tokens" in message
-
-
-async def test_a_schema_that_no_strict_mode_takes_is_asked_for_loosely():
-    model = ScriptedModel('{"n": 1}')
-    await asked(model, llm(output={"type": "object", "properties": {"n": {"type": "integer"}}}))
-    [request] = model.requests
-    assert isinstance(request, Request)
-    assert request.output_schema is not None
-    assert request.output_schema.strict is False
 
 
 @pytest.mark.parametrize(("text", "schema"), [("3", {"type": "integer"}), ('"x"', {"enum": ["x", "y"]})])
