@@ -75,7 +75,7 @@ def read(text: str | bytes, *, wanted: Callable[[Json], bool] | None = None) -> 
     if not plain:
         raise ReadingError("the answer is empty")
     whole = strict(plain, 0)
-    if whole is None or plain[whole.end :].strip():
+    if whole is None or plain[whole.end :].strip(" \t\r\n"):
         return chosen(plain, wanted)
     return unwrapped(whole.value, wanted)
 

@@ -18,7 +18,7 @@ INPUT_ROOT = re.compile(r"\binputs\s*\.\s*([\w-]*\w)")
 
 DOLLAR = re.compile(r"\$\{\s*([^{}]{1,100}?)\s*\}|\A\$([\w.-]+)\Z")
 ANGLE = re.compile(r"<\s*([^<>/\"'=:]{1,60}?)\s*>((?:\.[a-z_]\w*)*)")
-HASH = re.compile(r"(?<![\w#&])#E(\d{1,4})\b")
+HASH = re.compile(r"(?<![^\W\d])(?<![#&])#E(\d{1,4})\b")
 OUTPUT_OF = re.compile(
     r"[<\[{]\s*(?:the[\s_-]+)?(?:output|result)s?[\s_-]+(?:of|from)[\s_-]+([^<>\[\]{}]{1,60}?)\s*[>\]}]", re.IGNORECASE
 )
@@ -28,7 +28,7 @@ OUTPUT_WORDS = frozenset({"output", "outputs", "result", "results", "text", "res
 SUSPECT = re.compile(
     r"[<\[{](?:[\w\s-]*[\s_-])?(?:outputs?[\s_-](?:of|from)|results?[\s_-](?:of|from)[\s_-](?:the[\s_-])?"
     r"(?:step|node|task|previous|prior|last))[\s_-][^<>\[\]{}]{1,60}[>\]}]"
-    r"|<(?:[\w\s-]*[\s_-])?(?:step|node)[\s_-]*\d{1,4}>|(?<![\w#&])#E\d{1,4}\b|\A\$\{?\d{1,4}\}?\Z",
+    r"|<(?:[\w\s-]*[\s_-])?(?:step|node)[\s_-]*\d{1,4}>|(?<![^\W\d])(?<![#&])#E\d{1,4}\b|\A\$\{?\d{1,4}\}?\Z",
     re.IGNORECASE,
 )
 
