@@ -51,7 +51,7 @@ recognize recommend record redesign reduce refactor refine reformat reformulate 
 rename render reorder repeat rephrase replace report represent research reserve resize restate restore restructure
 retrieve review revise rewrite save scan schedule score segment select sell send separate share shorten show
 simplify simulate sketch solve sort specify speculate split stabilise stabilize stitch study submit subtract suggest
-summarise summarize synchronise synchronize synthesise synthesize tabulate tag take talk teach tell test thank trace
+summarise summarize synchronise synchronize synthesise synthesize tabulate tag take talk teach tell test trace
 track transcribe transfer transform translate transpose trim turn understand update upload use validate vectorise
 vectorize verify visualise visualize watch weigh write enable disable read rent run search see set sing speak spell
 start state stop store style submit sum sync tailor think train unify view visit vote wait work add answer ask
@@ -206,7 +206,7 @@ PRODUCTS = MappingProxyType(
 CREATORS = word_set("""
     add build compile compose construct create design develop devise draft draw formulate generate give invent list
     make outline paint plan prepare produce propose provide render sketch suggest tabulate write find gather extract
-    get obtain retrieve identify collect illustrate brainstorm come search download fetch detect select
+    get obtain retrieve identify collect illustrate brainstorm come search locate download fetch detect select
     """)
 """Verbs whose object is what they leave behind."""
 
@@ -227,9 +227,9 @@ IMAGE_NOUNS = word_set("""
     """)
 DERIVED = IMAGE_NOUNS | word_set("""
     abstract answer caption captions chart conclusion description diagram email explanation glossary graph headline
-    introduction list moral outline overview quiz reply report response slogan slogans slideshow speech subtitle
-    summary table tagline tags title titles transcript translation tweet verdict video voiceover animation
-    conversation post
+    audio file presentation introduction list moral outline overview quiz reply report response slogan slogans
+    slideshow speech subtitle summary table tagline tags title titles transcript translation tweet verdict video
+    voiceover animation conversation post
     """)
 """What is made of something else: named without an `of` or `about`, it is made of what came before."""
 UNMAKEABLE = word_set(

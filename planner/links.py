@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from planner.clauses import Clause
 from planner.lexicon import CREATORS, DERIVED, EXTERNAL_VERBS, TRANSFORMERS
 from planner.masking import MASK
-from planner.products import named_makers, object_nouns
+from planner.products import named_makers, object_nouns, pointed_at
 
 __all__ = ["link"]
 
@@ -28,7 +28,7 @@ _PRONOUN = re.compile(
     r"when|if|has|does|can|not|rainy|sunny|positive|negative)\b)|['’]s)|\bthere(?=\s*(?:[?.!]|$))",
     re.IGNORECASE,
 )
-_ITS = re.compile(r"\bits\b", re.IGNORECASE)
+_ITS = re.compile(r"\b(?:its|their)\b", re.IGNORECASE)
 _NOUN_BEFORE = re.compile(r"\b(?:a|an|the|my|your|our|some|of|about|from)\s+\w+", re.IGNORECASE)
 _NEW_OBJECT = re.compile(r"\S+\s+(?:me\s+|us\s+)?(?:an?|some|another|one|two|three)\b", re.IGNORECASE)
 _OBJECT_FROM = re.compile(  # `extract the text from it`: "it" is not the text
@@ -43,7 +43,8 @@ _RESULT = re.compile(
 _RESULTS = re.compile(r"\b(?:results|findings|answers|outputs|above)\b", re.IGNORECASE)
 _STEP = re.compile(r"\bsteps?\s+#?(\d{1,2})(?:\s*(?:and|,|&|-|to)\s*#?(\d{1,2}))?", re.IGNORECASE)
 _COMPLEMENT = re.compile(
-    r"\b(?:of|about|for|from|showing|that|with|on|explaining|describing|to|in which|depicting|using|based|where|who|"
+    r"\b(?:of|about|for(?! (?:me|us)\b)|from|"
+    r"showing|that|with|on|explaining|describing|to|in which|depicting|using|based|where|who|"
     r"which|whose|titled|called|named|saying|illustrating|representing)\b|:",
     re.IGNORECASE,
 )
@@ -108,7 +109,7 @@ def _named(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: in
         return set()
     clause = clauses[index]
     said = f"{clause.lead}, {clause.masked}" if clause.lead else clause.masked
-    found = _by_step(clauses, said, index) | named_makers(clauses, said, index)
+    found = _by_step(clauses, said, index) | named_makers(clauses, said, index) | pointed_at(clauses, said, index)
     if not found and _RESULT.search(said) is not None:
         found |= _leaves(links, 0, index) if _RESULTS.search(said) else {index - 1}
     collective = _COLLECTIVE.search(said)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from planner.clauses import MOST_CLAUSES, Clause, split_clauses
 from planner.comparison import compared
-from planner.lexicon import CREATORS, ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS, word_set
+from planner.lexicon import ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS, word_set
 from planner.links import link
 from planner.masking import MASK
 from planner.naming import step_name, thing_name
@@ -43,6 +43,8 @@ _DELIVERY = re.compile(
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[a-z]{2,}")
+_MAKERS = word_set("create generate make produce design render compose")
+_WISH_START = re.compile(r"^(?:also\s+)?(?:i|we)\b[\w'’ ]{0,20}\b(?:want|need|like|require)\s+", re.IGNORECASE)
 _IMAGE_PHRASE = re.compile(r"\S+\s+(?:me\s+|us\s+|up\s+)?(?P<phrase>(?:[\w-]+\s*){1,7})")
 _PHRASE_END = word_set(
     """
@@ -131,7 +133,8 @@ def _is_preamble(clause: Clause, following: Sequence[Clause]) -> bool:
 
 def _is_aim(clause: Clause, following: Sequence[Clause]) -> bool:
     """`I want to know its category. Please classify it.`: the wish says why, the request says what."""
-    return clause.verb in _AIMS and any(later.asked and later.sentence != clause.sentence for later in following)
+    asked = [later for later in following if later.asked and later.sentence != clause.sentence]
+    return (clause.verb in _AIMS and bool(asked)) or (bool(clause.lead) and clause.verb in {one.verb for one in asked})
 
 
 def _joined(first: Clause, second: Clause, *, verb: str | None) -> Clause:
@@ -181,21 +184,9 @@ def _draws(clause: Clause) -> bool:
             re.search(r"\b(?:conclusions?|lessons?|up|attention|comparisons?|inferences?|parallels?)\b", clause.masked)
             is None
         )
-    if clause.verb not in CREATORS - {
-        "find",
-        "gather",
-        "extract",
-        "get",
-        "obtain",
-        "retrieve",
-        "identify",
-        "collect",
-        "list",
-        "give",
-        "provide",
-    }:
+    if clause.verb is not None and clause.verb not in _MAKERS:
         return False
-    match = _IMAGE_PHRASE.match(clause.masked.replace(MASK, " "))
+    match = _IMAGE_PHRASE.match(_WISH_START.sub("have ", clause.masked.replace(MASK, " ")))
     words = match["phrase"].lower().split() if match else []
     stop = next((place for place, word in enumerate(words) if place and _ends_phrase(word)), len(words))
     return stop > 0 and words[stop - 1] in IMAGE_NOUNS

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from planner.clauses import Clause
 from planner.lexicon import BASE_OF, CREATORS, IMAGE_NOUNS, PRODUCTS, TRANSFORMERS, word_set
 
-__all__ = ["named_makers", "object_nouns", "products"]
+__all__ = ["named_makers", "object_nouns", "pointed_at", "products"]
 
 _PHRASE = r"(?P<words>[\w-]+(?:\s+[\w-]+){0,4})"
 _DEFINITE = re.compile(  # a look-ahead, for the words of one phrase may hold the next "the"
     rf"\b(?:the|this|that|these|those|its|their|each|every|your|my|all)\s+(?={_PHRASE})", re.IGNORECASE
 )
+_POINTING = re.compile(rf"\b(?:this|that|these|those)\s+(?={_PHRASE}(?!\s*:))", re.IGNORECASE)
 _INDEFINITE = re.compile(
     rf"\b(?:an?|some|any|one|two|three|four|five|several|new|short|list of|another)\s+{_PHRASE}", re.IGNORECASE
 )
@@ -64,6 +65,8 @@ _MADE = frozenset(
 def products(clause: Clause) -> frozenset[str]:
     """The nouns, in the singular, by which later clauses may call what this one leaves behind."""
     nouns = set(PRODUCTS.get(clause.verb or "", "").split())
+    if clause.verb is None and "?" in clause.masked:
+        nouns.add("answer")
     if clause.verb in CREATORS or clause.verb is None:
         nouns |= object_nouns(clause)
     if clause.verb in TRANSFORMERS or clause.verb in {"transcribe", "turn", "transform", "analyze", "analyse"}:
@@ -89,6 +92,18 @@ def named_makers(clauses: Sequence[Clause], said: str, index: int) -> set[int]:
         words = [word.lower() for word in match["words"].split()]
         maker = _by_participle(clauses, words, index)
         found |= {maker} if maker is not None else _by_noun(clauses, match["words"], index)
+    return found
+
+
+def pointed_at(clauses: Sequence[Clause], said: str, index: int) -> set[int]:
+    """For `this audio` or `those topics` the latest earlier clause that speaks of such a thing at all."""
+    found: set[int] = set()
+    for match in _POINTING.finditer(said):
+        nouns = {_singular(word) for word in _noun_phrase(match["words"])} - _EMPTY
+        for place in range(index - 1, -1, -1):
+            if nouns & {_singular(word) for word in re.findall(r"[a-z-]+", clauses[place].masked.lower())}:
+                found.add(place)
+                break
     return found
 
 

@@ -13,12 +13,7 @@ _ITEM = re.compile(r"(?m)^[ \t]*(?:step[ \t]+)?\(?(?P<number>\d{1,2})[.):][ \t]+
 _INLINE = re.compile(r"(?:^|(?<=[\s,;:]))\(?(?P<number>\d{1,2})\)[ \t]+")
 _INLINE_DOT = re.compile(r"(?:^|(?<=[,;:.] ))(?P<number>\d{1,2})\.[ \t]+(?=[A-Za-z])")
 _BULLET = re.compile(r"(?m)^[ \t]*(?:[-*•–][ \t]+|\(?[a-h]\)[ \t]+)(?P<number>(?!))?")
-_STOP = re.compile(
-    r"[.!?]+(?=[\s\ue000]|$)|[。！？；؟]|;|\n\s*\n|\n(?=[ \t]*\S)|"
-    r"(?<=\ue000)\s+(?=(?:Please|I|Can|Could|Would|Then|Next|Finally|Lastly|Also|After|Afterwards?|Additionally|Once|We|"
-    r"Now|Moreover|Furthermore|First|Firstly|Second|Based|Using|Help|Generate|Create|Make|Translate|Find)\b)"
-)
-"""The last branch: a quotation that holds its own full stop ends the sentence if a new one visibly begins."""
+_STOP = re.compile(r"[.!?]+(?=[\s\ue000]|$)|[。！？；؟]|;|\n\s*\n|\n(?=[ \t]*\S)|(?<=\ue000)(?P<quoted>\s+)(?=[A-Z])")
 _ITEM_STOP = re.compile(r"[.!?](?=\s+[A-Z])")
 _ANNOUNCEMENT = re.compile(
     r"\b(?:do|perform|complete|follow|carry out|help me with|work through)\b[^:\n]{0,60}:\s*$", re.IGNORECASE
@@ -102,6 +97,8 @@ def _prose(masked: str, start: int, end: int) -> list[Sentence]:
     found: list[Sentence] = []
     at = start
     for stop in _STOP.finditer(masked, start, end):
+        if stop["quoted"] and not _begins(masked, stop.end(), end):
+            continue
         if stop[0] == "\n" and not _asks(masked, Sentence(stop.end(), _line_end(masked, stop.end(), end))):
             continue
         if masked[at : stop.start()].strip():
@@ -110,6 +107,12 @@ def _prose(masked: str, start: int, end: int) -> list[Sentence]:
     if masked[at:end].strip():
         found.append(Sentence(at, end))
     return found
+
+
+def _begins(masked: str, start: int, end: int) -> bool:
+    """Whether a sentence visibly begins: after a quotation that holds its own full stop there is no other sign."""
+    head = read_head(masked, start, end)
+    return head.verb is not None or head.framed or head.order != "none" or masked.startswith(("I ", "I'", "We "), start)
 
 
 def _line_end(masked: str, start: int, end: int) -> int:
