@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 __all__ = ["InvalidSchemaError", "complaints"]
@@ -36,10 +35,6 @@ def complaints(value: Any, schema: dict[str, Any]) -> list[str]:
         raise InvalidSchemaError(f"the schema is wrong at {_place(error.absolute_path)}: {error.message}") from None
     except Unresolvable as error:
         raise InvalidSchemaError(f"the schema refers to {error.ref!r}, which it does not hold") from None
-    except re.error as error:
-        raise InvalidSchemaError(
-            f"the schema holds the pattern {error.pattern!r}, which is no regular expression"
-        ) from None
     except RecursionError:
         return ["the value is nested too deeply to be checked"]
     said = []

@@ -42,7 +42,7 @@ def test_the_branch_that_nearly_fits_is_the_one_that_is_explained():
     [
         ({"type": "strin"}, "the schema is wrong at /type"),
         ({"properties": {"x": {"minimum": "low"}}}, "/properties/x/minimum"),
-        ({"properties": {"x": {"pattern": "("}}}, "is no regular expression"),
+        ({"properties": {"x": {"pattern": "("}}}, "/properties/x/pattern"),
         ({"$ref": "#/$defs/missing"}, "refers to"),
         ({"$ref": "https://example.com/schema.json"}, "refers to 'https://example.com/schema.json'"),
     ],
