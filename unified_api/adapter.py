@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 from unified_api.errors import AuthenticationError, MalformedResponseError, NotFoundError, ProviderError
 from unified_api.models import Model
@@ -156,7 +156,7 @@ class HttpAdapter:
             self._raise_for(reply, model, profile)
         return reply.body
 
-    def _raise_for(self, reply: Reply, model: Model, profile: WireProfile) -> None:
+    def _raise_for(self, reply: Reply, model: Model, profile: WireProfile) -> NoReturn:
         if 300 <= reply.status < 400:
             target = reply.headers.get("location", "another address").partition("?")[0]
             raise NotFoundError(

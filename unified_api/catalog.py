@@ -14,7 +14,7 @@ from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, Selection
 from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.routing.filters import select
-from unified_api.routing.ranking import rank
+from unified_api.routing.ranking import at_most, rank
 from unified_api.settings import Route, Settings
 from unified_api.types import Attempt, Capability, Policy
 
@@ -157,6 +157,8 @@ class Catalog:
         named = model != "auto"
         pool = self._resolve(model) if named else self._ranked(requirements)
         selection = select(pool, requirements, named=named)
+        if not named:
+            selection = at_most(selection, requirements.tier)
         if not named and requirements.needs & {"embeddings"}:
             selection = _one_vector_space(selection)
         if not named and self.unreachable:

@@ -84,7 +84,7 @@ class Gateway:
         self.settings = Settings.load() if settings is None else settings
         self._adapters: dict[str, Adapter] = dict(adapters or {})
         self._catalog = catalog
-        self._rows: dict[str, ProviderRow] = {} if catalog is not None else provider_rows(self.settings)
+        self._rows = provider_rows(self.settings)
         self._clock = clock or MonotonicClock()
         self._transport = Transport(clock=self._clock, backend=backend)
         self._attempts = Attempts(clock=self._clock, random=random)

@@ -80,7 +80,7 @@ class Dropped:
     model: str
     code: str
     """`no_credentials`, `not_ready`, `missing_capability`, `insufficient_clearance`, `context_too_small`,
-    `unsupported_parameter`, `stand_in` or `other_vectors`."""
+    `unsupported_parameter`, `stand_in`, `dearer_tier`, `other_vectors` or `unreachable`."""
     reason: str
 
 

@@ -32,6 +32,16 @@ def test_one_key_alone_makes_auto_work_at_every_tier(tier: str, first: str) -> N
     assert ids(Catalog(settings("OPENAI_API_KEY")), "auto", Policy(tier=tier))[0] == first
 
 
+def test_a_fallback_never_costs_more_than_the_tier_asked_for_while_that_can_serve() -> None:
+    catalog = Catalog(settings("OPENAI_API_KEY"))
+    assert ids(catalog, "auto", Policy(tier="economy")) == ["openai/gpt-5-mini"]
+    assert ids(catalog, "auto") == ["openai/gpt-5.1", "openai/gpt-5-mini"]
+    assert ids(catalog, "auto", Policy(tier="premium")) == ["openai/gpt-5.5", "openai/gpt-5.1", "openai/gpt-5-mini"]
+    assert ids(Catalog(settings("XAI_API_KEY")), "auto", Policy(tier="economy")) == ["xai/grok-4.3"]
+    dropped = {drop.model: drop.code for drop in catalog.candidates("auto").dropped}
+    assert dropped["openai/gpt-5.5"] == "dearer_tier"
+
+
 @pytest.mark.parametrize("need", ["structured_output", "tools", "vision", "streaming", "embeddings", "image_output"])
 def test_one_key_alone_serves_every_kind_of_call(need: str) -> None:
     found = Catalog(settings("OPENAI_API_KEY")).candidates("auto", Policy(needs=frozenset({need})))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import httpx
 import pytest
 from loopback import loopback
 
-from unified_api import Gateway as Exported
+import unified_api
 from unified_api.catalog import Catalog
 from unified_api.discovery import discover_local_servers
 from unified_api.errors import ConfigurationError, NoCandidateError
@@ -54,7 +56,20 @@ def openai(*answers: HttpAnswer, **environ: str) -> tuple[Gateway, FaultyTranspo
 
 
 def test_the_package_offers_its_names_lazily() -> None:
-    assert Exported is Gateway
+    assert unified_api.Gateway is Gateway
+    assert all(getattr(unified_api, name).__name__ == name for name in unified_api.__all__)
+    assert unified_api.__all__ == sorted(unified_api.__all__)
+    with pytest.raises(AttributeError, match="Gatewy"):
+        _ = unified_api.Gatewy
+    code = "import sys, unified_api; sys.exit(any(name in sys.modules for name in ('anyio', 'pydantic', 'httpx')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_gateway_leaves_the_network_and_the_prices_unloaded() -> None:
+    heavy = ("httpx", "aiohttp", "genai_prices", "numpy", "xllamacpp", "platformdirs")
+    code = f"import sys, unified_api.gateway; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
 
 
 async def test_one_key_is_all_that_auto_needs_and_the_price_follows_the_echoed_name() -> None:
