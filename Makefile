@@ -7,6 +7,10 @@ TASK ?= Compare solar and wind power in two short paragraphs, then write a one-l
 export TASK
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 unexport PYTHONDONTWRITEBYTECODE
+# The embedded model's engine needs the system's OpenMP library, which slim images lack; root on Debian can add it.
+# Elsewhere the first run says what to install.
+OPENMP := $(BIN)/python -c 'from unified_api.local.openmp import missing_library; raise SystemExit(missing_library())' 2>/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq install -y libgomp1; } >&2 || true
 
 .PHONY: help run test lint bench dev clean
 
@@ -22,15 +26,17 @@ $(BIN)/python:
 	@echo "Making the environment $(VENV) ..." >&2
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(BIN)/python pyproject.toml $(SOURCES)
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt $(SOURCES)
 	@echo "Installing meta-orchestrator (once; a minute at most) ..." >&2
-	@$(PIP) install '.[local]'
+	@$(PIP) install -c constraints.txt '.[local]'
+	@$(OPENMP)
 	@$(BIN)/orchestrate models pull local
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python pyproject.toml $(SOURCES)
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt $(SOURCES)
 	@echo "Installing meta-orchestrator with its test tools ..." >&2
-	@$(PIP) install '.[local,test,lint]'
+	@$(PIP) install -c constraints.txt '.[local,test,lint]'
+	@$(OPENMP)
 	@touch $@
 
 run: $(VENV)/.run
