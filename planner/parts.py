@@ -23,7 +23,7 @@ Tier = Literal["economy", "standard", "premium"]
 MOST_PARTS = 24
 """A task with more parts than this is done in one step: so many instructions are rather a text than a task."""
 
-_SETUP = word_set("take consider look open use read see")
+_SETUP = word_set("take consider look open use read see process")
 _GIVEN_OBJECT = re.compile(
     r"\S+ (?:at |up )?(?:the|this|that|these|those|my|our|its|following|it)\b(?!.*\bto\b)", re.IGNORECASE
 )
@@ -33,8 +33,16 @@ _PREAMBLE = re.compile(
     r"(?:this|these|the following|the steps|following|(?:the\s+)?tasks)\b[\w\s]{0,30}$",
     re.IGNORECASE,
 )
+_VACUOUS = re.compile(
+    r"(?:(?:make|perform|do|complete|accomplish|achieve|apply)\s+(?:this|these|that|those|the)\s+"
+    r"(?:tasks?|changes?|adjustments?|operations?|steps?|modifications?|requests?|work)|help(?:\s+me)?)(?:\s+for\s+me)?$",
+    re.IGNORECASE,
+)
+_STUDIES = word_set("analyse analyze check examine inspect look process review read evaluate study listen")
+_GENERIC = word_set("adjust change edit modify process perform make do transform")
 _AIMS = frozenset({"know", "understand", "see", "learn"})
 _DELIVERY = re.compile(
+    r"(?:save|store)\s+(?:it|them|the\s+(?:\w+\s+)?(?:results?|outputs?|images?|files?|audio|videos?|text))\b|"
     r"(?:provide|give|show|send|present|return|display|output|deliver|share|tell)\s+(?:"
     r"(?:it|them)(?:\s+(?:back\s+)?to\s+(?:me|us))?$|"
     r"(?:me\s+|us\s+)?(?:with\s+)?(?:the\s+)?(?:results?|outputs?|answers?)(?:\s+to\s+(?:me|us))?$|"
@@ -111,7 +119,7 @@ def _settled(clauses: Sequence[Clause]) -> list[Clause]:
             continue
         if last is not None and _sets_scene(last, clause):
             kept[-1] = _joined(last, clause, verb=clause.verb)
-        elif last is not None and _DELIVERY.match(clause.masked):
+        elif last is not None and (_DELIVERY.match(clause.masked) or _tells(last, clause)):
             kept[-1] = _joined(last, clause, verb=last.verb)
         elif last is not None and last.verb == clause.verb is not None and len(last.masked.split()) == 1:
             kept[-1] = clause
@@ -124,6 +132,12 @@ def _sets_scene(clause: Clause, following: Clause) -> bool:
     """`Take the text and translate it` is one thing to do."""
     given = clause.verb in _SETUP and _GIVEN_OBJECT.match(clause.masked) is not None
     return given and clause.sentence == following.sentence and following.order in {"none", "parallel"}
+
+
+def _tells(clause: Clause, following: Clause) -> bool:
+    """`Analyse it and tell me whether it is positive`: the telling is the analysis."""
+    same = clause.sentence == following.sentence and clause.verb in _STUDIES
+    return same and re.match(r"(?:tell|let|show)\s+me\b", following.masked, re.IGNORECASE) is not None
 
 
 def _is_preamble(clause: Clause, following: Sequence[Clause]) -> bool:
@@ -144,11 +158,12 @@ def _joined(first: Clause, second: Clause, *, verb: str | None) -> Clause:
 
 def _says_again(clause: Clause, earlier: Clause) -> bool:
     """`Can you help me find a suitable video?` after `I want to find a video about cooking`: nothing new is asked."""
-    if clause.verb is None or clause.verb != earlier.verb or clause.order != "none" or clause.number is not None:
+    if clause.verb is None or clause.order != "none" or clause.number is not None or MASK in clause.masked:
         return False
-    same = object_nouns(clause) & object_nouns(earlier)
     new = set(_WORDS.findall(clause.masked.lower())) - set(_WORDS.findall(earlier.masked.lower()))
-    return bool(same) and clause.sentence != earlier.sentence and MASK not in clause.masked and len(new) <= 1
+    if clause.sentence == earlier.sentence or clause.verb != earlier.verb:
+        return clause.asked and clause.sentence != earlier.sentence and clause.verb in _GENERIC and new <= {clause.verb}
+    return bool(object_nouns(clause) & object_nouns(earlier)) and len(new) <= 1
 
 
 def _groundwork(clause: Clause, parts: Sequence[Part]) -> list[Part]:
@@ -188,12 +203,15 @@ def _draws(clause: Clause) -> bool:
         return False
     match = _IMAGE_PHRASE.match(_WISH_START.sub("have ", clause.masked.replace(MASK, " ")))
     words = match["phrase"].lower().split() if match else []
-    stop = next((place for place, word in enumerate(words) if place and _ends_phrase(word)), len(words))
-    return stop > 0 and words[stop - 1] in IMAGE_NOUNS
+    stop = next((place for place in range(1, len(words)) if _ends_phrase(words, place)), len(words))
+    return bool(words) and words[stop - 1] in IMAGE_NOUNS
 
 
-def _ends_phrase(word: str) -> bool:
-    return word in _PHRASE_END or word.endswith(("ing", "ed"))
+def _ends_phrase(words: Sequence[str], place: int) -> bool:
+    """Whether the noun phrase is over before `words[place]`: `an image` before "showing", not before "stylized"."""
+    word, before = words[place], words[place - 1]
+    participle = word.endswith("ing") and before not in {"a", "an", "the", "some", "my"}
+    return word in _PHRASE_END or participle or (word.endswith("ed") and before in IMAGE_NOUNS)
 
 
 def _tier(verb: str | None) -> Tier:
