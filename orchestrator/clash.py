@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["DISTRIBUTION", "PACKAGES", "Clash", "clashes"]
 
@@ -29,6 +31,8 @@ class Clash:
     """Other installed distributions that install files into it, with their versions."""
     found: Path | None
     """The `__init__.py` that an import runs; None when there is none."""
+    source: str
+    """What our distribution was installed from, as pip takes it."""
     broken: bool
     """Whether an import gets something else than our code; otherwise the files merely share a folder."""
 
@@ -38,12 +42,13 @@ class Clash:
         if not self.broken:
             return f"{self.package!r} is also installed by {owners}: removing or updating it may break ours"
         if self.found is None:
-            return f"{self.package!r} is missing ({owners} also installs it)"
+            shared = f"; {owners} installs it, too" if self.claimants else ""
+            return f"{self.package!r} is missing{shared}"
         return f"{self.package!r} is not ours but that of {owners} (found at {self.found})"
 
     @property
     def fix(self) -> str:
-        reinstall = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
+        reinstall = f"pip install --force-reinstall --no-deps {self.source}"
         if self.claimants:
             names = " ".join(claimant.split()[0] for claimant in self.claimants)
             return f"Keep the two in separate environments, or: pip uninstall {names} && {reinstall}"
@@ -65,7 +70,7 @@ def _clash(package: str, claimants: tuple[str, ...], path: list[str]) -> Clash |
     broken = found is None or not _is_ours(package, found, path)
     if not broken and not claimants:
         return None
-    return Clash(package=package, claimants=claimants, found=found, broken=broken)
+    return Clash(package=package, claimants=claimants, found=found, source=_source(path), broken=broken)
 
 
 def _claimants(path: list[str]) -> dict[str, tuple[str, ...]]:
@@ -110,6 +115,17 @@ def _record(path: list[str]) -> dict[str, str] | None:
     for distribution in metadata.distributions(name=DISTRIBUTION, path=path):
         return {str(file): file.hash.value for file in distribution.files or () if file.hash is not None}
     return None
+
+
+def _source(path: list[str]) -> str:
+    """The folder or address we were installed from (PEP 610), else our name on the package index."""
+    for distribution in metadata.distributions(name=DISTRIBUTION, path=path):
+        try:
+            url = str(json.loads(distribution.read_text("direct_url.json") or "{}").get("url", ""))
+        except ValueError:
+            break
+        return (unquote(urlsplit(url).path) if url.startswith("file:") else url) or DISTRIBUTION
+    return DISTRIBUTION
 
 
 def _digest(file: Path) -> str:

@@ -171,14 +171,11 @@ async def _embedded() -> list[Diagnosis]:
     lacking = missing(settings.cache_dir)
     if not lacking:
         return [Diagnosis(name="embedded models", message="ready (demo quality)")]
-    return [
-        Diagnosis(name="embedded models", verdict="warning", message=f"{name}: {what}", fix=_command(what))
-        for name, what in lacking.items()
-    ]
+    return [_lacking(name, *what.rpartition(": ")[::2]) for name, what in lacking.items()]
 
 
-def _command(lacking: str) -> str:
-    return f"Run: {lacking.partition(': ')[2]}"
+def _lacking(name: str, what: str, command: str) -> Diagnosis:
+    return Diagnosis(name="embedded models", verdict="warning", message=f"{name}: {what}", fix=f"Run: {command}")
 
 
 async def _folders() -> list[Diagnosis]:

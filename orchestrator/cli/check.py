@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import console
-from orchestrator.cli.options import JsonOption
+from orchestrator.cli.options import JsonOption, ToolsOption
 
 if TYPE_CHECKING:
     from orchestrator.cli.launch import Launch
@@ -19,6 +19,7 @@ __all__ = ["check"]
 
 def check(
     file: Annotated[str, typer.Argument(help="A workflow file, a name from the library, or - for standard input.")],
+    tools: ToolsOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Check a workflow without running it: every problem at once, with its place and its mend.
@@ -28,6 +29,7 @@ def check(
     \b
     Examples:
       orchestrate check plan.json
+      orchestrate check report.json --tools my_functions.py
       orchestrate check - --json < plan.json
     """
     from orchestrator.cli import launch
@@ -45,7 +47,7 @@ def check(
         show_findings(file, findings)
         return 1 if has_errors(findings) else 0
 
-    return launch.perform(work, launch.Launch(as_json=as_json))
+    return launch.perform(work, launch.Launch(as_json=as_json, tools=tools or ()))
 
 
 def show_findings(name: str, findings: tuple[Finding, ...]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["interactive", "json_text", "live", "print_json", "print_result", "say", "show", "stderr"]
+__all__ = ["interactive", "json_text", "live", "print_json", "print_line", "print_result", "say", "show", "stderr"]
 
 
 @cache
@@ -30,9 +30,14 @@ def stderr() -> Console:
     return _console(sys.stderr)
 
 
-def say(text: str = "", *, style: str | None = None) -> None:
+def say(text: str, *, style: str | None = None) -> None:
     """A line for people. `text` is shown as it is: brackets are no markup."""
     stderr().print(text, style=style, markup=False, soft_wrap=not live())
+
+
+def print_line(text: str, *, style: str | None = None) -> None:
+    """A line of a result that people read, coloured on a terminal."""
+    _console(sys.stdout).print(text, style=style, markup=False, soft_wrap=not sys.stdout.isatty())
 
 
 def show(table: Table) -> None:

@@ -34,7 +34,7 @@ def doctor(as_json: JsonOption = False) -> int:
         return 1 if broken else 0
     for diagnosis in found:
         mark, style = _MARKS[diagnosis.verdict]
-        console.say(f"{mark}  {diagnosis.name}: {diagnosis.message}", style=style)
+        console.print_line(f"{mark}  {diagnosis.name}: {diagnosis.message}", style=style)
         if diagnosis.fix:
-            console.say(indent(diagnosis.fix, " " * 9))
+            console.print_line(indent(diagnosis.fix, " " * 9))
     return 1 if broken else 0

@@ -125,6 +125,7 @@ def _typed() -> tuple[type[BaseException], ...]:
     from executors.record import RecordError
     from executors.tools import ToolDefinitionError
     from orchestrator.sources import WorkflowNotFoundError
+    from orchestrator.tool_files import ToolFileError
     from planner.types import PlanError, TaskError
     from unified_api.errors import GatewayError
     from workflows.findings import WorkflowError
@@ -136,6 +137,7 @@ def _typed() -> tuple[type[BaseException], ...]:
         RecordError,
         TaskError,
         ToolDefinitionError,
+        ToolFileError,
         WorkflowError,
         WorkflowNotFoundError,
     )

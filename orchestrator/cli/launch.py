@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,6 +17,7 @@ from orchestrator.cli.errors import INTERRUPTED, CommandError
 from orchestrator.cli.progress import Progress, showing
 from orchestrator.limits import Limits
 from orchestrator.orchestrator import Orchestrator
+from orchestrator.tool_files import functions_of
 
 if TYPE_CHECKING:
     from executors.result import RunResult
@@ -35,6 +36,8 @@ class Launch:
     out: Path | None = None
     as_json: bool = False
     yes: bool = False
+    tools: Sequence[str] = ()
+    """Files and modules whose functions steps may call."""
     progress: Progress | None = None
     """Set once steps run; what Ctrl-C tells about."""
 
@@ -65,9 +68,10 @@ def perform(
 
     With `offer` the embedded model's weights are offered first where nothing else can answer.
     """
+    functions = functions_of(launch.tools)
 
     async def whole() -> int:
-        orchestrator = Orchestrator(model=model, planner=planner)
+        orchestrator = Orchestrator(tools=functions, model=model, planner=planner)
         async with orchestrator:
             if not (offer and weights.wanted(orchestrator)):
                 return await work(orchestrator, launch)

@@ -10,7 +10,6 @@ import typer
 
 __all__ = [
     "BudgetOption",
-    "ConfigOption",
     "DeadlineOption",
     "InputOption",
     "JsonOption",
@@ -22,6 +21,7 @@ __all__ = [
     "Sensitivity",
     "SensitivityOption",
     "TaskArgument",
+    "ToolsOption",
     "YesOption",
 ]
 
@@ -83,10 +83,10 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", file_okay=False, help="Folder for images that the run makes (default: the data folder)."),
 ]
+ToolsOption = Annotated[
+    list[str] | None,
+    typer.Option("--tools", metavar="FILE.py|MODULE", help="Python functions that steps may call; may be repeated."),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer yes to questions, such as fetching the embedded model's weights.")
-]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", dir_okay=False, help="This orchestrator.toml instead of the one that would be found."),
 ]

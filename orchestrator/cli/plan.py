@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     PlannerOption,
     SensitivityOption,
     TaskArgument,
+    ToolsOption,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def plan(
     budget: BudgetOption = None,
     deadline: DeadlineOption = None,
     sensitivity: SensitivityOption = None,
+    tools: ToolsOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write the workflow to this file.")
     ] = None,
@@ -52,7 +54,9 @@ def plan(
     from orchestrator.shapes import plan_shape
 
     text = read_task(task)
-    wish = launch.Launch(limits=launch.limits(budget, deadline, sensitivity, max_parallel), as_json=as_json)
+    wish = launch.Launch(
+        limits=launch.limits(budget, deadline, sensitivity, max_parallel), as_json=as_json, tools=tools or ()
+    )
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:
         made = await launch.planned(orchestrator, text, launched)

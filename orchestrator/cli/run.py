@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     PlannerOption,
     SensitivityOption,
     TaskArgument,
+    ToolsOption,
     YesOption,
 )
 
@@ -36,6 +37,7 @@ def run(
     deadline: DeadlineOption = None,
     sensitivity: SensitivityOption = None,
     out: OutOption = None,
+    tools: ToolsOption = None,
     no_run: Annotated[bool, typer.Option("--no-run", help="Show the plan and stop.")] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -56,7 +58,11 @@ def run(
 
     text = read_task(task)
     wish = launch.Launch(
-        limits=launch.limits(budget, deadline, sensitivity, max_parallel), out=out, as_json=as_json, yes=yes
+        limits=launch.limits(budget, deadline, sensitivity, max_parallel),
+        out=out,
+        as_json=as_json,
+        yes=yes,
+        tools=tools or (),
     )
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:

@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     ModelOption,
     OutOption,
     SensitivityOption,
+    ToolsOption,
     YesOption,
 )
 
@@ -48,6 +49,7 @@ def run_workflow(
     deadline: DeadlineOption = None,
     sensitivity: SensitivityOption = None,
     out: OutOption = None,
+    tools: ToolsOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -57,6 +59,7 @@ def run_workflow(
     Examples:
       orchestrate workflow run research-brief --input topic="tidal power"
       orchestrate workflow run plan.json --input text=@letter.txt --input 'tags=["a", "b"]' --json
+      orchestrate workflow run report.json --tools my_functions.py --input day=2026-05-01
       cat letter.txt | orchestrate workflow run long-document-summary --input document=-
     """
     from orchestrator.cli import launch
@@ -75,7 +78,11 @@ def run_workflow(
     except InputSyntaxError as error:
         raise CommandError(str(error), status=2) from error
     wish = launch.Launch(
-        limits=launch.limits(budget, deadline, sensitivity, max_parallel), out=out, as_json=as_json, yes=yes
+        limits=launch.limits(budget, deadline, sensitivity, max_parallel),
+        out=out,
+        as_json=as_json,
+        yes=yes,
+        tools=tools or (),
     )
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:

@@ -225,6 +225,41 @@ def test_the_library_is_listed_and_each_of_it_can_be_shown_and_checked(command: 
     assert "research-brief" in command("workflow", "list").out
 
 
+CALLS = {
+    "workflow": "1",
+    "name": "calls",
+    "steps": [{"id": "a", "kind": "tool", "tool": "double", "arguments": {"number": 21}}],
+}
+
+
+def test_functions_of_a_file_are_tools(command: Command, tmp_path: Path):
+    write(tmp_path / "mine.py", "from math import pi\ndef double(number: int) -> int:\n    return number * 2\n")
+    file = write(tmp_path / "calls.json", CALLS)
+    assert "unknown_tool" in command("workflow", "run", file).err
+    assert command("check", file, "--tools", "mine.py").status == 0
+    assert command("workflow", "run", file, "--tools", "mine.py").json == 42
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("x = 1", "offers no tools"),
+        ("raise ValueError('broken on purpose')", "ValueError: broken on purpose"),
+        ("def (", "SyntaxError"),
+        ("def double(*numbers): ...", "double"),
+    ],
+)
+def test_a_file_of_tools_that_cannot_be_used_is_one_clear_message(
+    command: Command, tmp_path: Path, content: str, says: str
+):
+    write(tmp_path / "mine.py", content)
+    ended = command("workflow", "run", write(tmp_path / "calls.json", CALLS), "--tools", "mine.py")
+    assert ended.status == 1
+    assert says in ended.err
+    assert "This is a bug" not in ended.err
+    assert "no file of tools" in command("check", "calls.json", "--tools", "none.py").err
+
+
 def test_a_shown_workflow_tells_people_its_graph_and_its_inputs(command: Command):
     ended = command("workflow", "show", "research-brief")
     assert "in parallel" in ended.err
