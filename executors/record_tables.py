@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sqlalchemy import (
+    URL,
     Column,
     Engine,
     Float,
@@ -85,7 +86,9 @@ def open_engine(path: Path) -> Engine:
     # Made before SQLite does, so that it is never readable by others; SQLite gives its -wal and -shm the same mode.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)
-    engine = create_engine(f"sqlite+pysqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(path)), connect_args={"timeout": 30, "check_same_thread": False}
+    )
     event.listen(engine, "connect", _configure)
     with engine.connect() as connection:
         # Taken before looking, so that of two processes that open a new file only one makes the tables.

@@ -54,7 +54,7 @@ def finished(run_id: str = "run1") -> RunFinished:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "runs.db"
+    return tmp_path / "state of 100% #1?" / "runs.db"
 
 
 def write(path: Path, *events: Event) -> None:
