@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find orchestrator planner executors workflows unified_api -type f ! -name '*.pyc' 2>/dev/null)
 TASK ?= Compare solar and wind power in two short paragraphs, then write a one-line headline for the comparison
+# As typed: a dollar sign in a task is no variable of make's.
+override TASK := $(value TASK)
 export TASK
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 unexport PYTHONDONTWRITEBYTECODE
