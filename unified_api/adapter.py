@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import NoReturn, Protocol, runtime_checkable
@@ -168,7 +169,13 @@ class HttpAdapter:
             )
         with self._keyless():
             raise openai_chat.decode_error(
-                reply.status, reply.headers, reply.body, provider=self._provider, model=model.name, profile=profile
+                reply.status,
+                reply.headers,
+                reply.body,
+                provider=self._provider,
+                model=model.name,
+                profile=profile,
+                now=time.time(),
             )
 
     async def _chunks(self, pieces: AsyncIterator[bytes], decoder: openai_chat.StreamDecoder) -> AsyncGenerator[Chunk]:

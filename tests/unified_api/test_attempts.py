@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
 from math import inf
 
 import anyio
@@ -87,6 +89,14 @@ async def test_retry_after_beyond_the_deadline_goes_elsewhere_at_once_or_fails_a
             await made.chat(ask("a/m"), Policy(deadline_s=10))
     assert caught.value.retry_after == 90
     assert clock.sleeps == []
+
+
+async def test_retry_after_may_be_a_date() -> None:
+    clock = ManualClock()
+    limited = HttpAnswer(status=429, headers={"Retry-After": formatdate(time.time() + 30, usegmt=True)})
+    async with gateway(network(limited, chat_answer("ok"), clock=clock), clock) as made:
+        await made.chat(ask("a/m"))
+    assert 28 < clock.sleeps[0] < 31
 
 
 async def test_retry_after_on_a_success_means_nothing() -> None:
@@ -266,6 +276,13 @@ async def test_a_stream_without_finish_is_truncated_and_with_finish_but_without_
         async with made.stream(ask("a/m")) as stream:
             assert await words(stream) == ["one"]
         assert stream.response.finish_reason == "stop"
+
+
+async def test_an_answer_without_any_content_is_still_an_answer() -> None:
+    made = scripted_gateway({"a/m": [[FinishChunk("stop")]]})
+    async with made.stream(ask("a/m")) as stream:
+        assert [chunk async for chunk in stream] == [FinishChunk("stop")]
+    assert stream.response.text == ""
 
 
 async def test_a_refusal_is_an_answer() -> None:
