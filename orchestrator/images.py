@@ -21,6 +21,8 @@ class SavedImage:
     name: str
     place: Path | str
     placeholder: bool
+    problem: str | None = None
+    """Why it could not be written; `place` is then the file it should have been."""
 
 
 def is_image(value: object) -> bool:
@@ -30,7 +32,7 @@ def is_image(value: object) -> bool:
 def save_images(outputs: Mapping[str, object], folder: Path) -> tuple[dict[str, object], tuple[SavedImage, ...]]:
     """Writes every image in the outputs into `folder`, never over an existing file.
 
-    Gives the outputs with each image replaced by its place, and the images. Raises OSError when one cannot be written.
+    Gives the outputs with each image replaced by its place, and the images.
     """
     saved: list[SavedImage] = []
     replaced = {name: _replaced(value, name, folder=folder, saved=saved) for name, value in outputs.items()}
@@ -55,8 +57,12 @@ def _save(name: str, image: Mapping[str, object], folder: Path) -> SavedImage:
     if content is None:
         return SavedImage(name, url, placeholder)
     media_type, body = content
+    stem = re.sub(r"[^\w-]+", "_", name)[:80]
     suffix = mimetypes.guess_extension(media_type) or ".bin"
-    return SavedImage(name, _write(folder, re.sub(r"[^\w-]+", "_", name)[:80], suffix, body=body), placeholder)
+    try:
+        return SavedImage(name, _write(folder, stem, suffix, body=body), placeholder)
+    except OSError as error:
+        return SavedImage(name, folder / f"{stem}{suffix}", placeholder, problem=error.strerror or str(error))
 
 
 def _content(url: str) -> tuple[str, bytes] | None:

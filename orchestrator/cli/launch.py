@@ -40,6 +40,8 @@ class Launch:
     """Files and modules whose functions steps may call."""
     progress: Progress | None = None
     """Set once steps run; what Ctrl-C tells about."""
+    is_local: report.IsLocal = lambda _: False
+    """Set with it, by the catalog."""
 
 
 Work = Callable[[Orchestrator, Launch], Awaitable[int]]
@@ -85,7 +87,11 @@ def perform(
         return anyio.run(whole)
     except KeyboardInterrupt:
         progress = launch.progress
-        report.show_interrupted(progress.finished if progress else (), run_id=progress.run_id if progress else None)
+        report.show_interrupted(
+            progress.finished if progress else (),
+            run_id=progress.run_id if progress else None,
+            is_local=launch.is_local,
+        )
         return INTERRUPTED
 
 
@@ -136,15 +142,15 @@ async def execute(
     plan: Plan | None = None,
 ) -> int:
     """Runs the workflow with its progress shown, prints the result, and gives the exit status."""
+    from orchestrator.catalog import locality
+
+    launch.is_local = locality(orchestrator.gateway.catalog)
     with showing(workflow) as progress:
         launch.progress = progress
         result = await orchestrator.run(workflow, inputs=inputs, limits=launch.limits, on_event=progress)
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
-    _print(result, workflow, launch, folder=folder, plan=plan)
-    from orchestrator.catalog import locality
-
-    is_local = locality(orchestrator.gateway.catalog)
-    report.show_steps(result.steps, is_local=is_local)
+    complete = _print(result, workflow, launch, folder=folder, plan=plan)
+    report.show_steps(result.steps, is_local=launch.is_local)
     report.show_totals(
         result.steps,
         status=result.status,
@@ -152,23 +158,21 @@ async def execute(
         seconds=result.seconds,
         run_id=result.run_id,
         planning=plan.cost_usd if plan is not None else Decimal(0),
-        is_local=is_local,
+        is_local=launch.is_local,
     )
     report.show_remarks(result.steps, error=result.error)
-    return 0 if result.status == "succeeded" else 1
+    return 0 if result.status == "succeeded" and complete else 1
 
 
-def _print(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path, plan: Plan | None) -> None:
+def _print(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path, plan: Plan | None) -> bool:
     planning = plan.cost_usd if plan is not None else Decimal(0)
     if launch.as_json:
         from orchestrator.shapes import run_shape
 
         total = None if planning is None or result.cost_usd is None else planning + result.cost_usd
         console.print_json(run_shape(replace(result, cost_usd=total), workflow))
-        if launch.out is not None:
-            report.show_images(result.outputs, folder=folder)
-    else:
-        report.show_outputs(result.outputs, folder=folder)
+        return launch.out is None or report.show_images(result.outputs, folder=folder)
+    return report.show_outputs(result.outputs, folder=folder)
 
 
 def print_workflow(workflow: Workflow) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REAL_MODEL",
+    "IsLocal",
     "show_images",
     "show_interrupted",
     "show_outputs",
@@ -32,7 +33,6 @@ REAL_MODEL = (
 )
 IsLocal: TypeAlias = Callable[[str], bool]
 """Whether the provider of that name is on this machine."""
-
 STYLES = {"succeeded": "green", "failed": "red"}
 
 
@@ -40,8 +40,11 @@ def _unknown(_: str) -> bool:
     return False
 
 
-def show_outputs(outputs: Mapping[str, object], *, folder: Path) -> None:
-    """Prints the outputs; a single one alone, several under their names. Images are files in `folder`."""
+def show_outputs(outputs: Mapping[str, object], *, folder: Path) -> bool:
+    """Prints the outputs; a single one alone, several under their names. Images become files in `folder`.
+
+    Gives whether every image could be written.
+    """
     from orchestrator.shapes import jsonable
 
     replaced, saved = save_images(outputs, folder)
@@ -53,18 +56,22 @@ def show_outputs(outputs: Mapping[str, object], *, folder: Path) -> None:
         console.print_result(*texts.values())
     elif texts:
         console.print_result("\n\n".join(f"# {name}\n\n{text.rstrip()}" for name, text in texts.items()))
-    _name_images(saved)
+    return _name_images(saved)
 
 
-def show_images(outputs: Mapping[str, object], *, folder: Path) -> None:
-    """Writes the images among the outputs into `folder` and says where."""
-    _name_images(save_images(outputs, folder)[1])
+def show_images(outputs: Mapping[str, object], *, folder: Path) -> bool:
+    """Writes the images among the outputs into `folder` and says where; gives whether that worked for all."""
+    return _name_images(save_images(outputs, folder)[1])
 
 
-def _name_images(saved: Iterable[SavedImage]) -> None:
+def _name_images(saved: Sequence[SavedImage]) -> bool:
     for image in saved:
+        if image.problem is not None:
+            console.say(f"Error: {image.name} cannot be written to {image.place}: {image.problem}", style="red")
+            continue
         remark = "a placeholder, nothing was drawn" if image.placeholder else "image"
         console.say(f"{image.name}: {image.place} ({remark})")
+    return all(image.problem is None for image in saved)
 
 
 def show_steps(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -> None:
@@ -143,7 +150,7 @@ def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = Non
         console.say(REAL_MODEL, style="dim")
 
 
-def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None) -> None:
+def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None, is_local: IsLocal = _unknown) -> None:
     """After Ctrl-C: what was done, and where it is kept."""
     listed = list(finished)
     done = [step.step_id for step in listed if step.status == "succeeded"]
@@ -151,5 +158,5 @@ def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None) ->
     if run_id is None:
         return
     if listed:
-        show_steps(listed)
+        show_steps(listed, is_local=is_local)
     console.say(f"Finished before that: {', '.join(done) or 'nothing'}. `orchestrate runs show {run_id}` shows it.")

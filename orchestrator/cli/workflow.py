@@ -89,8 +89,10 @@ def run_workflow(
         launch.show_workflow(loaded)
         return await launch.execute(orchestrator, loaded, values, launched)
 
-    needs_model = any(step.kind == "llm" for step in loaded.steps)
-    return launch.perform(work, wish, model=model, offer=needs_model and model is None)
+    any_model = any(
+        step.kind == "llm" and (step.model == "auto" or not isinstance(step.model, str)) for step in loaded.steps
+    )
+    return launch.perform(work, wish, model=model, offer=any_model)
 
 
 def list_workflows(as_json: JsonOption = False) -> None:

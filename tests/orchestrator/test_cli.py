@@ -412,6 +412,20 @@ def test_a_placeholder_image_is_saved_where_asked_and_called_what_it_is(command:
     assert Path(default.out.strip()).is_relative_to(tmp_path / "home")
 
 
+def test_an_image_that_cannot_be_written_is_an_error_and_the_rest_of_the_result_stays(command: Command, tmp_path: Path):
+    draws = {
+        "workflow": "1",
+        "name": "draws",
+        "steps": [{"id": "art", "kind": "image", "model": "local/placeholder-image", "prompt": "a lighthouse"}],
+        "outputs": {"art": "{{ steps.art.output }}", "text": "kept"},
+    }
+    write(tmp_path / "taken", "a file")
+    ended = command("workflow", "run", write(tmp_path / "draws.json", draws), "--out", "taken/pictures")
+    assert ended.status == 1
+    assert "art cannot be written" in ended.err
+    assert "kept" in ended.out
+
+
 def test_an_unexpected_error_is_one_line_and_a_traceback_only_on_demand(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
