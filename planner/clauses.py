@@ -87,8 +87,10 @@ _TEXT_FOLLOWS = re.compile(
 )
 _TO_VERB = re.compile(r"\bto\s+([a-z]+)$")
 _WISH = re.compile(
-    r"\s*(?:(?:and|also|then|finally|please)[\s,]+)*(?:i|we)(?:['’]d| would)? (?:(?:also|then|really|finally) )*"
-    r"(?:want|need|like|require|wish for|am looking for)\s+(?!(?:help|assistance|some help|your help|to|you)\b)\S",
+    r"\s*(?:(?:and|also|then|finally|please)[\s,]+)*"
+    r"(?P<wish>(?:i|we)(?:['’]d| would)? (?:(?:also|then|really|finally) )*"
+    r"(?:want|need|like|require|wish for|am looking for))\s+"
+    r"(?!(?:help|assistance|some help|your help|to|you)\b)\S",
     re.IGNORECASE,
 )
 _PARTICLES = frozenset({"carefully", "briefly", "then", "also", "up", "out"})
@@ -140,7 +142,8 @@ class _Reader:
             head = replace(head, order="then")
         if head.verb is not None and not is_statement(self.masked, head, end):
             return opening + self.split(head, lead=lead)
-        if (late := self.late_head()) is not None:
+        late = None if lead else self.late_head()
+        if late is not None:
             relative = _RELATIVE_END.search(self.masked, start, late.end) is not None
             return opening + self.split(late, lead=self.statement(late) if relative else "", bare=relative)
         asks = is_question(self.masked, start, end) and _GREETING.search(self.masked, start, end) is None
@@ -156,6 +159,8 @@ class _Reader:
             head = read_head(self.masked, _head_start(separator), self.sentence.end)
             if head.framed and _REQUEST.match(self.masked, separator.end(), head.end) and self.starts(head):
                 return head
+            if (wish := _WISH.match(self.masked, separator.end(), self.sentence.end)) is not None:
+                return Head(wish.start("wish"), None, head.order, framed=True)
         return None
 
     def statement(self, late: Head) -> str:
@@ -173,7 +178,9 @@ class _Reader:
         """
         start, end = self.sentence.start, self.sentence.end
         phrase = _BACKWARD.match(self.masked, start, end)
-        if phrase is None or read_head(self.masked, phrase.end(), end).verb is None:
+        if phrase is None or not (
+            read_head(self.masked, phrase.end(), end).verb or _WISH.match(self.masked, phrase.end(), end)
+        ):
             return [], "", start
         opening: list[Clause] = []
         gerund = _GERUND.match(self.masked, phrase.end("word"), phrase.end())

@@ -41,6 +41,7 @@ _BETWEEN = re.compile(
     rf"^(?i:in |out )?(?i:between|"
     rf"of)\s+(?:the two [a-z ]{{1,30}} )?(?P<things>{_PROPER}\s+and\s+{_PROPER}),?\s+(?:which|who|what)\b"
 )
+_LONE_MASK = re.compile(f"(?<!{MASK}){MASK}(?!{MASK})")
 _SPLIT = re.compile(r"\s*,\s*(?:and|or)?\s*|\s+(?:and|or|with|to|against|versus|vs\.?)\s+")
 _GIVEN = re.compile(
     r"^(?:it|its|them|they|this|that|these|those|both|each|all|one|two|three|(?:the|my|your|his|her|our|their|"
@@ -59,8 +60,9 @@ _NOT_MODIFIERS = word_set(
 
 def compared(clause: Clause) -> tuple[str, ...]:
     """Two to four things that the clause compares, in its words; empty when it is not sure what they are."""
+    said = _LONE_MASK.sub(".", clause.masked[:400])  # the stop of an abbreviation, not a quotation
     for pattern in (_COMPARE, _DIFFERENCE, _CHOICE, _BETWEEN, _BOTH):
-        if match := pattern.search(clause.masked[:400]):
+        if match := pattern.search(said):
             things = tuple(thing.strip() for thing in _SPLIT.split(match["things"]) if thing.strip())
             return _shared_head(things) if 2 <= len(things) <= 4 and all(map(_is_free, things)) else ()
     return ()

@@ -25,9 +25,9 @@ _ORDER = {
         r"eventually|second(?:ly)?|third(?:ly)?|fourth(?:ly)?|fifth(?:ly)?|followed by|"
         rf"(?:once|when|as soon as|after) [^,.;:!?]{{0,60}}\b{_DONE}|"
         rf"with (?:that|this|both|those) {_DONE}|having {_DONE}[^,.;:!?]{{0,40}}|"
-        r"based on (?:that|this|it|these|those|both|the (?:results?|outcomes?|answers?|findings|above))|"
-        r"using (?:that|this|it|these|those|both|the (?:results?|outcomes?|answers?|findings|above))|"
-        r"from (?:that|this|these|those)|with (?:that|this|these|those|both)|in turn|step \d{1,2}"
+        r"based on (?:that|this|it|these|those|both|the (?:results?|outcomes?|answers?|findings|above))(?=,)|"
+        r"using (?:that|this|it|these|those|both|the (?:results?|outcomes?|answers?|findings|above))(?=,)|"
+        r"(?:from|with) (?:that|this|it|these|those|both)(?=,)|in turn|step \d{1,2}"
     ),
     "first": r"first(?: of all)?|firstly|to start(?: with)?|to begin(?: with)?|initially|step (?:1|one)",
     "parallel": (

@@ -22,7 +22,7 @@ _COLLECTIVE = re.compile(
 )
 _COUNTS = {"two": 2, "both": 2, "three": 3, "four": 4, "five": 5}
 _PRONOUN = re.compile(
-    r"\b(?:it|itself|this|that|the same|the latter)(?:['’]s)?\b(?=\s*(?:$|[,.;:!?)]|(?:to|into|in|as|for|on|with|"
+    r"\bit\b|\b(?:itself|this|that|the same|the latter)(?:['’]s)?\b(?=\s*(?:$|[,.;:!?)]|(?:to|into|in|as|for|on|with|"
     r"by|from|and|or|"
     r"at|using|based|further|again|through|via|down|up|out|so|is|are|was|more|a|an|the|my|back|together|about|should|"
     r"when|if|has|does|can|not|rainy|sunny|positive|negative)\b)|['’]s)|\bthere(?=\s*(?:[?.!]|$))",
@@ -37,7 +37,7 @@ _OBJECT_FROM = re.compile(  # `extract the text from it`: "it" is not the text
 )
 _RESULT = re.compile(
     r"\b(?:(?:the|that|this|its|any|your)\s+(?:\w+\s+)?(?:result|output|outcome|answer|response|finding)s?|"
-    r"(?:the|that|this)\s+(?:resulting|final|above|previous|obtained|same|said)\s+\w+|previous step|above)\b",
+    r"(?:the|that|this)\s+(?:resulting|final|above|previous|obtained|said)\s+\w+|previous step|above)\b",
     re.IGNORECASE,
 )
 _RESULTS = re.compile(r"\b(?:results|findings|answers|outputs|above)\b", re.IGNORECASE)
