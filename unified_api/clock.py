@@ -16,6 +16,10 @@ class Scope(Protocol):
     deadline: float
 
     @property
+    def cancel_called(self) -> bool:
+        """Whether the deadline passed; the next wait inside is then cancelled."""
+
+    @property
     def cancelled_caught(self) -> bool:
         """Whether the deadline passed and ended the stretch."""
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 from math import inf
 from typing import NoReturn
 
+import anyio.lowlevel
+
 from unified_api.adapter import Adapter
 from unified_api.attempts import Won
 from unified_api.clock import Clock
@@ -50,10 +52,16 @@ async def open_stream(
                 if _is_content(chunk):
                     break
             scope.deadline = inf
+            if scope.cancel_called:  # content and deadline came together: end here, not in the reader's block
+                await anyio.lowlevel.checkpoint()
             async with aclosing(_timed(head, chunks, model, timeouts, clock=clock, deadline=deadline)) as timed:
                 yield timed
     if scope.cancelled_caught:
-        _raise_timeout(model, f"began no answer within {timeouts.first_token_s:g} s", passed=deadline <= limit)
+        _raise_timeout(
+            model,
+            f"began no answer within {timeouts.first_token_s:g} s ([timeouts] first_token_s)",
+            passed=deadline <= limit,
+        )
 
 
 async def _timed(
@@ -76,7 +84,9 @@ async def _timed(
             except StopAsyncIteration:
                 return
         if scope.cancelled_caught:
-            _raise_timeout(model, f"was silent for {timeouts.silence_s:g} s", passed=deadline <= limit)
+            _raise_timeout(
+                model, f"was silent for {timeouts.silence_s:g} s ([timeouts] silence_s)", passed=deadline <= limit
+            )
         yield chunk
 
 

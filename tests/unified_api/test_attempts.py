@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from email.utils import formatdate
 from math import inf
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -34,7 +37,7 @@ from unified_api.testing import (
     scripted_gateway,
     stream_answer,
 )
-from unified_api.types import FinishChunk, Message, Policy, RefusalChunk, Request, TextChunk
+from unified_api.types import Chunk, FinishChunk, Message, Policy, RefusalChunk, Request, TextChunk
 
 MODELS = {"routes": {"main": Route(models=("a/m", "b/m"))}}
 BAD_KEY = HttpAnswer(status=401, pieces=(b'{"error":{"message":"bad key","code":"invalid_api_key"}}',))
@@ -191,6 +194,30 @@ async def test_a_stream_that_is_silent_before_its_first_content_falls_back() -> 
         assert await words(stream) == ["ok"]
     assert [a.error for a in stream.response.attempts] == ["timed_out", None]
     assert backend.open == 0
+
+
+async def test_content_that_comes_together_with_its_deadline_is_late_and_never_harms_the_reader() -> None:
+    clock = ManualClock()
+
+    class Late:
+        """Advances the clock past the limit with the very chunk."""
+
+        @asynccontextmanager
+        async def stream(self, *_: object) -> AsyncIterator[AsyncIterator[Chunk]]:
+            async def chunks() -> AsyncIterator[Chunk]:
+                clock.advance(120)
+                yield TextChunk("late")
+
+            async with aclosing(chunks()) as given:
+                yield given
+
+    settings = Settings(**MODELS)
+    made = scripted_gateway({"a/m": "never", "b/m": "in time"}, settings=settings, clock=clock)
+    made._adapters["a"] = Late()
+    async with made.stream(ask()) as stream:
+        await anyio.lowlevel.checkpoint()
+        assert await words(stream) == ["in ", "time"]
+    assert [a.error for a in stream.response.attempts] == ["timed_out", None]
 
 
 async def test_keep_alive_comments_are_silence() -> None:

@@ -64,6 +64,10 @@ class _ManualScope:
         self.check()
 
     @property
+    def cancel_called(self) -> bool:
+        return self._scope.cancel_called
+
+    @property
     def cancelled_caught(self) -> bool:
         return self._scope.cancelled_caught
 
