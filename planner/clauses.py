@@ -40,7 +40,7 @@ _SEPARATOR = re.compile(
     r"\s*(?:[,;]|\s—|\s–)\s*(?:(?:and|but|plus|as well as)\b)?|\s(?:and|but|plus|as well as|then|followed by|before)\b",
     re.IGNORECASE,
 )
-_LATE = re.compile(_SEPARATOR.pattern + r"|\s(?:that|which)(?=\s+(?:i|we)\b)", re.IGNORECASE)
+_LATE = re.compile(_SEPARATOR.pattern + r"|(?<=[\s,])(?:that|which)(?=\s+(?:i|we)\b)", re.IGNORECASE)
 _REQUEST = re.compile(
     r"\s*(?:(?:and|so|but|now|then|also)[\s,]+)*(?:please|want|need|would|i|we|can|could|will|help|let)\b",
     re.IGNORECASE,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from planner.clauses import Clause
 from planner.lexicon import CREATORS, DERIVED, EXTERNAL_VERBS, TRANSFORMERS
 from planner.masking import MASK
-from planner.products import named_makers, object_nouns, pointed_at
+from planner.products import named_makers, object_nouns, pointed_at, quoted_makers
 
 __all__ = ["link"]
 
@@ -110,6 +110,7 @@ def _named(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: in
     clause = clauses[index]
     said = f"{clause.lead}, {clause.masked}" if clause.lead else clause.masked
     found = _by_step(clauses, said, index) | named_makers(clauses, said, index) | pointed_at(clauses, said, index)
+    found |= quoted_makers(clauses, index)
     if not found and _RESULT.search(said) is not None:
         found |= _leaves(links, 0, index) if _RESULTS.search(said) else {index - 1}
     collective = _COLLECTIVE.search(said)

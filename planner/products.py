@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from planner.clauses import Clause
 from planner.lexicon import BASE_OF, CREATORS, IMAGE_NOUNS, PRODUCTS, TRANSFORMERS, word_set
+from planner.masking import MASK
 
-__all__ = ["named_makers", "object_nouns", "pointed_at", "products"]
+__all__ = ["named_makers", "object_nouns", "pointed_at", "products", "quoted_makers"]
 
 _PHRASE = r"(?P<words>[\w-]+(?:\s+[\w-]+){0,4})"
 _DEFINITE = re.compile(  # a look-ahead, for the words of one phrase may hold the next "the"
@@ -92,6 +93,18 @@ def named_makers(clauses: Sequence[Clause], said: str, index: int) -> set[int]:
         words = [word.lower() for word in match["words"].split()]
         maker = _by_participle(clauses, words, index)
         found |= {maker} if maker is not None else _by_noun(clauses, match["words"], index)
+    return found
+
+
+def quoted_makers(clauses: Sequence[Clause], index: int) -> set[int]:
+    """A quoted question may name a result, too: 'What is in the generated image?'. Only an exact verb counts there."""
+    found: set[int] = set()
+    for match in _DEFINITE.finditer(clauses[index].text):
+        if clauses[index].masked[match.start()] != MASK:
+            continue
+        verbs = {_spelling(BASE_OF.get(word)) for word in match["words"].lower().split()[:2] if word.endswith("ed")}
+        makers = [place for place in range(index) if verbs and _spelling(clauses[place].verb) in verbs]
+        found.update(makers[-1:])
     return found
 
 

@@ -112,7 +112,12 @@ def _prose(masked: str, start: int, end: int) -> list[Sentence]:
 def _begins(masked: str, start: int, end: int) -> bool:
     """Whether a sentence visibly begins: after a quotation that holds its own full stop there is no other sign."""
     head = read_head(masked, start, end)
-    return head.verb is not None or head.framed or head.order != "none" or masked.startswith(("I ", "I'", "We "), start)
+    return (
+        head.verb is not None
+        or head.framed
+        or head.order != "none"
+        or masked.startswith(("I ", "I'", "We ", "If "), start)
+    )
 
 
 def _line_end(masked: str, start: int, end: int) -> int:
