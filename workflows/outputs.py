@@ -69,7 +69,8 @@ class Shapes:
 
     def of_value(self, value: Any) -> Shape:
         """The shape of a JSON value whose strings are templates."""
-        return Shape.of(self._schema(value))
+        inferred = self._schema(value)
+        return Shape(inferred, inferred)
 
     def _schema(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -20,6 +20,7 @@ __all__ = [
     "output_templates",
     "parents",
     "references",
+    "strings",
     "templates",
     "usage",
 ]
@@ -53,7 +54,7 @@ class Reference:
     def text(self) -> str:
         """As written in an expression."""
         head = f"steps.{self.name}.output" if self.root == "steps" else f"inputs.{self.name}"
-        return head + "".join(f".{part}" if isinstance(part, str) else f"[{part}]" for part in self.path)
+        return head + "".join(map(_spelled, self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ class Usage:
     misspellings: tuple[Misspelling, ...]
     tested: frozenset[str]
     """Ids of the steps whose output the template tests with `is defined`."""
+
+
+def _spelled(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if part.isidentifier() else f"[{part!r}]"
 
 
 _NOTHING = Usage((), (), frozenset())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workflows.references import Path
-from workflows.validation import resolve
+from workflows.subschemas import resolve
+from workflows.validation import schema_findings
 
 __all__ = ["ANY", "CLOSED", "Absent", "Shape", "describe", "fits", "of_value"]
 
@@ -36,7 +37,8 @@ class Shape:
 
     @classmethod
     def of(cls, schema: Mapping[str, Any] | None) -> Shape:
-        return ANY if schema is None else cls(schema, schema)
+        """The shape of a value that satisfies a schema; `ANY` for none, and for what is no schema."""
+        return ANY if schema is None or schema_findings(schema) else cls(schema, schema)
 
     def alternatives(self) -> tuple[Shape, ...]:
         """The shapes of which the value has one: itself, or the branches of an `anyOf` or `oneOf`."""

@@ -97,8 +97,10 @@ def _finding(error: ErrorDetails, document: dict[str, Any]) -> Finding | None:
 
 def _value_path(location: _Path) -> tuple[_Path, str | None]:
     """The path of the value that an error is about, and the shape of a union that pydantic tried there."""
+    if location[:1] == ("inputs",) and len(location) == 3 and location[2] == "[key]":
+        return location[:2], None  # the name itself is wrong
     if location[:1] != ("steps",) or len(location) < 3:
-        return tuple(part for part in location if part != "[key]"), None
+        return location, None
     path: list[int | str] = [*location[:2], *location[3:]]  # location[2] is the kind
     shape = None
     if len(path) > 3 and path[2] in _UNIONS:

@@ -251,6 +251,12 @@ def test_a_value_must_be_of_use_where_it_stands(giver: dict, taker: dict, codes:
     assert [code for code, _ in found(giver, taker)] == codes
 
 
+def test_an_image_that_is_written_out_is_an_address():
+    good = ["https://x.org/a.png", "data:image/png;base64,AAAA", "{{ inputs.photo }}"]
+    told = found(llm("a", images=[*good, "cat.png", "http://x.org/a.png"]), inputs={"photo": {"type": "string"}})
+    assert told == [("invalid_value", "/steps/0/images/3"), ("invalid_value", "/steps/0/images/4")]
+
+
 def test_a_list_stands_where_one_text_of_a_list_should():
     several = {"id": "s", "kind": "set", "value": ["a", "b"]}
     assert found(several, {"id": "z", "kind": "embed", "input": "{{ steps.s.output }}"}) == []
@@ -365,6 +371,13 @@ def test_the_catalogue_is_asked_once_for_each_sort_of_model():
         ({"$ref": "https://example.org/schema.json"}, "/$ref"),
         ({"items": {"$ref": "#/$defs/none"}}, "/items/$ref"),
         ({"enum": "a"}, "/enum"),
+        ({"$schema": []}, "/$schema"),
+        ({"$schema": "https://example.org/mine"}, "/$schema"),
+        ({"$ref": "#name"}, "/$ref"),
+        ({"$defs": {"a": 1}, "$ref": "#/$defs/a"}, "/$defs/a"),
+        ({"default": {"type": 5}, "$ref": "#/default"}, "/$ref"),
+        ({"$dynamicRef": "#x"}, "/$dynamicRef"),
+        ({"not": {"$id": "https://example.org/x"}}, "/not/$id"),
     ],
 )
 def test_a_schema_that_is_none_is_told_by_its_place(schema: dict, where: str):
@@ -378,6 +391,9 @@ def test_a_schema_that_is_none_is_told_by_its_place(schema: dict, where: str):
         {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {}}, "$ref": "#/definitions/a"},
         {"type": "string", "pattern": "^a+$", "format": "date", "x-own": 1},
         {"const": {"$ref": "nothing"}},
+        {"$id": "https://example.org/x", "$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}},
+        {"properties": {"$ref": {"type": "string"}, "pattern": {"type": "string"}}},
+        {"type": "array", "items": [{"type": "string"}], "$schema": "http://json-schema.org/draft-07/schema#"},
         {"type": ["string", "null"], "description": "d", "enum": ["a", None]},
         {},
     ],
@@ -427,3 +443,16 @@ def test_five_thousand_wrong_names_are_told_in_seconds():
     assert len(inspection.findings) == 5_000
     assert inspection.findings[0].allowed
     assert time.process_time() - start < 10
+
+
+def test_a_sound_workflow_is_checked_without_the_heavy_libraries():
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; from workflows.checks import inspect; from workflows import library\n"
+        "assert all(not inspect(library.load(name).model_dump(mode='json')).findings for name in library.names())\n"
+        "print([name for name in ('networkx', 'jsonschema', 'difflib', 'referencing') if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd="/")
+    assert said.stdout.strip() == "[]"

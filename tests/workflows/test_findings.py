@@ -72,8 +72,12 @@ EXAMPLES: dict[str, tuple[object, str]] = {
         "/steps/1/prompt",
     ),
     "invalid_schema": (document(llm("a", output={"type": "text"})), "/steps/0/output/type"),
-    "invalid_default": (document(llm("a", "{{ inputs.q }}"), inputs={"q": {"enum": [2], "default": 1}}), "/inputs/q/default"),
+    "invalid_default": (
+        document(llm("a", "{{ inputs.q }}"), inputs={"q": {"type": "string", "default": 1}}),
+        "/inputs/q/default",
+    ),
     "invalid_stand_in": (document(llm("a", on_error={"output": 1})), "/steps/0/on_error/output"),
+    "unrendered_template": (document(llm("a", on_error={"output": "{{ 1 }}"})), "/steps/0/on_error/output"),
     "unknown_tool": (document({**CALL, "tool": "fnd"}), "/steps/0/tool"),
     "unknown_argument": (document({**CALL, "arguments": {"query": "x", "q": 1}}), "/steps/0/arguments/q"),
     "missing_argument": (document({**CALL, "arguments": {}}), "/steps/0/arguments/query"),
@@ -85,7 +89,7 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "insufficient_clearance": (document(llm("a", model="insufficient_clearance")), "/steps/0/model"),
     "deadline_too_short": (document(llm("a", timeout_s=9), policy={"deadline_s": 1}), "/steps/0/timeout_s"),
 }  # fmt: skip
-WARNINGS = {"unused_step", "unused_input", "optional_field", "deadline_too_short"}
+WARNINGS = {"unrendered_template", "unused_step", "unused_input", "optional_field", "deadline_too_short"}
 
 
 @pytest.mark.parametrize("code", EXAMPLES)

@@ -141,3 +141,39 @@ def test_a_mutated_workflow_never_crashes_and_every_finding_points_into_it(docum
         for finding in inspection.findings:
             parent = finding.pointer.rpartition("/")[0]
             assert finding.pointer in known or parent in known or "\\" in finding.pointer
+
+
+KEYWORDS = [
+    "type",
+    "properties",
+    "items",
+    "required",
+    "$ref",
+    "$defs",
+    "anyOf",
+    "enum",
+    "const",
+    "pattern",
+    "not",
+    "if",
+]
+KEYWORDS += ["patternProperties", "$schema", "$id", "$anchor", "$dynamicRef", "additionalProperties", "minimum"]
+KEYWORDS += ["multipleOf", "format", "prefixItems", "default"]
+WORDS_OF_SCHEMAS = ["string", "object", "array", "#", "#/$defs/a", "#a", "http://x/y", "(", "a*", "urn:x", "%"]
+PARTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(WORDS_OF_SCHEMAS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*KEYWORDS, "a", "b"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(KEYWORDS), PARTS, max_size=5), PARTS)
+def test_no_schema_crashes_the_checks(schema: dict, value):
+    step = {"id": "a", "kind": "set", "value": value, "output": schema}
+    reader = {"id": "b", "kind": "llm", "prompt": "{{ steps.a.output.a[0].b }} {{ inputs.q.b }}"}
+    inputs = {"q": {**schema, "default": value}}
+    document = {"workflow": "1", "name": "x", "inputs": inputs, "steps": [step, reader]}
+    assert inspect(document).workflow is not None

@@ -11,7 +11,7 @@ from workflows.checks.guards import guarded
 from workflows.checks.limits import deadlines
 from workflows.checks.models import served
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved, unused
-from workflows.checks.schemas import defaults_fit, stand_ins_fit, valid_schemas, values_fit
+from workflows.checks.schemas import defaults_fit, stand_ins_are_plain, stand_ins_fit, valid_schemas, values_fit
 from workflows.checks.slots import fields, slots
 from workflows.checks.subject import Subject
 from workflows.checks.tools import arguments, known_tools
@@ -34,6 +34,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     valid_schemas,
     defaults_fit,
     stand_ins_fit,
+    stand_ins_are_plain,
     values_fit,
     fields,
     slots,

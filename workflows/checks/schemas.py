@@ -7,13 +7,15 @@ from typing import Any
 
 from workflows.checks.fit import misfits
 from workflows.checks.subject import Subject
+from workflows.expressions import template
 from workflows.findings import Finding, pointer
 from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step
 from workflows.outputs import IMAGE
+from workflows.references import strings
 from workflows.shapes import Shape
 from workflows.validation import schema_findings, value_findings
 
-__all__ = ["defaults_fit", "stand_ins_fit", "valid_schemas", "values_fit"]
+__all__ = ["defaults_fit", "stand_ins_are_plain", "stand_ins_fit", "valid_schemas", "values_fit"]
 
 
 def valid_schemas(subject: Subject) -> Iterator[Finding]:
@@ -23,6 +25,21 @@ def valid_schemas(subject: Subject) -> Iterator[Finding]:
         declared = _declared(step)
         if declared is not None:
             yield from schema_findings(declared, pointer("steps", number, "output"))
+
+
+def stand_ins_are_plain(subject: Subject) -> Iterator[Finding]:
+    """A stand-in is taken as it is, so an expression in it would come out as its own text."""
+    for number, step in enumerate(subject.workflow.steps):
+        if isinstance(step.on_error, Recover):
+            for path, text in strings(step.on_error.output, ("output",)):
+                if not template(text).literal:
+                    yield Finding(
+                        code="unrendered_template",
+                        severity="warning",
+                        pointer=pointer("steps", number, "on_error", *path),
+                        message="a stand-in output is not rendered: the expression in it stays as it is written",
+                        fix="Write the value itself, or choose it in a later step by `| default(...)`.",
+                    )
 
 
 def values_fit(subject: Subject) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from workflows.checks.subject import Place, Subject
+from workflows.expressions import template
 from workflows.findings import Finding
 from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep
 from workflows.nearest import nearest
@@ -71,6 +72,7 @@ def slots(subject: Subject) -> Iterator[Finding]:
             continue
         field = place.path[0]
         if field == "images":
+            yield from _addresses(place)
             yield from _needs(subject, place, _PICTURE, "an image's address or an image step's output")
         elif field == "input" and isinstance(place.step, EmbedStep):
             unreadable = tuple(_no_pictures(subject, place))
@@ -78,6 +80,16 @@ def slots(subject: Subject) -> Iterator[Finding]:
             yield from unreadable or _needs(subject, place, wanted, words)
         elif field in {"prompt", "system"}:
             yield from _no_pictures(subject, place)
+
+
+def _addresses(place: Place) -> Iterator[Finding]:
+    if template(place.source).literal and not place.source.startswith(("https://", "data:image/")):
+        yield Finding(
+            code="invalid_value",
+            pointer=place.pointer,
+            message="this is no address of an image",
+            fix="Give an https or data:image address, or an expression such as `{{ inputs.photo }}`.",
+        )
 
 
 def _needs(subject: Subject, place: Place, wanted: Shape, words: str) -> Iterator[Finding]:

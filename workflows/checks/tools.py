@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workflows.checks.fit import misfits
@@ -59,11 +59,11 @@ def arguments(subject: Subject) -> Iterator[Finding]:
 
 
 def _names(step: ToolStep, spec: ToolSpec, where: str) -> Iterator[Finding]:
-    properties = spec.parameters.get("properties", {})
-    required = [name for name in spec.parameters.get("required", ()) if isinstance(name, str)]
+    properties: Mapping[str, Any] = spec.parameters.get("properties") or {}
+    required: Sequence[str] = spec.parameters.get("required") or ()
     missing = [name for name in required if name not in step.arguments]
     free = [name for name in properties if name not in step.arguments]
-    if isinstance(properties, Mapping) and _is_closed(spec.parameters):
+    if _is_closed(spec.parameters):
         extra = [name for name in step.arguments if name not in properties]
         for name in extra:
             near = nearest(name, free) or (tuple(missing) if len(missing) == len(extra) == 1 else ())
