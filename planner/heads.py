@@ -68,6 +68,7 @@ _LONGEST_LEAD = 160
 _GAP = re.compile(r"[\s,:;—–-]*")
 _WORD = re.compile(r"[A-Za-z][a-z]*(?:-[a-z]+)?(?![\w'’])")
 _AFTER = re.compile(r"\s*(?P<word>[\w'’-]+)?(?P<rest>[^\w\s]?)")
+_OPENERS = frozenset({MASK, "$", "€", "£", "#", "@", "+", "/"})
 _QUESTION = re.compile(
     r"(?:what|which|who|whom|whose|where|when|why|how|is|are|was|were|do|does|did|has|have|had|can|could|should|"
     r"would|will|in (?:what|which))\b",
@@ -159,7 +160,7 @@ def _has_own_object(masked: str, verb: str, at: int, end: int, *, following: str
         partner = _WORD.match(masked, _gap(masked, masked.index(following, at) + len(following)), end)
         return verb not in AMBIGUOUS and partner is not None and partner[0] in VERBS
     if verb not in AMBIGUOUS:
-        return bool(following) or rest == MASK
+        return bool(following) or rest in _OPENERS
     if listed and verb in LISTABLE and following not in {"", "to", "for", "in", "on", "is", "are"}:
         return True
     return rest == MASK or following.lower() in DETERMINERS or following[:1].isdigit() or following[:1].isupper()

@@ -61,8 +61,8 @@ def link(clauses: Sequence[Clause]) -> tuple[frozenset[int], ...]:
     links: list[frozenset[int]] = []
     for index, clause in enumerate(clauses):
         needs = _ordered(clauses, links, index) | _named(clauses, links, index) | _needed(clauses, links, index)
-        if index and clause.order == "then" and not needs:
-            needs = {index - 1}
+        if index and not needs:
+            needs = {index - 1} if clause.order == "then" else _shared(clauses, links, index)
         links.append(frozenset(needs))
     return tuple(links)
 
@@ -74,17 +74,25 @@ def _leaves(links: Sequence[frozenset[int]], start: int, stop: int) -> set[int]:
 
 
 def _ordered(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: int) -> set[int]:
-    """What an order word puts before the clause; a clause joined by `and` to an ordered one shares its order."""
+    """What an order word puts before the clause."""
     clause = clauses[index]
     if clause.order == "finally" or _CONDITION.match(clause.masked):
         return _leaves(links, 0, index)
     if clause.order == "then":
         return _leaves(links, _stage(clauses, index), index)
-    previous = clauses[index - 1] if index else None
-    joined = previous is not None and previous.order == "then" and previous.sentence == clause.sentence
-    if joined and clause.order == "none" and clause.number is None and not _refers(clause):
-        return set(links[index - 1])
     return set()
+
+
+def _shared(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: int) -> set[int]:
+    """`Then A, B and C`: B and C come after what A comes after, where nothing else says what they build on."""
+    clause = clauses[index]
+    if clause.order != "none" or clause.number is not None or _refers(clause):
+        return set()
+    place = index - 1
+    while place > 0 and clauses[place].order == "none" and clauses[place].sentence == clause.sentence:
+        place -= 1
+    joined = clauses[place].order == "then" and clauses[place].sentence == clause.sentence
+    return set(links[place]) if joined else set()
 
 
 def _stage(clauses: Sequence[Clause], index: int) -> int:
