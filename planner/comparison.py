@@ -72,7 +72,11 @@ def _is_free(thing: str) -> bool:
     """A thing that can be studied without the rest of the task: named, short, and not something given."""
     words = thing.split()
     proper = thing[:4].lower() == "the " and len(words) > 1 and words[1][:1].isupper()
-    return MASK not in thing and len(words) <= 6 and (proper or _GIVEN.search(thing) is None)
+    return (
+        not any(sign in thing for sign in (MASK, "{", "}"))
+        and len(words) <= 6
+        and (proper or _GIVEN.search(thing) is None)
+    )
 
 
 def _shared_head(things: tuple[str, ...]) -> tuple[str, ...]:

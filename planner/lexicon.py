@@ -73,7 +73,7 @@ note open order pack paint pass photograph pick picture pitch place plan play pl
 process produce program prompt purchase quote rank rate read record rent report reply request research reserve
 return review rhyme round run sample score search separate set share show sign sketch slow sound speed spin split
 start state stop store stream structure study style support surprise swap switch table tag talk test text time title
-tour track train transfer trim turn tweet type upgrade use value video view visit voice vote walk water watch work
+tour track train trim turn tweet type upgrade use value video view visit voice vote walk water watch work
 wrap download update export recap contact duplicate tidy point rework
 """
 _IRREGULAR = {

@@ -113,12 +113,10 @@ def _shown(part: Part, by_id: dict[str, Part]) -> list[Part]:
 
 
 def _label(source: Part) -> str:
-    if source.about is not None:
-        return f"Facts about {source.about}:"
-    words = " ".join(source.text.split())
+    words = " ".join((source.about or source.text).split())
     if len(words) > _LABEL or _TEMPLATE.search(words):
         return f"Result of {source.id}:"
-    return f'Result of "{words}":'
+    return f"Facts about {words}:" if source.about is not None else f'Result of "{words}":'
 
 
 def _quoted(picture: Part) -> str:
@@ -148,8 +146,9 @@ def _how_planned(task: str, parts: Sequence[Part]) -> str:
         reason = f"it is longer than {LONGEST_CUT:,} characters" if long else "the rules see one part in it"
         return f"Planned by rules, without a model: one step does the whole task, for {reason}."
     asked = sum(part.asked for part in parts)
+    said = "one part" if asked == 1 else f"{asked} parts"
     extra = f" and {len(parts) - asked} that gather facts first" if asked < len(parts) else ""
-    return f"Planned by rules, without a model: {asked} parts of the task{extra}, linked by its words."
+    return f"Planned by rules, without a model: {said} of the task{extra}, linked by its words."
 
 
 def _limits(task: str, parts: Sequence[Part]) -> list[str]:

@@ -162,6 +162,24 @@ async def test_template_syntax_in_a_task_reaches_the_model_as_it_was_typed(attac
     assert said[2:] == said[:2]
 
 
+@pytest.mark.parametrize(
+    "task", ["Compare 0 or {{", "Compare {{ a }} and {% b %}", "Compare {# x and y #}", "Compare { and }"]
+)
+async def test_template_syntax_in_a_comparison_is_no_template_either(task: str) -> None:
+    said: list[str] = []
+
+    def answer(request: object) -> str:
+        assert isinstance(request, Request)
+        said.append("\n".join(part.text for m in request.messages for part in m.parts if isinstance(part, TextPart)))
+        return "done"
+
+    made = decompose(task)
+    assert sound(made)
+    result = await run(made.workflow, made.inputs, gateway=scripted_gateway({"scripted/model": answer}))
+    assert result.error is None
+    assert all(task in text for text in said)
+
+
 def test_what_cannot_be_cut_is_one_step_with_the_whole_task() -> None:
     made = decompose("Explain why the sky is blue")
     (step,) = made.workflow.steps
