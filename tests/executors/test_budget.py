@@ -5,8 +5,11 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from running import asked, failure, gateway_of, llm, workflow_of
 
+from executors.budget import Budget, BudgetExceededError
 from executors.events import Event, RunFinished
 from executors.runner import run
 from unified_api.errors import TimedOutError
@@ -73,3 +76,37 @@ async def test_a_call_that_may_have_been_paid_for_counts_at_its_worst():
     assert failure(result)[0] == "budget_exceeded"
     assert result.cost_usd is None
     assert result.steps[0].cost_usd is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.sampled_from(["known", "unknown", "cancelled"]))),
+    st.integers(0, 100),
+)
+@settings(deadline=None)
+async def test_whatever_calls_cost_and_however_they_end_the_cap_holds(calls: list[tuple[int, int, str]], limit: int):
+    budget = Budget(Decimal(limit))
+    served: list[int] = []
+
+    async def call(worst: int, cost: int, end: str) -> None:
+        try:
+            await budget.reserve(Decimal(worst))
+        except BudgetExceededError:
+            assert budget.spent + worst > limit
+            return
+        paid = None
+        try:
+            with anyio.CancelScope() as scope:
+                if end == "cancelled":
+                    scope.cancel()
+                assert budget.spent + budget.held <= limit
+                await anyio.lowlevel.checkpoint()
+                paid = None if end == "unknown" else Decimal(min(cost, worst))
+        finally:
+            budget.settle(Decimal(worst), paid)
+            served.append(worst if paid is None else min(cost, worst))
+
+    async with anyio.create_task_group() as tasks:
+        for worst, cost, end in calls:
+            tasks.start_soon(call, worst, cost, end)
+    assert budget.held == 0
+    assert budget.spent == sum(served) <= limit
