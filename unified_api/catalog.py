@@ -162,11 +162,21 @@ class Catalog:
         if not named and requirements.needs & {"embeddings"}:
             selection = _one_vector_space(selection)
         if not named and self.unreachable:
-            silent = (Dropped(f"{provider}/*", "unreachable", why) for provider, why in self.unreachable.items())
-            selection = Selection(selection.candidates, (*selection.dropped, *silent))
+            selection = self._without_silent(selection)
         if not selection.candidates:
             raise _no_candidate(model, requirements, selection.dropped)
         return selection
+
+    def _without_silent(self, selection: Selection) -> Selection:
+        """A server that the user named and that is down must not end in a stand-in's answer either."""
+        silent = (Dropped(f"{provider}/*", "unreachable", why) for provider, why in self.unreachable.items())
+        stand_ins = tuple(
+            Dropped(model.id, "stand_in", "an offline stand-in, and a server is configured")
+            for model in selection.candidates
+            if model.quality is not None
+        )
+        real = tuple(model for model in selection.candidates if model.quality is None)
+        return Selection(real, (*selection.dropped, *silent, *stand_ins))
 
     def _ranked(self, requirements: Requirements) -> tuple[Model, ...]:
         """What `auto` may mean: the models of the kind that is asked for, in order of preference."""
