@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.providers import is_loopback
 from unified_api.types import Attempt, Capability, Policy, Sensitivity
+from workflows.findings import Severity
 from workflows.model import ModelNeeds
 from workflows.models import ModelProblem
 from workflows.nearest import nearest
@@ -17,19 +19,42 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogModels", "locality"]
 
-_FIXES = {
-    "no_credentials": (
-        "Set the key, or name a server in orchestrator.toml; "
-        "`orchestrate models pull local` fetches a demo model that needs neither."
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cause:
+    """Why models were dropped, as the checks call it, and what to do about it."""
+
+    code: str
+    drops: frozenset[str] = frozenset()
+    """Codes of `unified_api.models.Dropped` that it covers."""
+    fix: str
+    severity: Severity = "error"
+
+
+_CAUSES = (
+    _Cause(
+        code="no_candidate",
+        drops=frozenset({"unreachable"}),
+        fix="Start the server, or mend its base_url in orchestrator.toml.",
+        severity="warning",
     ),
-    "insufficient_clearance": "Choose a model of a provider with that clearance, or lower the workflow's sensitivity.",
-    "no_candidate": "Choose a model that can do it: `orchestrate models list --all` lists what each one can do.",
-}
-_CODES = {
-    "insufficient_clearance": "insufficient_clearance",
-    "no_credentials": "no_credentials",
-    "not_ready": "no_credentials",
-}
+    _Cause(
+        code="no_credentials",
+        drops=frozenset({"no_credentials", "not_ready"}),
+        fix="Set the key, or name a server in orchestrator.toml; "
+        "`orchestrate models pull local` fetches a demo model that needs neither.",
+        severity="warning",
+    ),
+    _Cause(
+        code="insufficient_clearance",
+        drops=frozenset({"insufficient_clearance"}),
+        fix="Choose a model of a provider with that clearance, or lower the workflow's sensitivity.",
+    ),
+)
+_OTHER = _Cause(
+    code="no_candidate",
+    fix="Choose a model that can do it: `orchestrate models list --all` lists what each one can do.",
+)
 _SHOWN = 3
 
 
@@ -46,7 +71,8 @@ def locality(catalog: Catalog) -> Callable[[str], bool]:
 class CatalogModels:
     """The catalog as a `workflows.models.ModelCatalog`.
 
-    A missing key is a warning: it is this machine that lacks something, not the workflow, and a run looks again.
+    A missing key and a silent server are warnings: it is this machine that lacks something, not the workflow, and a
+    run looks again.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -71,16 +97,12 @@ class CatalogModels:
 
 
 def _refused(what: str, dropped: tuple[Attempt, ...]) -> ModelProblem:
-    """The reason that is easiest to mend speaks for all: a missing key, then a clearance, then the rest."""
-    codes = {_CODES.get(drop.error or "", "no_candidate") for drop in dropped}
-    code = next((code for code in ("no_credentials", "insufficient_clearance") if code in codes), "no_candidate")
-    speaking = [drop for drop in dropped if _CODES.get(drop.error or "", "no_candidate") == code]
-    reasons = [f"{drop.model}: {drop.message}" for drop in speaking[:_SHOWN]]
+    """The reason that is easiest to mend speaks for all: a silent server, a missing key, a clearance, then the rest."""
+    reasons = {drop.error or "" for drop in dropped}
+    cause = next((cause for cause in _CAUSES if cause.drops & reasons), _OTHER)
+    speaking = [drop for drop in dropped if drop.error in cause.drops] or list(dropped)
+    told = [f"{drop.model}: {drop.message}" for drop in speaking[:_SHOWN]]
     if len(speaking) > _SHOWN:
-        reasons.append(f"and {len(speaking) - _SHOWN} more like these")
-    return ModelProblem(
-        code=code,
-        message=f"{what} cannot be had now ({'; '.join(reasons)})",
-        fix=_FIXES[code],
-        severity="warning" if code == "no_credentials" else "error",
-    )
+        told.append(f"and {len(speaking) - _SHOWN} more like these")
+    message = f"{what} cannot be had now ({'; '.join(told)})"
+    return ModelProblem(code=cause.code, message=message, fix=cause.fix, severity=cause.severity)

@@ -152,7 +152,18 @@ async def _keys() -> list[Diagnosis]:
 
 async def _servers() -> list[Diagnosis]:
     from unified_api.discovery import discover_local_servers
+    from unified_api.gateway import Gateway
 
+    settings = _loaded()
+    if settings is not None:
+        async with Gateway(settings) as gateway:
+            silent = dict(gateway.catalog.unreachable)
+        if silent:
+            fix = "Start it, or mend its base_url in orchestrator.toml."
+            return [
+                Diagnosis(name="servers", verdict="error", message=f"{provider} does not answer: {why}", fix=fix)
+                for provider, why in silent.items()
+            ]
     found = await discover_local_servers()
     if not found:
         return [Diagnosis(name="local servers", message="none answers on the usual ports")]

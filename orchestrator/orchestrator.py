@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Orchestrator"]
 
 Planner = Literal["model", "rules"]
+_NO_MODEL = frozenset({"no_candidate", "no_credentials"})
 OnEvent = Callable[["Event"], None]
 
 
@@ -270,8 +271,8 @@ class Orchestrator:
         from workflows.findings import WorkflowError
 
         findings = self.check(workflow)
-        # What the checks forgive because a key may come yet, the run does not: it would fail half-way.
-        blocking = tuple(found for found in findings if found.severity == "error" or found.code == "no_credentials")
+        # What the checks forgive because a key or a server may come yet, a run does not: it would fail half-way.
+        blocking = tuple(found for found in findings if found.severity == "error" or found.code in _NO_MODEL)
         if blocking:
             raise WorkflowError(blocking)
         record = self.runs

@@ -75,6 +75,8 @@ def perform(
     async def whole() -> int:
         orchestrator = Orchestrator(tools=functions, model=model, planner=planner)
         async with orchestrator:
+            for provider, why in orchestrator.gateway.catalog.unreachable.items():
+                console.say(f"Warning: {provider} does not answer: {why}", style="yellow")
             if not (offer and weights.wanted(orchestrator)):
                 return await work(orchestrator, launch)
         await weights.name_servers()

@@ -19,6 +19,8 @@ def wanted(orchestrator: Orchestrator) -> bool:
     """Whether no chat model can be called now and the embedded one lacks nothing but its weights."""
     from unified_api.local import weights
 
+    if orchestrator.gateway.catalog.unreachable:
+        return False  # a server is configured: the demo model is not what is wanted
     if any(model.ready and "chat" in model.capabilities for model in orchestrator.models()):
         return False
     return _installed() and weights.find(orchestrator.settings.cache_dir) is None
@@ -80,7 +82,7 @@ class Lines:
         if progress.phase != self._phase:
             self._phase = progress.phase
             size = f" ({progress.total / 1e6:.0f} MB)" if progress.total else ""
-            console.say(f"{progress.phase} the embedded model's weights{size}", style="dim")
+            console.say(f"The embedded model's weights: {progress.phase}{size}", style="dim")
 
 
 def _installed() -> bool:

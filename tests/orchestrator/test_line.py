@@ -161,6 +161,23 @@ def test_a_server_that_cannot_be_reached_is_named(line: Line):
     assert "127.0.0.1:9" in ended.stderr
 
 
+def test_a_server_that_is_down_never_ends_in_a_stand_ins_answer(line: Line):
+    (line.folder / "orchestrator.toml").write_text('[providers.mine]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    ended = line.run("run", TASK, "--yes")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "mine does not answer" in ended.stderr
+    assert "127.0.0.1:9" in ended.stderr
+    assert "Start the server" in ended.stderr
+    assert not list((line.folder / "home").rglob("*.gguf"))
+    assert line.run("plan", TASK).returncode == 0
+    doctor = line.run("doctor", "--json")
+    assert doctor.returncode == 1
+    assert [check["name"] for check in json.loads(doctor.stdout)["checks"] if check["verdict"] == "error"] == [
+        "servers"
+    ]
+
+
 def test_a_planner_that_talks_nonsense_is_refused_with_reasons(line: Line):
     with loopback(lambda _: "I would rather not plan, thank you.") as server:
         line.configure(server)
