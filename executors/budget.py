@@ -42,9 +42,9 @@ class Budget:
             await self._settled.wait()
         self.held += worst
 
-    def settle(self, worst: Decimal, actual: Decimal | None) -> None:
-        """Turns a reservation into what the call cost; None (unknown) counts as its worst."""
+    def settle(self, worst: Decimal, actual: Decimal) -> None:
+        """Turns a reservation into what the call cost."""
         self.held -= worst
-        self.spent += worst if actual is None else actual
+        self.spent += actual
         settled, self._settled = self._settled, anyio.Event()
         settled.set()

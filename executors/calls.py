@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
-
-import anyio
 
 from executors.budget import BudgetExceededError
 from executors.context import StepRun
@@ -42,6 +41,15 @@ _MAYBE_PAID = frozenset(
 """Failures after which a provider may still send a bill."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bill:
+    """What one call cost, all its attempts together."""
+
+    known: Decimal = Decimal(0)
+    unknown: int = 0
+    """Attempts that may have cost something nobody knows; a budget counts each at the worst."""
+
+
 def model_name(choice: ModelChoice) -> str:
     """The gateway's word for a choice; needs go into the policy."""
     return "auto" if isinstance(choice, ModelNeeds) else choice
@@ -56,23 +64,20 @@ async def call(
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
     worst = await _reserve(run, request, policy)
-    paid: Decimal | None = None
+    bill = _Bill(unknown=1)
     try:
         response = await send(request, policy)
         run.receipt.add(response)
-        paid = _paid(run, request, policy, known=response.cost_usd, attempts=response.attempts)
+        bill = _bill(response.attempts, cost=response.cost_usd)
     except GatewayError as error:
         run.receipt.attempts += error.attempts
-        known = None if error.code in _MAYBE_PAID else Decimal(0)
-        paid = _paid(run, request, policy, known=known, attempts=error.attempts)
+        bill = _bill(error.attempts, cost=Decimal(0), code=error.code)
         raise of_gateway(error) from error
-    except anyio.get_cancelled_exc_class():
-        paid = _paid(run, request, policy, known=None, attempts=())
-        raise
     finally:
-        run.receipt.charge(paid)
+        # What is cancelled in the middle keeps the bill of one call whose cost nobody knows.
+        run.receipt.charge(bill.known if not bill.unknown or _is_free(run, request, policy) else None)
         if run.context.budget is not None and worst is not None:
-            run.context.budget.settle(worst, paid)
+            run.context.budget.settle(worst, bill.known + bill.unknown * worst)
     return response
 
 
@@ -97,15 +102,14 @@ async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Decimal
     return worst
 
 
-def _paid(
-    run: StepRun, request: AnyRequest, policy: Policy, *, known: Decimal | None, attempts: tuple[Attempt, ...]
-) -> Decimal | None:
-    """What a call cost with all its attempts; None when a provider may send a bill that nobody knows."""
+def _bill(attempts: tuple[Attempt, ...], *, cost: Decimal | None, code: str | None = None) -> _Bill:
+    """Of all attempts of a call that ended with this cost, or with an error of this code."""
     failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
-    unsure = any(attempt.cost_usd is None and attempt.error in _MAYBE_PAID for attempt in failed)
-    if known is None or unsure:
-        return Decimal(0) if _is_free(run, request, policy) else None
-    return known + sum((attempt.cost_usd for attempt in failed if attempt.cost_usd is not None), Decimal(0))
+    unknown = sum(attempt.cost_usd is None and attempt.error in _MAYBE_PAID for attempt in failed)
+    if cost is None or (code in _MAYBE_PAID and not unknown):
+        unknown += 1
+    paid = [cost, *(attempt.cost_usd for attempt in failed)]
+    return _Bill(known=sum((each for each in paid if each is not None), Decimal(0)), unknown=unknown)
 
 
 def _is_free(run: StepRun, request: AnyRequest, policy: Policy) -> bool:

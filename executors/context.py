@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -131,9 +132,8 @@ class StepRun:
             return value
         if value is None:
             raise StepFailure("absent_value", f"`{what}` is null, but text is needed")
-        import orjson
-
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+        # Not orjson, which refuses integers of more than 64 bits.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
     def policy(self, model: ModelChoice) -> Policy:
         """The wishes that go with a call for this step."""

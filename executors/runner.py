@@ -96,16 +96,7 @@ def _ignore(_: Event) -> None:
 
 async def _run(workflow: Workflow, graph: Graph, *, context: RunContext, drive: Drive) -> RunResult:
     began = context.clock.now()
-    context.emit(
-        RunStarted(
-            run_id=context.run_id,
-            at=now(),
-            workflow=workflow.name,
-            steps=len(workflow.steps),
-            definition=workflow,
-            inputs=context.scope.inputs,
-        )
-    )
+    context.emit(_started(workflow, context))
     outputs: dict[str, Any] = {}
     status: RunStatus = "failed"
     error: StepError | None = StepError("internal_error", "the run broke down; see the error that it raised")
@@ -140,6 +131,17 @@ async def _run(workflow: Workflow, graph: Graph, *, context: RunContext, drive: 
         cost_usd=end.cost_usd,
         seconds=end.seconds,
         error=error,
+    )
+
+
+def _started(workflow: Workflow, context: RunContext) -> RunStarted:
+    return RunStarted(
+        run_id=context.run_id,
+        at=now(),
+        workflow=workflow.name,
+        steps=len(workflow.steps),
+        definition=workflow,
+        inputs=context.scope.inputs,
     )
 
 

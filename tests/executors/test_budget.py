@@ -12,7 +12,7 @@ from running import asked, failure, gateway_of, llm, workflow_of
 from executors.budget import Budget, BudgetExceededError
 from executors.events import Event, RunFinished
 from executors.runner import run
-from unified_api.errors import TimedOutError
+from unified_api.errors import TimedOutError, TruncatedStreamError
 from unified_api.testing import ScriptedModel
 
 
@@ -78,6 +78,16 @@ async def test_a_call_that_may_have_been_paid_for_counts_at_its_worst():
     assert result.steps[0].cost_usd is None
 
 
+async def test_every_attempt_that_may_have_been_paid_for_counts():
+    # A call costs $0.0101 at worst. The first answers only at its third attempt, and the two before may be billed.
+    steps = [llm("a", max_tokens=1000), llm("b", max_tokens=1000, after=["a"])]
+    script = [TruncatedStreamError("cut"), TruncatedStreamError("cut"), "short", "short"]
+    result = await asked(script, *steps, policy={"budget_usd": 0.025})
+    assert failure(result)[0] == "budget_exceeded"
+    assert result.steps[0].status == "succeeded"
+    assert result.cost_usd is None
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.sampled_from(["known", "unknown", "cancelled"]))),
     st.integers(0, 100),
@@ -93,17 +103,17 @@ async def test_whatever_calls_cost_and_however_they_end_the_cap_holds(calls: lis
         except BudgetExceededError:
             assert budget.spent + worst > limit
             return
-        paid = None
+        paid = worst
         try:
             with anyio.CancelScope() as scope:
                 if end == "cancelled":
                     scope.cancel()
                 assert budget.spent + budget.held <= limit
                 await anyio.lowlevel.checkpoint()
-                paid = None if end == "unknown" else Decimal(min(cost, worst))
+                paid = worst if end == "unknown" else min(cost, worst)
         finally:
-            budget.settle(Decimal(worst), paid)
-            served.append(worst if paid is None else min(cost, worst))
+            budget.settle(Decimal(worst), Decimal(paid))
+            served.append(paid)
 
     async with anyio.create_task_group() as tasks:
         for worst, cost, end in calls:

@@ -171,7 +171,9 @@ async def test_an_empty_prompt_is_not_sent():
     assert model.calls == 0
 
 
-@pytest.mark.parametrize(("value", "prompt"), [(3, "3"), ({"a": [1, "x"]}, '{"a":[1,"x"]}'), (True, "true")])
+@pytest.mark.parametrize(
+    ("value", "prompt"), [(3, "3"), ({"a": [1, "x"]}, '{"a":[1,"x"]}'), (True, "true"), (10**30, str(10**30))]
+)
 async def test_a_prompt_that_is_a_value_is_written_as_json(value: Any, prompt: str):
     model = ScriptedModel("ok")
     await asked(model, llm(prompt="{{ inputs.value }}"), given={"value": value}, inputs={"value": {}})
