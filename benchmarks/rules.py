@@ -22,6 +22,15 @@ SEED = 20261122
 EACH = 400
 """Tasks drawn of each domain."""
 STRUCTURES = ("single", "chain", "dag")
+THIRTY = {
+    "llmcompiler_hotpotqa_comparison": 3,
+    "llmcompiler_movie_recommendations_formatted": 1,
+    "llmcompiler_parallelqa_dataset": 1,
+    "taskbench_dailylifeapis": 8,
+    "taskbench_huggingface": 9,
+    "taskbench_multimedia": 8,
+}
+"""How a sample of thirty tasks is spread."""
 GOLD = ("seal_tools", "toolalpaca", "toolbench")
 """Gold plans whose task is said in words apart from its list of tools."""
 _TASK = re.compile(r"Task:\s*(?P<task>.*?)\s*(?:Output:|The (?:tool|api) list|api_list)", re.DOTALL)
@@ -67,6 +76,24 @@ def main() -> None:
     structures()
     counts()
     anyio.run(suggestions)
+
+
+def sample(seed: int) -> None:
+    """Thirty plans to be read with one's own eyes, as `docs/planning-rules.md` reports them."""
+    sys.path.append(str(TESTS))
+    from corpus import rows
+
+    by_file: dict[str, list[str]] = {}
+    for row in rows("plans/requests_*.jsonl"):
+        by_file.setdefault(row["_file"], []).append(row.get("user_request") or row["question"])
+    draw = random.Random(seed)
+    for name, share in sorted(THIRTY.items()):
+        for task in draw.sample(by_file[f"requests_{name}.jsonl"], share):
+            workflow = decompose(task).workflow
+            graph = Graph.of(workflow)
+            print(f"\n# {task}")
+            for step in workflow.steps:
+                print(f"  {step.id} [{step.kind}] after {sorted(graph.parents(step.id))}: {step.prompt[-120:]!r}")
 
 
 def structure(workflow: Workflow) -> str:
@@ -174,5 +201,5 @@ def local_embed() -> Embed | None:
     return embed
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # python -m benchmarks.rules SEED prints a sample to read
+    sample(int(sys.argv[1])) if len(sys.argv) > 1 else main()
