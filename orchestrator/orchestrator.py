@@ -82,17 +82,14 @@ class Orchestrator:
             self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
             stack.callback(_close, self._record)
             self._tasks = await anyio.create_task_group().__aenter__()
+            stack.push_async_callback(_end, self._tasks)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        tasks, self._tasks, self._gateway = self._tasks, None, None
-        if tasks is not None:
-            tasks.cancel_scope.cancel()  # streams whose reader went away
-            # Not told of `exc`, which it would hand on wrapped in a group: the caller's error stays what it is.
-            await tasks.__aexit__(None, None, None)
+        self._gateway = self._tasks = None
         return await self._stack.__aexit__(exc_type, exc, traceback)
 
     @property
@@ -272,7 +269,11 @@ class Orchestrator:
 
         findings = self.check(workflow)
         # What the checks forgive because a key or a server may come yet, a run does not: it would fail half-way.
-        blocking = tuple(found for found in findings if found.severity == "error" or found.code in _NO_MODEL)
+        blocking = tuple(
+            replace(found, severity="error")
+            for found in findings
+            if found.severity == "error" or found.code in _NO_MODEL
+        )
         if blocking:
             raise WorkflowError(blocking)
         record = self.runs
@@ -314,6 +315,13 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+async def _end(tasks: TaskGroup) -> None:
+    """Ends the streams whose reader went away."""
+    tasks.cancel_scope.cancel()
+    # Not told of the caller's error, which it would hand on wrapped in a group.
+    await tasks.__aexit__(None, None, None)
 
 
 def _close(record: RunRecord) -> None:

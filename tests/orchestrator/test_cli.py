@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from orchestrator.cli import main
+from orchestrator.cli.errors import CommandError, bordered, show_tracebacks
 
 SOUND = {
     "workflow": "1",
@@ -426,19 +431,44 @@ def test_an_image_that_cannot_be_written_is_an_error_and_the_rest_of_the_result_
     assert "kept" in ended.out
 
 
-def test_an_unexpected_error_is_one_line_and_a_traceback_only_on_demand(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    def broken(*_: object) -> None:
+def test_an_unexpected_error_is_one_line_and_a_traceback_only_on_demand(capsys: pytest.CaptureFixture[str]):
+    @bordered
+    def broken() -> int:
         raise ZeroDivisionError("by nobody")
 
-    monkeypatch.setattr("workflows.library.summaries", broken)
-    plain = command("workflow", "list")
-    assert plain.status == 1
-    assert "ZeroDivisionError: by nobody" in plain.err
-    assert "Traceback" not in plain.err
-    assert "orchestrate --debug" in plain.err
-    assert "Traceback" in command("--debug", "workflow", "list").err
+    for tracebacks in (True, False):
+        show_tracebacks(tracebacks)
+        with pytest.raises(typer.Exit) as ended:
+            broken()
+        said = capsys.readouterr().err
+        assert ended.value.exit_code == 1
+        assert "ZeroDivisionError: by nobody" in said
+        assert ("Traceback" in said) is tracebacks
+        assert ("orchestrate --debug" in said) is not tracebacks
+
+
+def test_an_error_inside_groups_is_told_as_itself(capsys: pytest.CaptureFixture[str]):
+    @bordered
+    def broken() -> int:
+        raise ExceptionGroup("outer", [ExceptionGroup("inner", [CommandError("the cause", status=2)])])
+
+    with pytest.raises(typer.Exit) as ended:
+        broken()
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err == "Error: the cause\n"
+
+
+def test_a_reader_that_leaves_a_pipe_is_no_error(tmp_path: Path):
+    environment = {**os.environ, "ORCHESTRATOR_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "orchestrator", "models", "list", "--json"]
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
 
 
 def test_text_for_people_has_no_colours_where_it_is_no_terminal(command: Command, tmp_path: Path):

@@ -272,6 +272,28 @@ async def test_leaving_the_orchestrator_ends_streams_that_nobody_finished(make: 
     await events.aclose()
 
 
+async def test_a_cancelled_caller_leaves_nothing_open(make: Make):
+    async def wait(_: object) -> str:
+        await anyio.sleep_forever()
+        return ""
+
+    orchestrator = make({"scripted/writer": wait})
+    started = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+
+        async def work() -> None:
+            async with orchestrator:
+                async for _ in orchestrator.stream(workflow()):
+                    started.set()
+
+        tasks.start_soon(work)
+        await started.wait()
+        tasks.cancel_scope.cancel()
+    assert orchestrator.runs.list_runs()[0].status == "cancelled"
+    async with orchestrator:
+        assert orchestrator.models()
+
+
 async def test_many_runs_share_one_orchestrator(make: Make):
     results = []
 
