@@ -60,7 +60,7 @@ def run_workflow(
       orchestrate workflow run research-brief --input topic="tidal power"
       orchestrate workflow run plan.json --input text=@letter.txt --input 'tags=["a", "b"]' --json
       orchestrate workflow run report.json --tools my_functions.py --input day=2026-05-01
-      cat letter.txt | orchestrate workflow run long-document-summary --input document=-
+      cat letter.txt | orchestrate workflow run long-document-summary --input text=-
     """
     from orchestrator.cli import launch
     from orchestrator.cli.errors import CommandError
