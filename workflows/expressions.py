@@ -19,7 +19,7 @@ from minijinja import Environment, TemplateError
 
 from workflows.grammar import FUNCTIONS, ROOTS, Problem, oversized, problems
 from workflows.lexer import Segment, scan
-from workflows.references import Path, usage
+from workflows.references import MOST_CACHED, Path, Reference, usage
 
 __all__ = ["FUEL", "MOST_TEXT", "ExpressionError", "Json", "Scope", "Template", "render", "render_value", "template"]
 
@@ -32,6 +32,7 @@ MOST_TEXT: Final = 16 * 1024 * 1024
 
 _PLAIN_PATH = re.compile(r"\{\{-?\s*((?:steps|inputs)(?:\.[A-Za-z_]\w*|\[\d+\])+)\s*-?\}\}", re.ASCII)
 _MISSING: Final = object()
+_METHODS: Final = frozenset(name for kind in (dict, list) for name in dir(kind) if not name.startswith("_"))
 _HTML_FILTERS = ("e", "escape", "safe", "pprint")
 _ALLOCATING_FILTERS = ("attr", "batch", "chain", "format", "indent", "slice")
 
@@ -76,6 +77,8 @@ class Template:
     path: Path | None
     """The parts of a template that is nothing but a plain path, such as `("steps", "a", "output", "title")`."""
     problems: tuple[Problem, ...]
+    shadowed: tuple[Path, ...] = ()
+    """Paths with a field that has the name of a Python method, such as `items`."""
 
     def render(self, scope: Scope) -> Any:
         """The value. Raises `ExpressionError`."""
@@ -85,6 +88,8 @@ class Template:
             raise ExpressionError(self.problems[0].code, self.problems[0].message)
         if self.path is not None:
             return _walk(self.path, scope)
+        for path in self.shadowed:
+            _show(path, scope)
         return _typed_value(self.source, scope) if self.whole else _render(_text, self.source, scope)
 
 
@@ -92,7 +97,7 @@ def template(source: str) -> Template:
     """The compiled template, from a cache when it was seen lately. Never raises."""
     if "{" not in source:
         return Template(source, literal=True, whole=False, path=None, problems=())
-    return _compile(source)
+    return _compile(source) if len(source) <= MOST_CACHED else _compile.__wrapped__(source)
 
 
 def render(source: str, scope: Scope) -> Any:
@@ -149,7 +154,8 @@ def _environment(finalizer: Any = None, *, fuel: int = FUEL) -> Environment:
         finalizer=finalizer,
         auto_escape_callback=lambda _name: False,
     )
-    environment.remove_global("debug")  # prints everything in scope
+    for name in ("cycler", "debug", "joiner"):  # `debug` prints everything in scope; the others need method calls
+        environment.remove_global(name)
     for name in (*_HTML_FILTERS, *_ALLOCATING_FILTERS):
         environment.remove_filter(name)
     environment.add_filter("tojson", _to_json)
@@ -161,7 +167,7 @@ _typed = _environment(_caught)
 _syntax = _environment(fuel=1)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def _compile(source: str) -> Template:
     if plain := _PLAIN_PATH.fullmatch(source):
         path: Path = tuple(int(part) if part.isdigit() else part for part in re.findall(r"\w+", plain[1]))
@@ -171,7 +177,9 @@ def _compile(source: str) -> Template:
     if not live and "{%" not in source:
         return Template(source, literal=True, whole=False, path=None, problems=())
     whole = len(segments) == 1 and segments[0].kind == "expression"
-    return Template(source, literal=False, whole=whole, path=None, problems=tuple(_problems(source, live)))
+    shadowed = tuple(path for path in map(_scope_path, usage(source).references) if not _METHODS.isdisjoint(path))
+    wrong = tuple(_problems(source, live))
+    return Template(source, literal=False, whole=whole, path=None, problems=wrong, shadowed=shadowed)
 
 
 def _problems(source: str, segments: list[Segment]) -> Iterator[Problem]:
@@ -215,6 +223,20 @@ def _walk(path: Path, scope: Scope) -> Any:
             what = str(path[0]) + "".join(f".{one}" if isinstance(one, str) else f"[{one}]" for one in path[1:place])
             raise ExpressionError("absent_value", f"`{what}` is not there; give it a default: `{what} | default(...)`")
     return value
+
+
+def _scope_path(reference: Reference) -> Path:
+    return (reference.root, reference.name, *(("output",) if reference.root == "steps" else ()), *reference.path)
+
+
+def _show(path: Path, scope: Scope) -> None:
+    """Raises `ExpressionError` where minijinja would take a method of Python's for a field that is not there."""
+    value: Any = {"inputs": scope.inputs, "steps": scope.steps}
+    for part in path:
+        child = _child(value, part)
+        if child is _MISSING and part in _METHODS and isinstance(value, dict | list):
+            raise ExpressionError("absent_value", f"the field {part!r} is not there, and a field of this name must be")
+        value = child
 
 
 def _child(value: Any, part: str | int) -> Any:

@@ -107,10 +107,11 @@ TESTS: Final = frozenset(
         "upper",
     ]
 )
-FUNCTIONS: Final = frozenset({"cycler", "dict", "joiner", "namespace", "range"})
+FUNCTIONS: Final = frozenset({"dict", "namespace", "range"})
 
 # Filters that are told another filter or a test by its name.
 _NAMING_FILTERS: Final = {"map": ("filter", FILTERS), "select": ("test", TESTS), "reject": ("test", TESTS)}
+_CALLABLE: Final = frozenset({"caller", "loop"})
 _METHODS: Final = frozenset({("loop", "cycle"), ("loop", "changed")})
 _LOADING: Final = frozenset({"include", "import", "from", "extends", "block"})
 _KEYWORDS: Final = frozenset({"if", "else", "elif", "for", "in", "not", "and", "or", "set", "do", "with", "is"})
@@ -157,7 +158,7 @@ def problems(segments: list[Segment]) -> Iterator[Problem]:
     )
     for segment in segments:
         if segment.kind == "statement" and segment.tokens:
-            yield from _statement(segment.tokens)
+            yield from _statement(segment.tokens, macros)
         for place, token in enumerate(segment.tokens):
             if token.kind == "name":
                 yield from _filter_or_test(segment.tokens, place)
@@ -165,11 +166,12 @@ def problems(segments: list[Segment]) -> Iterator[Problem]:
                 yield from _call(segment.tokens, place, macros)
 
 
-def _statement(tokens: tuple[Token, ...]) -> Iterator[Problem]:
+def _statement(tokens: tuple[Token, ...], macros: frozenset[str]) -> Iterator[Problem]:
     word = tokens[0].text
     if word in _LOADING:
         yield Problem("invalid_expression", f"`{word}` needs other templates, and there are none")
-    for name in sorted(ROOTS & _assigned(tokens)):
+    # A name that may be called must keep its meaning, or any method could be called by it.
+    for name in sorted(_assigned(tokens) & (ROOTS | FUNCTIONS | macros | _CALLABLE)):
         yield Problem(
             "invalid_expression", f"`{word}` must not give `{name}` another meaning", fix="Take another name."
         )
@@ -178,17 +180,14 @@ def _statement(tokens: tuple[Token, ...]) -> Iterator[Problem]:
 def _assigned(tokens: tuple[Token, ...]) -> set[str]:
     """The names that a statement gives a meaning."""
     word = tokens[0].text
+    pairs = list(itertools.pairwise(tokens))
     if word == "with":
-        pairs = itertools.pairwise(tokens)
         return {one.text for one, following in pairs if one.kind == "name" and following.text == "="}
-    stop = {"for": "in", "set": "=", "macro": ")", "call": ")"}.get(word)
-    names: set[str] = set()
-    for token in tokens[1:] if stop else ():
-        if token.text == stop:
-            break
-        if token.kind == "name":
-            names.add(token.text)
-    return names
+    if word in {"macro", "call"}:
+        return {one.text for before, one in pairs if one.kind == "name" and before.text in {"(", ","}}
+    stop = {"for": "in", "set": "="}.get(word)
+    targets = itertools.takewhile(lambda token: token.text != stop, tokens[1:] if stop else ())
+    return {token.text for token in targets if token.kind == "name"}
 
 
 def _filter_or_test(tokens: tuple[Token, ...], place: int) -> Iterator[Problem]:
@@ -242,7 +241,7 @@ def _call(tokens: tuple[Token, ...], place: int, macros: frozenset[str]) -> Iter
             return
         if before == "not" and place > 2 and tokens[place - 3].text == "is":
             return
-        if before != "." and callee.text in FUNCTIONS | macros | {"caller", "loop"}:
+        if before != "." and callee.text in FUNCTIONS | macros | _CALLABLE:
             return
         if before == "." and place > 2 and (tokens[place - 3].text, callee.text) in _METHODS:
             return

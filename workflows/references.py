@@ -13,6 +13,7 @@ from workflows.lexer import Token, scan
 from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, StepBase, ToolStep, Workflow
 
 __all__ = [
+    "MOST_CACHED",
     "Misspelling",
     "Path",
     "Reference",
@@ -27,6 +28,9 @@ __all__ = [
 
 Path: TypeAlias = "tuple[str | int, ...]"
 Guard = Literal["default", "test"]
+
+MOST_CACHED = 16_384
+"""Characters of the longest template that a cache keeps: a server sees many, and a book is no template twice."""
 
 _DEFAULT_WORDS = frozenset({"default", "d"})
 _TEST_WORDS = frozenset({"defined", "undefined"})
@@ -86,10 +90,12 @@ _NOTHING = Usage((), (), frozenset())
 
 def usage(template: str) -> Usage:
     """What a template refers to; nothing for a plain text."""
-    return _usage(template) if "{" in template else _NOTHING
+    if "{" not in template:
+        return _NOTHING
+    return _usage(template) if len(template) <= MOST_CACHED else _usage.__wrapped__(template)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def _usage(template: str) -> Usage:
     segments = scan(template)
     alone = len(segments) == 1 and segments[0].kind == "expression"

@@ -24,7 +24,6 @@ def generate() -> dict[str, Any]:
     from workflows.model import Workflow
 
     generated = Workflow.model_json_schema()
-    # `$schema` in a workflow file is what editors look for, so the published schema says what it is itself.
     return {"$schema": _ID, "title": "Workflow", **{key: value for key, value in generated.items() if key != "title"}}
 
 

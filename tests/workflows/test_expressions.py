@@ -98,6 +98,10 @@ def test_white_space_around_an_expression_makes_it_a_text(scope: Scope):
         "{{ inputs.nope }}",
         "{{ steps.a.output.values }}",  # a method of Python's dict, no field
         "x {{ steps.a.output.values }}",
+        "{{ 'x' if steps.a.output.values else 'y' }}",
+        "{{ steps.a.output.values is defined }}",
+        "{{ steps.a.output.values | default(1) }}",
+        "{{ 'x' if steps.a.output.items.count else 'y' }}",
     ],
 )
 def test_what_is_absent_is_an_error(source: str, scope: Scope):
@@ -111,6 +115,11 @@ def test_a_default_stands_for_what_is_absent_and_not_for_null(scope: Scope):
     assert render("{{ (steps.skipped.output | default({})).x | default('d') }}", scope) == "d"
     assert render("{{ inputs.nothing | default('d') }}", scope) is None
     assert render("{{ steps.skipped.output is defined }}", scope) is False
+
+
+def test_fields_named_like_python_methods_are_fields_where_they_are_there(scope: Scope):
+    assert render("{{ steps.a.output.items | length }}", scope) == 2
+    assert render("{{ steps.skipped.output.items if steps.skipped.output is defined else 'none' }}", scope) == "none"
 
 
 def test_a_null_that_is_there_is_a_value(scope: Scope):
@@ -159,6 +168,12 @@ def test_an_expression_that_fails_is_an_error_with_a_reason(source: str, scope: 
         "{% do steps.a.output.clear() %}",
         "{% for f in [steps.a.output.clear] %}{{ f() }}{% endfor %}",
         "{% call steps.a.output.clear() %}{% endcall %}",
+        "{% macro f() %}{% endmacro %}{% set f = steps.a.output.clear %}{{ f() }}",
+        "{% set range = steps.a.output.clear %}{{ range() }}",
+        "{% for loop in [steps.a.output.clear] %}{{ loop() }}{% endfor %}",
+        "{% with dict=steps.a.output.clear %}{{ dict() }}{% endwith %}",
+        "{% macro f(a, range) %}{{ range() }}{% endmacro %}{{ f(1, steps.a.output.clear) }}",
+        "{% for a, (b, range) in [[1, [2, steps.a.output.clear]]] %}{{ range() }}{% endfor %}",
     ],
 )
 def test_a_template_cannot_change_what_others_are_given(source: str, scope: Scope):
