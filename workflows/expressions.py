@@ -19,7 +19,7 @@ from minijinja import Environment, TemplateError
 
 from workflows.grammar import FUNCTIONS, ROOTS, Problem, oversized, problems
 from workflows.lexer import Segment, scan
-from workflows.references import MOST_CACHED, Path, Reference, usage
+from workflows.references import MOST_CACHED, MOST_TEMPLATES, Path, Reference, usage
 
 __all__ = ["FUEL", "MOST_TEXT", "ExpressionError", "Json", "Scope", "Template", "render", "render_value", "template"]
 
@@ -167,7 +167,7 @@ _typed = _environment(_caught)
 _syntax = _environment(fuel=1)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MOST_TEMPLATES)
 def _compile(source: str) -> Template:
     if plain := _PLAIN_PATH.fullmatch(source):
         path: Path = tuple(int(part) if part.isdigit() else part for part in re.findall(r"\w+", plain[1]))

@@ -14,6 +14,7 @@ from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, StepBase, To
 
 __all__ = [
     "MOST_CACHED",
+    "MOST_TEMPLATES",
     "Misspelling",
     "Path",
     "Reference",
@@ -29,7 +30,9 @@ __all__ = [
 Path: TypeAlias = "tuple[str | int, ...]"
 Guard = Literal["default", "test"]
 
-MOST_CACHED = 16_384
+MOST_TEMPLATES = 16_384
+"""Templates that the caches keep. A cache smaller than the workflow would keep none: it is read in a circle."""
+MOST_CACHED = 8_192
 """Characters of the longest template that a cache keeps: a server sees many, and a book is no template twice."""
 
 _DEFAULT_WORDS = frozenset({"default", "d"})
@@ -95,7 +98,7 @@ def usage(template: str) -> Usage:
     return _usage(template) if len(template) <= MOST_CACHED else _usage.__wrapped__(template)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MOST_TEMPLATES)
 def _usage(template: str) -> Usage:
     segments = scan(template)
     alone = len(segments) == 1 and segments[0].kind == "expression"

@@ -31,7 +31,7 @@ def _may_be_skipped(step: Step) -> bool:
 def _is_safe(place: Place, reference: Reference, step: Step, facts: _Facts) -> bool:
     if reference.guard is not None and not reference.path:
         return True
-    if reference.name in usage(place.source).tested:
+    if reference.name in place.usage.tested:
         return True
     if place.step is None:
         return False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from workflows.checks.subject import Place, Subject
 from workflows.findings import Finding, pointer
 from workflows.model import ToolStep
-from workflows.references import Reference, usage
+from workflows.references import Reference
 
 __all__ = ["cycles", "duplicate_ids", "order_only", "resolved", "unused"]
 
@@ -144,7 +144,7 @@ def _unused_steps(subject: Subject) -> Iterator[Finding]:
     for place in reversed(subject.places):
         if place.step is not None:
             break
-        wanted.extend(one.name for one in usage(place.source).references if one.root == "steps")
+        wanted.extend(one.name for one in place.usage.references if one.root == "steps")
     reached = {name for name in wanted if name in subject.numbers}
     queue = list(reached)
     for one in queue:  # grows while it is read

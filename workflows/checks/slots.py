@@ -10,7 +10,7 @@ from workflows.expressions import template
 from workflows.findings import Finding
 from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep
 from workflows.nearest import nearest
-from workflows.references import Reference, usage
+from workflows.references import Reference
 from workflows.shapes import Absent, Shape, describe, fits
 
 __all__ = ["fields", "slots"]
@@ -105,7 +105,7 @@ def _needs(subject: Subject, place: Place, wanted: Shape, words: str) -> Iterato
 
 def _no_pictures(subject: Subject, place: Place) -> Iterator[Finding]:
     """A picture or a vector in a text is a long row of figures that no model can read."""
-    for reference in usage(place.source).references:
+    for reference in place.usage.references:
         if reference.root != "steps" or reference.path or reference.guard == "test":
             continue
         step = subject.step(reference.name)

@@ -12,7 +12,7 @@ from workflows.model import Step, Workflow
 from workflows.models import ModelCatalog
 from workflows.nearest import Suggestions
 from workflows.outputs import Shapes
-from workflows.references import Path, Reference, output_templates, templates, usage
+from workflows.references import Path, Reference, Usage, output_templates, templates, usage
 from workflows.tools import ToolSpec
 
 __all__ = ["Place", "Subject"]
@@ -29,6 +29,8 @@ class Place:
     path: Path
     """Inside the step, or inside the workflow for the outputs."""
     source: str
+    usage: Usage
+    """What the template uses: kept here, as every check asks for it."""
 
     @property
     def pointer(self) -> str:
@@ -69,14 +71,14 @@ class Subject:
     def _places(self) -> Iterator[Place]:
         for number, step in enumerate(self.workflow.steps):
             for path, source in templates(step):
-                yield Place(step, number, path, source)
+                yield Place(step, number, path, source, usage(source))
         for path, source in output_templates(self.workflow):
-            yield Place(None, len(self.workflow.steps), path, source)
+            yield Place(None, len(self.workflow.steps), path, source, usage(source))
 
     def references(self) -> Iterator[tuple[Place, Reference]]:
         """Every reference of the workflow with the template that holds it."""
         for place in self.places:
-            for reference in usage(place.source).references:
+            for reference in place.usage.references:
                 yield place, reference
 
     def step(self, step_id: str) -> Step | None:
