@@ -157,28 +157,40 @@ def _by_step(clauses: Sequence[Clause], said: str, index: int) -> set[int]:
 
 def _needed(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: int) -> set[int]:
     """A clause that cannot stand alone, such as `add a caption` or `make a picture`, works on what came before."""
-    if index == 0:
+    if index == 0 or not _may_lean(clauses[index], clauses[index - 1]):
         return set()
-    clause, previous = clauses[index], clauses[index - 1]
-    neighbours = clause.sentence == previous.sentence or clause.number is not None
-    if clause.verb is None or clause.order == "parallel" or not neighbours or MASK in clause.masked:
-        return set()
-    bare = _OWN_OBJECT.match(clause.masked) is None and len(clause.masked.split()) <= _SHORT
-    if (
-        bare
-        and clause.verb in CREATORS
-        and object_nouns(clause) & DERIVED
-        and _COMPLEMENT.search(clause.masked) is None
-    ):
+    clause = clauses[index]
+    if _is_bare(clause) and _is_derived(clause):
         source = index - 1
         while source > 0 and clauses[source].verb == "translate" and links[source]:
             source = max(links[source])
         return {source}
-    in_pipeline = bool(links[index - 1]) and previous.sentence == clause.sentence
-    literal = re.search(r"\b[A-Z]\w+|\d", clause.masked[1:]) is not None
-    transforms = clause.verb in TRANSFORMERS and (bare or in_pipeline)
-    own = _NEW_OBJECT.match(clause.masked) is not None or _COMPLEMENT.search(clause.masked) is not None
-    continues = in_pipeline and bare and not own and clause.verb not in EXTERNAL_VERBS
-    if not literal and (transforms or continues):
-        return {index - 1}
-    return set()
+    in_pipeline = bool(links[index - 1]) and clauses[index - 1].sentence == clause.sentence
+    return {index - 1} if _works_on(clause, in_pipeline=in_pipeline) else set()
+
+
+def _may_lean(clause: Clause, previous: Clause) -> bool:
+    """Only a neighbour in the sentence or the list may be meant without being named."""
+    neighbours = clause.sentence == previous.sentence or clause.number is not None
+    return clause.verb is not None and clause.order != "parallel" and neighbours and MASK not in clause.masked
+
+
+def _is_bare(clause: Clause) -> bool:
+    """Short, and without an object that the reader is expected to know."""
+    return _OWN_OBJECT.match(clause.masked) is None and len(clause.masked.split()) <= _SHORT
+
+
+def _is_derived(clause: Clause) -> bool:
+    """`write a headline`: what is made of something else, and the clause does not say of what."""
+    made = object_nouns(clause) & DERIVED
+    return clause.verb in CREATORS and bool(made) and _COMPLEMENT.search(clause.masked) is None
+
+
+def _works_on(clause: Clause, *, in_pipeline: bool) -> bool:
+    """`reduce background noise`, and in a pipeline also `extract keywords`."""
+    if re.search(r"\b[A-Z]\w+|\d", clause.masked[1:]) is not None:
+        return False
+    if clause.verb in TRANSFORMERS:
+        return in_pipeline or _is_bare(clause)
+    own = _NEW_OBJECT.match(clause.masked) or _COMPLEMENT.search(clause.masked)
+    return in_pipeline and _is_bare(clause) and own is None and clause.verb not in EXTERNAL_VERBS

@@ -188,7 +188,16 @@ async def test_extract_to_json_is_content_with_a_complete_first_reading() -> Non
     room = Room({"For each field": {"entries": [entry("total", "99 EUR")]}})
     result = await room.run("extract-to-json", {"text": "99 EUR", "fields": ["total"]})
     assert status(result)["second_look"] == "skipped"
-    assert result.outputs == {"entries": [entry("total", "99 EUR")], "missing": []}
+    assert result.outputs == {"entries": [entry("total", "99 EUR")], "missing": [], "unproved": []}
+
+
+async def test_extract_to_json_takes_no_value_that_the_text_does_not_prove() -> None:
+    invented, unasked = entry("total", "1,000 EUR"), entry("weight", "99")
+    room = Room(
+        {"Look again": {"entries": [entry("total", "99 EUR")]}, "For each field": {"entries": [invented, unasked]}}
+    )
+    result = await room.run("extract-to-json", {"text": "99 EUR", "fields": ["total"]})
+    assert result.outputs == {"entries": [entry("total", "99 EUR")], "missing": [], "unproved": [invented, unasked]}
 
 
 @pytest.mark.parametrize(("winner", "best"), [("a", "short"), ("b", "long"), ("tie", "short")])
