@@ -52,7 +52,8 @@ class Finding:
         place = self.pointer or "(whole file)"
         if self.line is not None:
             place += f" (line {self.line}, column {self.column})"
-        mend = f" {self.fix}" if self.fix else ""
+        stop = "" if self.message.endswith((".", "!", "?")) else "."
+        mend = f"{stop} {self.fix}" if self.fix else ""
         return f"{self.severity} {self.code} at {place}: {self.message}{mend}"
 
 
