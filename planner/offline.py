@@ -51,7 +51,7 @@ async def plan_offline(
                 note = f"The library's workflow {found.name!r} does just this; chosen without a model."
                 return Plan(workflow=workflow, planner="library", inputs=found.inputs, notes=(note,))
             notes = (f"The library's workflow {found.name!r} does this, but cannot run here: {errors[0].message}.",)
-    made = decompose(task)
+    made = decompose(task, vision=gateway is not None and sees_pictures(gateway))
     workflow = limited(made.workflow, policy)
     notes = (*made.notes, *notes)
     if errors := errors_of(workflow, tools=tools, models=models):
@@ -66,6 +66,12 @@ async def suggested(task: str, *, embed: Embed | None, gateway: Gateway | None) 
         return await suggest(task, embed=embed)
     except GatewayError:
         return await suggest(task)
+
+
+def sees_pictures(gateway: Gateway) -> bool:
+    """Whether a picture that a step makes is a real one, and some model can look at it."""
+    ready = [one for one in gateway.catalog.models if one.ready and one.quality is None]
+    return all(any(able in one.capabilities for one in ready) for able in ("vision", "image_output"))
 
 
 def free_embeddings(gateway: Gateway) -> Embed | None:

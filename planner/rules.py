@@ -86,15 +86,16 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision:
     shown = _shown(part, by_id)
     material = "".join(f"{_label(source)}\n{{{{ steps.{source.id}.output }}}}\n\n" for source in shown)
     said = _safely(part.text, name=f"part_{parts.index(part) + 1}", inputs=inputs)
-    if part.image:
-        context = material or "This is for: {{ inputs.task }}\n\n"
-        return ImageStep(id=part.id, kind="image", prompt=f"{said}\n\n{context}".rstrip())
     drawn = [by_id[need] for need in part.needs if by_id[need].image]
+    after = tuple(picture.id for picture in drawn)
     ordered = "".join(f"A picture was ordered with the words: {_quoted(picture)}\n\n" for picture in drawn)
+    if part.image:
+        context = f"{material}{ordered}" or "This is for: {{ inputs.task }}"
+        return ImageStep(id=part.id, kind="image", after=after, prompt=f"{said}\n\n{context}".rstrip())
     return LlmStep(
         id=part.id,
         kind="llm",
-        after=tuple(picture.id for picture in drawn),
+        after=after,
         system=_SYSTEM,
         model=ModelNeeds(tier=part.tier),
         images=tuple(f"{{{{ steps.{picture.id}.output }}}}" for picture in drawn) if vision else (),

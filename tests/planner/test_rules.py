@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executors.runner import run
+from planner.plan import plan
 from planner.rules import LONGEST_CUT, Decomposition, decompose
 from planner.task import LONGEST_TASK
 from planner.types import TaskError
-from unified_api.testing import ScriptedModel, scripted_gateway
+from unified_api.testing import ALL_CAPABILITIES, ScriptedModel, scripted_gateway
 from unified_api.types import Image, ImageRequest, Request, TextPart
 from workflows.checks import check
 from workflows.graph import Graph
@@ -97,6 +98,23 @@ def test_a_step_after_a_picture_is_told_what_was_ordered_and_never_gets_its_byte
     seeing = decompose("Draw a cat, then write a caption for it", vision=True).workflow.steps[1]
     assert isinstance(seeing, LlmStep)
     assert seeing.images == ("{{ steps.draw_cat.output }}",)
+
+
+@pytest.mark.parametrize("able", ["vision", "image_output", "chat"])
+async def test_a_picture_is_shown_only_where_one_can_be_made_and_seen(able: str) -> None:
+    capabilities = ALL_CAPABILITIES if able == "chat" else ALL_CAPABILITIES - {able}
+    gateway = scripted_gateway({"scripted/model": "unused"}, capabilities=capabilities)
+    made = await plan("Draw a cat, then write a caption for it", gateway=gateway)
+    caption = made.workflow.steps[1]
+    assert isinstance(caption, LlmStep)
+    assert bool(caption.images) == (able == "chat")
+
+
+def test_a_picture_made_after_a_picture_comes_after_it_and_knows_its_words() -> None:
+    second = decompose("Draw a cat, then draw it again in blue").workflow.steps[1]
+    assert second.kind == "image"
+    assert second.after == ("draw_cat",)
+    assert '"Draw a cat"' in second.prompt
 
 
 def test_the_difficulty_of_a_part_chooses_its_tier() -> None:
