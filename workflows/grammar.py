@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from workflows.lexer import Segment, Token
+from workflows.lexer import MOST_TOKENS, Segment, Token
 from workflows.nearest import nearest
 
 __all__ = ["FILTERS", "FUNCTIONS", "ROOTS", "TESTS", "Problem", "oversized", "problems"]
@@ -115,8 +115,6 @@ _CALLABLE: Final = frozenset({"caller", "loop"})
 _METHODS: Final = frozenset({("loop", "cycle"), ("loop", "changed")})
 _LOADING: Final = frozenset({"include", "import", "from", "extends", "block"})
 _KEYWORDS: Final = frozenset({"if", "else", "elif", "for", "in", "not", "and", "or", "set", "do", "with", "is"})
-# minijinja recurses over long expressions: some 5,000 operators end the process (measured with 512 KiB of stack).
-_MOST_TOKENS: Final = 1_000
 _MOST_BRANCHES: Final = 100
 
 
@@ -132,11 +130,15 @@ class Problem:
 
 
 def oversized(segments: list[Segment]) -> Problem | None:
-    """Why a template must not even be shown to minijinja."""
-    if any(len(segment.tokens) > _MOST_TOKENS for segment in segments):
+    """Why a template must not even be shown to minijinja.
+
+    It recurses over long expressions: some 5,000 operators, or 1,000 `elif`, end the process where the stack has
+    512 KiB, as a thread's has on macOS.
+    """
+    if any(len(segment.tokens) > MOST_TOKENS for segment in segments):
         return Problem(
             "invalid_expression",
-            f"one expression has more than {_MOST_TOKENS:,} words and signs",
+            f"one expression has more than {MOST_TOKENS:,} words and signs",
             fix="Compute the value in a `set` step, piece by piece.",
         )
     branches = sum(segment.tokens[0].text == "elif" for segment in segments if segment.tokens)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
-__all__ = ["Segment", "Token", "TokenKind", "scan"]
+__all__ = ["MOST_TOKENS", "Segment", "Token", "TokenKind", "scan"]
 
 TokenKind = Literal["name", "number", "string", "op"]
+
+MOST_TOKENS: Final = 1_000
+"""Tokens one expression may have; what has more is cut behind them."""
 
 _OPEN = re.compile(r"\{\{|\{%|\{#")
 _RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}")
@@ -94,5 +97,9 @@ def _tokens(source: str, place: int) -> tuple[tuple[Token, ...], int]:
         elif text == "}":
             braces -= 1
         place = matched.start(matched.lastgroup or 0) + len(text)
+        if text in {'"', "'"} or len(tokens) > MOST_TOKENS:
+            # A text that never ends, or an expression that is refused for its size: reading on would take for ever.
+            tokens.append(Token("op", text))
+            return tuple(tokens), len(source)
         tokens.append(Token(kind, text))  # type: ignore[arg-type] # the regex's groups are the literal's words
     return tuple(tokens), len(source)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -211,6 +212,23 @@ def test_filters_and_functions_that_are_not_of_the_language_are_refused_before_t
 )
 def test_an_expression_that_would_overrun_the_parsers_stack_is_refused(source: str, scope: Scope):
     assert fails(source, scope) == "invalid_expression"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '{{ "' + '\\"' * 200_000,
+        "{{ '\"" * 100_000,
+        "{{ a " + "b " * 300_000,
+        "{% raw %}{{" * 50_000,
+        "{{ {" * 100_000,
+        "{#" * 100_000,
+    ],
+)
+def test_half_a_megabyte_of_nonsense_is_refused_at_once(source: str, scope: Scope):
+    start = time.process_time()
+    assert fails(source, scope) == "invalid_expression"
+    assert time.process_time() - start < 2
 
 
 def test_the_longest_expression_that_is_allowed_fits_a_small_stack():
