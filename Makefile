@@ -9,10 +9,6 @@ override TASK := $(value TASK)
 export TASK
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 unexport PYTHONDONTWRITEBYTECODE
-# The embedded model's engine needs the system's OpenMP library, which slim images lack; root on Debian can add it.
-# Elsewhere the first run says what to install.
-OPENMP := $(BIN)/python -c 'from unified_api.local.openmp import missing_library; raise SystemExit(missing_library())' 2>/dev/null \
-	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq install -y libgomp1; } >&2 || true
 
 .PHONY: help run test lint bench dev clean
 
@@ -31,14 +27,12 @@ $(BIN)/python:
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt $(SOURCES)
 	@echo "Installing meta-orchestrator (once; a minute at most) ..." >&2
 	@$(PIP) install -c constraints.txt '.[local]'
-	@$(OPENMP)
 	@$(BIN)/orchestrate models pull local
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt $(SOURCES)
 	@echo "Installing meta-orchestrator with its test tools ..." >&2
 	@$(PIP) install -c constraints.txt '.[local,test,lint]'
-	@$(OPENMP)
 	@touch $@
 
 run: $(VENV)/.run

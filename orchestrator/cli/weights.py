@@ -17,13 +17,14 @@ __all__ = ["name_servers", "offer", "pull", "wanted"]
 
 def wanted(orchestrator: Orchestrator) -> bool:
     """Whether no chat model can be called now and the embedded one lacks nothing but its weights."""
-    from unified_api.local import weights
+    from unified_api.local import openmp, weights
 
     if orchestrator.gateway.catalog.unreachable:
         return False  # a server is configured: the demo model is not what is wanted
     if any(model.ready and "chat" in model.capabilities for model in orchestrator.models()):
         return False
-    return _installed() and weights.find(orchestrator.settings.cache_dir) is None
+    cache_dir = orchestrator.settings.cache_dir
+    return _installed() and (weights.find(cache_dir) is None or openmp.absent(cache_dir))
 
 
 async def name_servers() -> None:
@@ -54,8 +55,9 @@ def offer(cache_dir: Path, *, yes: bool) -> bool:
 
 def pull(cache_dir: Path, *, verify: bool = False) -> Path:
     """Fetches and checks the weights with a progress bar; WeightsError says what went wrong."""
-    from unified_api.local import weights
+    from unified_api.local import openmp, weights
 
+    openmp.pull(cache_dir)
     if not console.live():
         return weights.pull(cache_dir, on_progress=Lines(), verify=verify)
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

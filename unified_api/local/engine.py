@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from unified_api.errors import ConfigurationError, ContextOverflowError, InvalidRequestError, ProviderError, ServerError
-from unified_api.local.openmp import INSTALL, threads_sleep
+from unified_api.local import openmp
+from unified_api.local.weights import PULL_COMMAND
 from unified_api.types import JsonObject
 
 __all__ = ["CONTEXT", "PARALLEL", "Engine", "OnChunk", "acquire", "release"]
@@ -37,7 +38,7 @@ class Engine:
     """One loaded model. Every method blocks; use it from worker threads."""
 
     def __init__(self, path: Path) -> None:
-        library = _import_library()
+        library = _import_library(path.parent)
         try:
             self._server = _serve(library, path)
         except (RuntimeError, ValueError, OSError) as error:
@@ -67,15 +68,16 @@ class Engine:
             raise failure[0]
 
 
-def _import_library() -> Any:
+def _import_library(folder: Path) -> Any:
     try:
-        with threads_sleep():
+        openmp.load(folder)
+        with openmp.threads_sleep():
             import xllamacpp  # an extra, and 20 MB of native code
     except ModuleNotFoundError as error:
         message = f"the local model's engine is not installed ({error}): pip install 'meta-orchestrator[local]'"
         raise ConfigurationError(message, provider="local") from error
-    except ImportError as error:
-        message = f"the local model's engine cannot be loaded ({error}): {INSTALL}"
+    except (ImportError, OSError) as error:
+        message = f"the local model's engine cannot be loaded ({error}): {openmp.INSTALL} run `{PULL_COMMAND}`"
         raise ConfigurationError(message, provider="local") from error
     return xllamacpp
 

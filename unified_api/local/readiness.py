@@ -23,8 +23,11 @@ def missing(cache_dir: Path) -> Mapping[str, str]:
     lacking: dict[str, str] = {}
     if not _installed("xllamacpp"):
         lacking[_CHAT] = f"its engine xllamacpp is not installed: {EXTRA_COMMAND}"
-    elif (library := openmp.missing_library()) is not None:
-        lacking[_CHAT] = f"its engine needs the system library {library}: {openmp.INSTALL}"
+    elif openmp.absent(cache_dir):
+        lacking[_CHAT] = (
+            f"its engine needs the library {openmp.LIBRARY}, which this system lacks; {openmp.INSTALL} fetch a copy: "
+            + weights.PULL_COMMAND
+        )
     elif weights.find(cache_dir) is None:
         lacking[_CHAT] = f"its weights are not downloaded yet: {weights.PULL_COMMAND}"
     if embedder.files() is None or not (_installed("numpy") and _installed("tokenizers")):
