@@ -81,6 +81,8 @@ class CatalogModels:
     def problem(self, choice: str | ModelNeeds, *, needs: frozenset[str], sensitivity: str) -> ModelProblem | None:
         """What keeps `choice` from serving a call; None when nothing does."""
         name, tier = ("auto", choice.tier) if isinstance(choice, ModelNeeds) else (choice, None)
+        # A model that takes no schema is asked in words, and its answer is checked; only a stated need insists.
+        needs -= {"structured_output"}
         if isinstance(choice, ModelNeeds):
             needs |= frozenset(choice.needs)
         policy = Policy(

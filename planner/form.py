@@ -217,8 +217,9 @@ def step_schema(tools: Iterable[str], models: Iterable[str]) -> JsonObject:
 def kind_schema(kind: str, keys: Mapping[str, Json]) -> JsonObject:
     return record(
         {
-            "id": {"type": "string", "description": "an identifier: a letter, then letters, digits, underscores"},
+            # First, because OpenAI refuses branches that begin alike ("must not share identical first keys").
             "kind": {"type": "string", "enum": [kind]},
+            "id": {"type": "string", "description": "an identifier: a letter, then letters, digits, underscores"},
             **keys,
             "after": nullable({"type": "array", "items": {"type": "string"}}),
             "when": nullable({"type": "string"}),

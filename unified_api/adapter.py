@@ -23,6 +23,7 @@ from unified_api.types import (
 )
 from unified_api.wire import openai_chat, openai_embeddings, openai_images
 from unified_api.wire.base import WireProfile, WireRequest, parse_json
+from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
 
 __all__ = ["Adapter", "HttpAdapter"]
 
@@ -73,7 +74,8 @@ class HttpAdapter:
             openai_chat.encode(request, model=model.name, profile=profile), model, profile, timeouts
         )
         with self._keyless():
-            return openai_chat.decode(body, provider=self._provider, model=model.name, profile=profile)
+            response = openai_chat.decode(body, provider=self._provider, model=model.name, profile=profile)
+        return unwrapped(response) if needs_object(request.output_schema) else response
 
     @asynccontextmanager
     async def stream(self, model: Model, request: Request, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -83,7 +85,8 @@ class HttpAdapter:
             if reply.status != 200:
                 self._raise_for(Reply(reply.status, reply.headers, await reply.read()), model, profile)
             decoder = openai_chat.StreamDecoder(provider=self._provider, model=model.name, profile=profile)
-            async with aclosing(self._chunks(reply.body, decoder)) as chunks:
+            unwrapper = Unwrapper() if needs_object(request.output_schema) else None
+            async with aclosing(self._chunks(reply.body, decoder, unwrapper)) as chunks:
                 yield chunks
 
     async def embed(self, model: Model, request: EmbedRequest, timeouts: Timeouts) -> EmbedResponse:
@@ -178,12 +181,16 @@ class HttpAdapter:
                 now=time.time(),
             )
 
-    async def _chunks(self, pieces: AsyncIterator[bytes], decoder: openai_chat.StreamDecoder) -> AsyncGenerator[Chunk]:
+    async def _chunks(
+        self, pieces: AsyncIterator[bytes], decoder: openai_chat.StreamDecoder, unwrapper: Unwrapper | None
+    ) -> AsyncGenerator[Chunk]:
         with self._keyless():
             async for piece in pieces:
-                for chunk in decoder.feed(piece):
+                chunks = decoder.feed(piece)
+                for chunk in chunks if unwrapper is None else unwrapper.feed(chunks):
                     yield chunk
-            for chunk in decoder.end():
+            chunks = decoder.end()
+            for chunk in chunks if unwrapper is None else unwrapper.feed(chunks):
                 yield chunk
 
     @contextmanager

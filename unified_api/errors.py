@@ -10,7 +10,8 @@
         |   |-- ContextOverflowError  too many tokens for the model
         |   |-- ContentRefusedError   the provider's filter refused the content
         |   |-- FailedGenerationError the model wrote a tool call or JSON that its provider rejected
-        |   `-- UnsupportedParameterError  a parameter this model cannot take
+        |   |-- UnsupportedParameterError  a parameter this model cannot take
+        |   `-- SchemaRefusedError    the server makes no answer keep to this schema; asked again, it is told in words
         |-- AuthenticationError       401, or a bad key under another status
         |-- PermissionDeniedError     403
         |-- QuotaError                402, or a 429 that waiting will not cure
@@ -51,6 +52,7 @@ __all__ = [
     "ProviderError",
     "QuotaError",
     "RateLimitError",
+    "SchemaRefusedError",
     "ServerError",
     "TimedOutError",
     "TruncatedStreamError",
@@ -165,6 +167,14 @@ class UnsupportedParameterError(InvalidRequestError):
     """The model cannot take the parameter named by `param`."""
 
     code = "unsupported_parameter"
+
+
+class SchemaRefusedError(InvalidRequestError):
+    """The server refuses to make an answer keep to the schema; the same model may be asked for it in words."""
+
+    code = "schema_refused"
+    retryable = True
+    fallback = True
 
 
 class AuthenticationError(ProviderError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random as _random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
@@ -18,8 +18,9 @@ from unified_api.attempts import Attempts, bounded
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NotFoundError
+from unified_api.fitting import Fitting
 from unified_api.models import Model, Selection
-from unified_api.needs import AnyRequest, Asked, fit, least_tokens, needs_of, parameters_of, worst_tokens
+from unified_api.needs import AnyRequest, Asked, least_tokens, needs_of, parameters_of, takes_schema, worst_tokens
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream, open_stream
 from unified_api.settings import Settings, Timeouts
@@ -88,6 +89,8 @@ class Gateway:
         self._clock = clock or MonotonicClock()
         self._transport = Transport(clock=self._clock, backend=backend)
         self._attempts = Attempts(clock=self._clock, random=random)
+        self._wordy: set[str] = set()
+        """Models whose servers have refused a schema, and are asked for theirs in words from then on."""
 
     async def __aenter__(self) -> Self:
         if self._catalog is None:
@@ -146,16 +149,20 @@ class Gateway:
         """
         policy = replace(policy, needs=policy.needs | {"streaming"})
         selection = self._select(request, policy)
-        named = request.model != "auto"
+        fitting = Fitting(request, self._wordy)
 
-        def ask(model: Model, deadline: float) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-            fitted = fit(request, model, named=named)[0]
-            timeouts = self.settings.timeouts
-            return open_stream(self._adapter(model), model, fitted, timeouts, clock=self._clock, deadline=deadline)
+        @asynccontextmanager
+        async def ask(model: Model, deadline: float) -> AsyncIterator[AsyncIterator[Chunk]]:
+            fitted = fitting.request_for(model)
+            timeouts, adapter = self.settings.timeouts, self._adapter(model)
+            async with AsyncExitStack() as stack:
+                with fitting.judged(model, fitted):
+                    opened = open_stream(adapter, model, fitted, timeouts, clock=self._clock, deadline=deadline)
+                    chunks = await stack.enter_async_context(opened)
+                yield chunks
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
-            note = fit(request, won.model, named=named)[1]
-            yield ResponseStream(won, clock=self._clock, price=self._cost, note=note)
+            yield ResponseStream(won, clock=self._clock, price=self._cost, note=fitting.note_for(won.model))
 
     def estimate(self, request: AnyRequest, policy: Policy = Policy()) -> Decimal | None:
         """The most that the call may cost, in US dollars: the dearest candidate at the longest answer.
@@ -180,28 +187,35 @@ class Gateway:
         operation: Callable[[Adapter], Callable[[Model, Asked, Timeouts], Awaitable[AnyResponse]]],
     ) -> AnyResponse:
         selection = self._select(request, policy)
-        named = request.model != "auto"
+        fitting = Fitting(request, self._wordy)
 
         @asynccontextmanager
         async def ask(model: Model, deadline: float) -> AsyncIterator[AnyResponse]:
-            fitted = fit(request, model, named=named)[0]
+            fitted = fitting.request_for(model)
             call = operation(self._adapter(model))
-            yield await bounded(self._clock, deadline, lambda: call(model, fitted, self.settings.timeouts))
+            with fitting.judged(model, fitted):
+                response = await bounded(self._clock, deadline, lambda: call(model, fitted, self.settings.timeouts))
+            yield response
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
             model, response = won.model, won.result
             cost = response.cost_usd
             if cost is None:
                 cost = self._cost(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
-            note = fit(request, model, named=named)[1]
+            note = fitting.note_for(model)
             won.trail.succeeded(model, self._clock.now() - won.started, cost=cost, note=note)
             return replace(response, cost_usd=cost, quality=model.quality, attempts=won.trail.story)
 
     def _select(self, request: AnyRequest, policy: Policy) -> Selection:
         policy = replace(policy, needs=policy.needs | needs_of(request))
-        return self.catalog.candidates(
+        selection = self.catalog.candidates(
             request.model, policy, parameters=parameters_of(request), tokens=least_tokens(request)
         )
+        if request.model == "auto" and isinstance(request, Request) and request.output_schema is not None:
+            # What can be made to keep to the schema is asked before what can only be told of it.
+            ordered = sorted(selection.candidates, key=lambda one: one.id in self._wordy or not takes_schema(one))
+            selection = replace(selection, candidates=tuple(ordered))
+        return selection
 
     def _deadline(self, policy: Policy) -> float:
         seconds = self.settings.timeouts.total_s if policy.deadline_s is None else policy.deadline_s

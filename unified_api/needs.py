@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from unified_api.in_words import asked_in_words
 from unified_api.models import Model
 from unified_api.routing.filters import HINTS
 from unified_api.types import (
@@ -19,7 +20,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 
-__all__ = ["AnyRequest", "Asked", "fit", "least_tokens", "needs_of", "parameters_of", "worst_tokens"]
+__all__ = ["AnyRequest", "Asked", "fit", "least_tokens", "needs_of", "parameters_of", "takes_schema", "worst_tokens"]
 
 AnyRequest = Request | EmbedRequest | ImageRequest
 Asked = TypeVar("Asked", Request, EmbedRequest, ImageRequest)
@@ -33,6 +34,7 @@ _TOKENS_PER_IMAGE = 1_500
 
 
 def needs_of(request: AnyRequest) -> frozenset[Capability]:
+    """The capabilities without which the request cannot be served; a schema can be asked for in words (`in_words`)."""
     if isinstance(request, EmbedRequest):
         return frozenset({"embeddings"})
     if isinstance(request, ImageRequest):
@@ -40,28 +42,39 @@ def needs_of(request: AnyRequest) -> frozenset[Capability]:
     needs: set[Capability] = {"chat"}
     if request.tools:
         needs.add("tools")
-    if request.output_schema is not None:
-        needs.add("structured_output")
     if any(isinstance(part, ImagePart) for message in request.messages for part in message.parts):
         needs.add("vision")
     return frozenset(needs)
 
 
 def parameters_of(request: AnyRequest) -> frozenset[str]:
-    """The optional fields that the request sets."""
-    return frozenset(name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, ()))
+    """The optional fields that the request sets, without the schema, which no model must take."""
+    set_ = (name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, ()))
+    return frozenset(set_) - {"output_schema"}
 
 
-def fit(request: Asked, model: Model, *, named: bool) -> tuple[Asked, str | None]:
-    """The request as `model` can take it, and a note of what was left out.
+def fit(request: Asked, model: Model, *, named: bool, in_words: bool = False) -> tuple[Asked, str | None]:
+    """The request as `model` can take it, and a note of what was changed.
 
     Only hints are left out, and only where the router chose the model; a model that the caller named refuses aloud.
+    A schema is put into words for a model that takes none, or where `in_words` says that its server refused it.
     """
+    notes: list[str] = []
     refused = sorted(model.unsupported & parameters_of(request) & HINTS) if not named else []
-    if not refused:
-        return request, None
-    changes: dict[str, Any] = dict.fromkeys(refused)  # every hint is optional and None is its default
-    return replace(request, **changes), f"left out {', '.join(refused)}, which {model.id} refuses"
+    if refused:
+        changes: dict[str, Any] = dict.fromkeys(refused)  # every hint is optional and None is its default
+        request = replace(request, **changes)
+        notes.append(f"left out {', '.join(refused)}, which {model.id} refuses")
+    if isinstance(request, Request):  # noqa: SIM102  # mypy calls the same test redundant beside an `and`
+        if request.output_schema is not None and (in_words or not takes_schema(model)):
+            request = asked_in_words(request)
+            notes.append(f"asked for the schema in words, which {model.id} does not take otherwise")
+    return request, "; ".join(notes) or None
+
+
+def takes_schema(model: Model) -> bool:
+    """Whether the model, as far as the catalog knows, can be made to keep to a schema."""
+    return "structured_output" in model.capabilities and "output_schema" not in model.unsupported
 
 
 def least_tokens(request: AnyRequest) -> int:

@@ -32,7 +32,6 @@ from unified_api.types import (
     ImagePart,
     ImageRequest,
     Message,
-    OutputSchema,
     Policy,
     Request,
     TextPart,
@@ -119,7 +118,6 @@ async def test_a_hint_is_left_out_where_the_router_chose_the_model_and_the_trail
     ("request_", "lacking"),
     [
         (ask(tools=(Tool("f"),)), "tools"),
-        (ask(output_schema=OutputSchema({"type": "object"})), "structured_output"),
         (Request(model="auto", messages=(Message("user", (ImagePart(url="https://x.example/a.png"),)),)), "vision"),
     ],
 )

@@ -32,7 +32,7 @@ def test_the_kind_of_request_and_what_it_holds_say_what_it_needs() -> None:
     assert needs_of(ImageRequest(model="m", prompt="x")) == {"image_output"}
     assert needs_of(ask(TextPart("x"))) == {"chat"}
     full = ask(ImagePart(url="https://x.example"), tools=(Tool("f"),), output_schema=OutputSchema({}))
-    assert needs_of(full) == {"chat", "vision", "tools", "structured_output"}
+    assert needs_of(full) == {"chat", "vision", "tools"}
 
 
 def test_only_fields_that_are_set_are_parameters() -> None:

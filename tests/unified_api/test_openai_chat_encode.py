@@ -123,6 +123,18 @@ def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: s
     assert body(HELLO, profile=profile)["model"] == "m"
 
 
+def choice(word: str) -> dict[str, object]:
+    """One of several objects, told apart by the value of its first key."""
+    return {**CLOSED, "properties": {"a": {"type": "string", "enum": [word]}}}
+
+
+def nested(levels: int) -> dict[str, object]:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(levels):
+        schema = {**CLOSED, "properties": {"a": schema}}
+    return schema
+
+
 @pytest.mark.parametrize(
     ("schema", "strict"),
     [
@@ -130,12 +142,28 @@ def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: s
         ({**CLOSED, "properties": {"a": {"anyOf": [CLOSED, {"type": "null"}]}}}, True),
         ({**CLOSED, "properties": {"a": {"type": "array", "items": CLOSED}}}, True),
         ({**CLOSED, "$defs": {"b": CLOSED}, "properties": {"a": {"$ref": "#/$defs/b"}}}, True),
-        ({**CLOSED, "properties": {"a": {"enum": ["properties", "oneOf"]}}}, True),
+        ({**CLOSED, "properties": {"a": {"type": "string", "enum": ["properties", "oneOf"]}}}, True),
+        ({**CLOSED, "properties": {"a": {"type": "string", "format": "date", "pattern": "^2"}}}, True),
+        ({**CLOSED, "properties": {"a": {"$ref": "#"}}}, True),
+        ({**CLOSED, "properties": {"a": {"anyOf": [choice("one"), choice("two")]}}}, True),
+        ({**CLOSED, "properties": {"a": {"anyOf": [CLOSED, CLOSED]}}}, False),
+        ({**CLOSED, "properties": {"a": {"enum": ["no", "type"]}}}, False),
+        ({**CLOSED, "properties": {"a": {}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "text"}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "array"}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "string", "minLength": 1}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "string", "format": "uri"}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "string", "default": "x"}}}, False),
+        ({**CLOSED, "properties": {"a": {"$ref": "#/$defs/b", "description": "x"}}, "$defs": {"b": CLOSED}}, False),
+        ({**CLOSED, "properties": {"a": {"$ref": "https://x.example/schema"}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "integer", "enum": list(range(1001))}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "string", "enum": [f"{n:060}" for n in range(251)]}}}, False),
+        (nested(10), True),
+        (nested(11), False),
         ({**CLOSED, "required": []}, False),
         ({"type": "object"}, False),
         ({"type": "object", "properties": {}, "additionalProperties": False}, True),
-        ({"type": "array", "items": CLOSED}, False),
-        ({"anyOf": [CLOSED]}, False),
+        ({**CLOSED, "anyOf": [CLOSED]}, False),
         ({**CLOSED, "properties": {"a": {"type": "array", "items": {"type": "object"}}}}, False),
         ({**CLOSED, "properties": {"a": {"type": ["object", "null"]}}}, False),
         ({**CLOSED, "properties": {"a": {"oneOf": [CLOSED]}}}, False),

@@ -24,6 +24,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, sniff_media_type
+from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.strict_schema import fits_strict
 
 __all__ = ["encode"]
@@ -65,9 +66,10 @@ def _parameters(request: Request, profile: WireProfile) -> Iterable[tuple[str, J
             yield "parallel_tool_calls", request.parallel_tool_calls
     if request.output_schema is not None:
         wanted = request.output_schema
+        schema = wrapped(wanted.schema) if needs_object(wanted) else wanted.schema
         # A schema that strict decoding would refuse guides the model instead of failing the call.
-        strict = wanted.strict and fits_strict(wanted.schema)
-        json_schema: JsonObject = {"name": wanted.name, "schema": wanted.schema, "strict": strict}
+        strict = wanted.strict and fits_strict(schema)
+        json_schema: JsonObject = {"name": wanted.name, "schema": schema, "strict": strict}
         yield "response_format", {"type": "json_schema", "json_schema": json_schema}
     scalars: dict[str, Json] = {
         "temperature": request.temperature,

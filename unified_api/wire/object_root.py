@@ -1,0 +1,108 @@
+"""Output schemas whose root is no object, which OpenAI refuses: asked for as the one property of an object.
+
+The wire formats send `wrapped(schema)` and the adapter gives the answer through `unwrapped` or `Unwrapper`, so that
+neither the caller nor the check of the answer ever meets the object around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import orjson
+
+from unified_api.types import Chunk, FinishChunk, Json, JsonObject, OutputSchema, Response, TextChunk, TextPart
+
+__all__ = ["Unwrapper", "needs_object", "unwrapped", "wrapped"]
+
+_KEY = "value"
+_DEFINITIONS = ("$defs", "definitions")
+_NO_SCHEMAS = frozenset({"const", "enum", "default", "examples", "example"})
+_FENCE = re.compile(r"\s*```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+
+
+def needs_object(wanted: OutputSchema | None) -> bool:
+    """Whether the schema's root admits anything but an object (https://platform.openai.com/docs/guides/structured-outputs:
+    "root objects must not be anyOf and must be an object").
+    """
+    return wanted is not None and wanted.schema.get("type") != "object"
+
+
+def wrapped(schema: JsonObject) -> JsonObject:
+    """An object whose only property has this schema; definitions stay at the root, where references look for them."""
+    try:
+        inner = _moved(schema)
+    except RecursionError:
+        return schema  # too deep to be written as JSON, which is refused in words
+    definitions = {key: inner.pop(key) for key in _DEFINITIONS if key in inner}
+    return {
+        "type": "object",
+        "properties": {_KEY: inner},
+        "required": [_KEY],
+        "additionalProperties": False,
+        **definitions,
+    }
+
+
+def unwrapped(response: Response) -> Response:
+    """The answer with the value alone as its text; as it is where the text is no such object (refused, cut off)."""
+    bare = _bare(response.text)
+    if bare is None:
+        return response
+    parts = [part for part in response.parts if not isinstance(part, TextPart)]
+    return replace(response, parts=(*parts, TextPart(bare)))
+
+
+class Unwrapper:
+    """Takes the object from around a streamed answer. The text comes in one piece before the stream's finish."""
+
+    def __init__(self) -> None:
+        self._held: list[str] = []
+
+    def feed(self, chunks: list[Chunk]) -> list[Chunk]:
+        return list(self._fed(chunks))
+
+    def _fed(self, chunks: list[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            if isinstance(chunk, TextChunk):
+                self._held.append(chunk.text)
+                continue
+            if isinstance(chunk, FinishChunk) and self._held:
+                text, self._held = "".join(self._held), []
+                bare = _bare(text)
+                yield TextChunk(text if bare is None else bare)
+            yield chunk
+
+
+def _bare(text: str) -> str | None:
+    fenced = _FENCE.fullmatch(text)
+    try:
+        value = orjson.loads(fenced[1] if fenced else text)
+    except orjson.JSONDecodeError:
+        return None
+    return orjson.dumps(value[_KEY]).decode() if isinstance(value, dict) and value.keys() == {_KEY} else None
+
+
+def _moved(schema: JsonObject) -> JsonObject:
+    """The schema with its references to its own root following it to its new place."""
+    return {
+        key: _reference(value) if key == "$ref" else value if key in _NO_SCHEMAS else _moved_any(value)
+        for key, value in schema.items()
+    }
+
+
+def _moved_any(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_moved_any(one) for one in value]
+    return _moved(value) if isinstance(value, dict) else value
+
+
+def _reference(target: Json) -> Json:
+    if not isinstance(target, str):
+        return _moved_any(target)  # a property of this name
+    if target != "#" and not target.startswith("#/"):
+        return target
+    if target.startswith(tuple(f"#/{key}/" for key in _DEFINITIONS)):
+        return target
+    return f"#/properties/{_KEY}{target[1:]}"
