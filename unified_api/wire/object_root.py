@@ -18,6 +18,7 @@ __all__ = ["Unwrapper", "needs_object", "unwrapped", "wrapped"]
 
 _KEY = "value"
 _DEFINITIONS = ("$defs", "definitions")
+_NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS})
 _NO_SCHEMAS = frozenset({"const", "enum", "default", "examples", "example"})
 _FENCE = re.compile(r"\s*```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
 
@@ -86,10 +87,15 @@ def _bare(text: str) -> str | None:
 
 def _moved(schema: JsonObject) -> JsonObject:
     """The schema with its references to its own root following it to its new place."""
-    return {
-        key: _reference(value) if key == "$ref" else value if key in _NO_SCHEMAS else _moved_any(value)
-        for key, value in schema.items()
-    }
+    moved: JsonObject = {}
+    for key, value in schema.items():
+        if key in _NAMED_SCHEMAS and isinstance(value, dict):
+            moved[key] = {name: _moved_any(one) for name, one in value.items()}
+        elif key == "$ref" and isinstance(value, str):
+            moved[key] = _reference(value)
+        else:
+            moved[key] = value if key in _NO_SCHEMAS else _moved_any(value)
+    return moved
 
 
 def _moved_any(value: Json) -> Json:
@@ -98,11 +104,8 @@ def _moved_any(value: Json) -> Json:
     return _moved(value) if isinstance(value, dict) else value
 
 
-def _reference(target: Json) -> Json:
-    if not isinstance(target, str):
-        return _moved_any(target)  # a property of this name
-    if target != "#" and not target.startswith("#/"):
-        return target
-    if target.startswith(tuple(f"#/{key}/" for key in _DEFINITIONS)):
+def _reference(target: str) -> str:
+    here = target == "#" or target.startswith("#/")
+    if not here or target.startswith(tuple(f"#/{key}/" for key in _DEFINITIONS)):
         return target
     return f"#/properties/{_KEY}{target[1:]}"

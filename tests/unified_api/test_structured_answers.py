@@ -1,0 +1,252 @@
+"""What is asked of real servers for an answer that keeps to a schema, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from loopback import Answer, Loopback, loopback
+
+from unified_api.errors import InvalidRequestError, SchemaRefusedError, ServerError
+from unified_api.gateway import Gateway
+from unified_api.in_words import asked_in_words, blames_schema
+from unified_api.settings import Settings
+from unified_api.testing import ScriptedModel, scripted_gateway
+from unified_api.types import Message, OutputSchema, Policy, Request, TextChunk, TextPart, ToolResultPart
+from unified_api.wire.object_root import wrapped
+
+TITLE = {"type": "object", "properties": {"t": {"type": "string"}}, "required": ["t"], "additionalProperties": False}
+WORDS = {"type": "array", "items": {"type": "string"}}
+
+# As issues of these projects quote them: llama.cpp #9522 and #11847, ik_llama.cpp #778, llama-cpp-python, LM
+# Studio, DeepSeek, Groq, and FastAPI's own for a field that does not validate.
+REFUSALS = [
+    (500, {"error": {"code": 500, "message": 'response_format type must be one of "text" or "json_object", but got: '
+                     "json_schema", "type": "server_error"}}),
+    (400, {"error": {"code": 400, "message": 'Either "json_schema" or "grammar" can be specified, but not both',
+                     "type": "invalid_request_error"}}),
+    (500, {"error": {"message": "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': \"Input "
+                     "should be 'text' or 'json_object'\"}]", "type": "internal_server_error"}}),
+    (400, {"error": "'response_format.type' must be 'text'"}),
+    (400, {"error": {"message": "This response_format type is unavailable now", "type": "invalid_request_error",
+                     "param": None, "code": "invalid_request_error"}}),
+    (400, {"error": {"message": "This model does not support response format `json_schema`. See supported models at "
+                     "https://example.com", "type": "invalid_request_error"}}),
+    (422, {"detail": [{"type": "literal_error", "loc": ["body", "response_format", "type"], "msg": "Input should be "
+                       "'text' or 'json_object'", "input": "json_schema"}]}),
+]  # fmt: skip
+
+
+def settings(server: Loopback, folder: Path, extra: str = "") -> Settings:
+    path = folder / "orchestrator.toml"
+    path.write_text(f'[providers.test]\nbase_url = "{server.url}"\n{extra}\n', "utf-8")
+    return Settings.load(path, environ={})
+
+
+def ask(schema: dict[str, Any], model: str = "test/scripted") -> Request:
+    return Request(model=model, messages=(Message.user("Tides?"),), output_schema=OutputSchema(schema))
+
+
+def refusing(status: int, body: dict[str, Any], *, words: str) -> Any:
+    def script(sent: dict[str, Any]) -> Answer:
+        return (
+            Answer(status=status, body=json.dumps(body).encode()) if "response_format" in sent else Answer(text=words)
+        )
+
+    return script
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSALS)
+async def test_a_server_that_takes_no_schema_is_asked_in_words_from_then_on(
+    status: int, body: dict[str, Any], tmp_path: Path
+) -> None:
+    with loopback(refusing(status, body, words='{"t": "x"}')) as server:
+        async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway:
+            first = await gateway.chat(ask(TITLE))
+            second = await gateway.chat(ask(TITLE))
+    assert (first.text, second.text) == ('{"t": "x"}', '{"t": "x"}')
+    assert [attempt.error for attempt in first.attempts] == ["schema_refused", None]
+    assert "in words" in (first.attempts[1].message or "")
+    assert [attempt.error for attempt in second.attempts] == [None]
+    asked = [sent["messages"][0]["content"] for sent in server.requests]
+    assert asked[0] == "Tides?"
+    assert json.dumps(TITLE) in asked[1]
+    assert asked[1:] == [asked[1]] * 2
+
+
+async def test_a_stream_falls_back_to_words_as_well(tmp_path: Path) -> None:
+    with loopback(refusing(*REFUSALS[0], words='{"t": "x"}')) as server:
+        async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway, gateway.stream(ask(TITLE)) as s:
+            text = "".join([chunk.text async for chunk in s if isinstance(chunk, TextChunk)])
+    assert text == '{"t": "x"}'
+    assert [attempt.error for attempt in s.response.attempts] == ["schema_refused", None]
+
+
+async def test_one_schema_that_is_refused_is_no_word_about_the_next(tmp_path: Path) -> None:
+    bad = {"error": {"message": "Invalid schema for response_format 'output': In context=(), ...", "param":
+           "response_format", "type": "invalid_request_error", "code": None}}  # fmt: skip
+    answers = (Answer(status=400, body=json.dumps(bad).encode()), '{"t": "x"}', '{"t": "y"}')
+    with loopback(*answers) as server:
+        async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway:
+            await gateway.chat(ask(TITLE))
+            await gateway.chat(ask(TITLE))
+    assert ["response_format" in sent for sent in server.requests] == [True, False, True]
+
+
+async def test_a_fault_that_has_nothing_to_do_with_the_schema_stays_one(tmp_path: Path) -> None:
+    with loopback(Answer(status=400)) as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            with pytest.raises(InvalidRequestError) as caught:
+                await gateway.chat(ask(TITLE))
+    assert caught.value.code == "invalid_request"
+    assert len(server.requests) == 1
+
+
+async def test_words_that_name_the_field_mean_nothing_where_no_schema_was_sent(tmp_path: Path) -> None:
+    status, body = REFUSALS[1]
+    with loopback(Answer(status=status, body=json.dumps(body).encode())) as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            with pytest.raises(InvalidRequestError) as caught:
+                await gateway.chat(Request(model="test/scripted", messages=(Message.user("x"),)))
+    assert caught.value.code == "invalid_request"
+
+
+async def test_one_permitted_attempt_ends_in_an_error_that_says_what_was_refused(tmp_path: Path) -> None:
+    with loopback(refusing(*REFUSALS[1], words="{}")) as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            with pytest.raises(SchemaRefusedError, match="json_schema"):
+                await gateway.chat(ask(TITLE), Policy(max_attempts=1))
+
+
+@pytest.mark.parametrize(
+    "line", ["capabilities = { structured_output = [] }", 'profile = { unsupported = { output_schema = ["*"] } }']
+)
+async def test_a_model_that_the_configuration_says_takes_no_schema_is_never_sent_one(tmp_path: Path, line: str) -> None:
+    with loopback('{"t": "x"}') as server:
+        async with Gateway(settings(server, tmp_path, line)) as gateway:
+            response = await gateway.chat(ask(TITLE))
+    assert response.text == '{"t": "x"}'
+    assert "response_format" not in server.requests[0]
+    assert json.dumps(TITLE) in server.requests[0]["messages"][0]["content"]
+
+
+async def test_auto_asks_what_can_be_made_to_keep_to_a_schema_before_what_can_only_be_told() -> None:
+    told, able = ScriptedModel("told"), ScriptedModel("able")
+    gateway = scripted_gateway(
+        {"s/told": told, "s/able": able}, capabilities={"s/told": frozenset({"chat"})}, random=lambda: 0.0
+    )
+    assert (await gateway.chat(ask(TITLE, "auto"))).text == "able"
+    assert (await gateway.chat(Request(model="auto", messages=(Message.user("x"),)))).text == "told"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (WORDS, ["a", "b"]),
+        ({"type": "string"}, "yes"),
+        ({"enum": ["yes", "no"]}, "no"),
+        ({"type": ["object", "null"], "properties": {"value": {"type": "string"}}}, {"value": "in"}),
+        ({"anyOf": [TITLE, {"type": "null"}]}, None),
+        ({"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}}, 3),
+    ],
+)
+async def test_a_schema_whose_root_is_no_object_is_asked_for_inside_one(
+    schema: dict[str, Any], value: Any, streamed: bool, tmp_path: Path
+) -> None:
+    with loopback(json.dumps({"value": value})) as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            if streamed:
+                async with gateway.stream(ask(schema)) as stream:
+                    pieces = [chunk async for chunk in stream]
+                response = stream.response
+                assert "".join(one.text for one in pieces if isinstance(one, TextChunk)) == response.text
+            else:
+                response = await gateway.chat(ask(schema))
+    assert json.loads(response.text) == value
+    sent = server.requests[0]["response_format"]["json_schema"]["schema"]
+    assert sent["type"] == "object"
+    assert not {"anyOf", "oneOf", "allOf"} & set(sent)
+    Draft202012Validator(sent).validate({"value": value})
+
+
+@pytest.mark.parametrize("text", ['["a"]', '{"value": ["a"], "more": 1}', '{"value": ["a"', "no", '{"other": 1}'])
+async def test_a_text_that_is_no_such_object_is_left_as_it_is(text: str, tmp_path: Path) -> None:
+    with loopback(text) as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            assert (await gateway.chat(ask(WORDS))).text == text
+
+
+async def test_the_object_is_found_inside_a_fence(tmp_path: Path) -> None:
+    with loopback('```json\n{"value": ["a"]}\n```') as server:
+        async with Gateway(settings(server, tmp_path)) as gateway:
+            assert (await gateway.chat(ask(WORDS))).text == '["a"]'
+
+
+_leaf = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "integer"},
+        {"enum": ["$ref", 1]},
+        {"const": {"$ref": "#"}},
+        {"$ref": "#/$defs/d"},
+        {},
+    ]
+)
+_schemas = st.recursive(
+    _leaf,
+    lambda inner: st.one_of(
+        st.builds(lambda items: {"type": "array", "items": items}, inner),
+        st.builds(lambda branches: {"anyOf": branches}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(
+            lambda group: {"type": "object", "properties": group},
+            st.dictionaries(st.sampled_from(["a", "$ref", "enum", "value"]), inner, max_size=3),
+        ),
+    ),
+    max_leaves=8,
+)
+_record = {"type": "object", "properties": {"a": {"$ref": "#"}, "enum": {"$ref": "#"}, "value": {"type": "null"}}}
+_tree = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#"}}]}
+_values = st.recursive(
+    st.integers() | st.text(max_size=3) | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "enum", "value"]), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(_schemas | st.sampled_from([_tree, _record]), _values)
+def test_the_object_around_a_schema_admits_what_the_schema_admits(schema: dict[str, Any], value: Any) -> None:
+    schema = {**schema, "$defs": {"d": {"type": ["integer", "null"]}}}
+    around = wrapped(schema)
+    Draft202012Validator.check_schema(around)
+    admits = Draft202012Validator(around).is_valid({"value": value})
+    assert admits == Draft202012Validator(schema).is_valid(value)
+
+
+def test_words_about_the_schema_end_the_last_thing_the_user_says() -> None:
+    request = Request(
+        model="m",
+        messages=(Message.user("first"), Message.assistant("?"), Message.user("last"),
+                  Message("tool", (ToolResultPart("c", "x"),))),
+        output_schema=OutputSchema({"type": "array"}),
+    )  # fmt: skip
+    asked = asked_in_words(request)
+    assert asked.output_schema is None
+    assert asked.messages[:2] == request.messages[:2]
+    assert asked.messages[3] == request.messages[3]
+    assert [type(part) for part in asked.messages[2].parts] == [TextPart, TextPart]
+    assert '{"type": "array"}' in asked.messages[2].parts[1].text
+
+
+def test_only_a_servers_own_words_blame_the_schema() -> None:
+    assert blames_schema(ServerError("HTTP 500: failed to parse grammar"))
+    assert blames_schema(InvalidRequestError("bad", param="response_format.type"))
+    assert not blames_schema(ServerError("overloaded"))
+    assert not blames_schema(InvalidRequestError("messages is empty", param="messages"))
