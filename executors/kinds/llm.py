@@ -139,14 +139,19 @@ async def _structured(request: Request, run: StepRun, *, step: LlmStep, schema: 
 
 
 def _read(text: str, schema: dict[str, Any]) -> tuple[Json, list[str]]:
-    """The one document of the answer that satisfies the schema, or what is wrong."""
+    """The one document of the answer that satisfies the schema, or what is wrong.
+
+    Where a text satisfies it, a model that was asked in words may give just that, without the quotes.
+    """
     found = documents(text)
-    if not found:
-        return None, ["the answer holds no JSON document"]
     try:
+        if not found and text.strip() and not complaints(text.strip(), schema):
+            return text.strip(), []
         judged = [(value, complaints(value, schema)) for value in found]
     except InvalidSchemaError as error:
         raise StepFailure("invalid_schema", str(error)) from None
+    if not judged:
+        return None, ["the answer holds no JSON document"]
     good = [value for value, problems in judged if not problems]
     if len(good) == 1:
         return good[0], []
