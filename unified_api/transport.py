@@ -7,6 +7,7 @@ this one module. Its own pool scans linearly, so connections are aiohttp's.
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from unified_api.clock import Clock, MonotonicClock
-from unified_api.errors import ConnectionFailedError, MalformedResponseError, TimedOutError
+from unified_api.errors import ConfigurationError, ConnectionFailedError, MalformedResponseError, TimedOutError
+from unified_api.inflate import ACCEPTED, Inflater, InflationError
 from unified_api.providers import is_loopback
 from unified_api.settings import Timeouts
 
@@ -80,7 +82,8 @@ class Transport:
     def __init__(self, *, clock: Clock | None = None, backend: httpx.AsyncBaseTransport | None = None) -> None:
         self._clock = clock or MonotonicClock()
         self._backend = backend
-        self._clients: dict[bool, httpx.AsyncClient] = {}
+        self._clients: dict[_Way, httpx.AsyncClient] = {}
+        self._ways: dict[str, _Way] = {}
 
     async def send(self, call: Call, timeouts: Timeouts) -> Reply:
         """The whole answer, whatever its status.
@@ -95,11 +98,13 @@ class Transport:
             silence = f"the answer of {call.provider} stopped for {timeouts.silence_s:g} s"
             body = bytearray()
             with self._clock.scope(self._clock.now() + timeouts.silence_s) as scope, _mapped(call):
-                async for piece in response.aiter_bytes():
+                inflater = Inflater(response.headers.get("content-encoding", ""))
+                async for packed in response.aiter_raw():
                     scope.deadline = self._clock.now() + timeouts.silence_s
-                    body += piece
-                    if len(body) > MAX_BODY_BYTES:
-                        raise _too_large(call, MAX_BODY_BYTES)
+                    for piece in inflater.feed(packed):
+                        body += piece
+                        if len(body) > MAX_BODY_BYTES:
+                            raise _too_large(call, MAX_BODY_BYTES)
             if scope.cancelled_caught:
                 raise TimedOutError(silence, provider=call.provider, model=call.model)
             return Reply(response.status_code, _headers(response), bytes(body))
@@ -121,12 +126,12 @@ class Transport:
 
     @asynccontextmanager
     async def _open(self, call: Call, timeouts: Timeouts) -> AsyncIterator[httpx.Response]:
-        client = self._client(call.url)
+        client = self._client(call)
         with _mapped(call):
             request = client.build_request(
                 call.method,
                 call.url,
-                headers=call.headers,
+                headers={"accept-encoding": ACCEPTED, **call.headers},
                 content=call.content,
                 timeout=_connect_only(timeouts.connect_s),
             )
@@ -141,40 +146,83 @@ class Transport:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1.0), _closing():
                 await response.aclose()
 
-    def _client(self, url: str) -> httpx.AsyncClient:
-        # What lies on this machine is reached directly, whatever proxy the environment names, and without the
-        # 30 ms that loading certificates takes.
-        direct = url.startswith("http://") and is_loopback(url)
-        client = self._clients.get(direct)
+    def _client(self, call: Call) -> httpx.AsyncClient:
+        origin = call.url[: call.url.find("/", len("https://")) + 1] or call.url
+        way = self._ways.get(origin)
+        if way is None:
+            way = self._ways[origin] = _way(call)
+        client = self._clients.get(way)
         if client is None:
-            client = self._clients[direct] = _make_client(direct=direct, backend=self._backend)
+            client = self._clients[way] = _make_client(way, backend=self._backend)
         return client
 
 
-def _make_client(*, direct: bool, backend: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an address is reached."""
+
+    plain: bool
+    """Whether no certificates are needed; loading them takes 30 ms."""
+    proxy: str | None = field(default=None, repr=False)
+    """May hold a password."""
+
+
+def _way(call: Call) -> _Way:
+    """What lies on this machine is reached directly, whatever proxy the environment names.
+
+    ConfigurationError for a proxy that cannot be used.
+    """
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    scheme, _, _ = call.url.partition(":")
+    if is_loopback(call.url):
+        return _Way(plain=scheme == "http")
+    try:
+        proxy = None if proxy_bypass(urlsplit(call.url).hostname or "") else getproxies().get(scheme)
+    except ValueError:  # an address that cannot be, which httpx refuses
+        proxy = None
+    if proxy is not None and not proxy.startswith("http://"):
+        message = f"the environment's {scheme}_proxy has a scheme that is not supported; name an http:// proxy"
+        raise ConfigurationError(message, provider=call.provider)
+    return _Way(plain=False, proxy=proxy)
+
+
+def _make_client(way: _Way, *, backend: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
     import httpx  # a sixth of a second to import, and not needed for the in-process models
 
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-    transport = backend or _aiohttp_transport(direct=direct)
+    transport = backend or _aiohttp_transport(way)
     return httpx.AsyncClient(transport=transport, cookies=no_cookies, follow_redirects=False, trust_env=False)
 
 
-def _aiohttp_transport(*, direct: bool) -> httpx.AsyncBaseTransport:
+def _aiohttp_transport(way: _Way) -> httpx.AsyncBaseTransport:
     import aiohttp
     import httpx
     from httpx_aiohttp import AiohttpTransport
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if direct else httpx.create_ssl_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if way.plain else httpx.create_ssl_context()
 
     def session() -> aiohttp.ClientSession:
         # aiohttp sets TCP_NODELAY on every connection.
         connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=60)
-        jar = aiohttp.DummyCookieJar()
-        return aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=not direct)
+        # `trust_env` would read ~/.netrc too, and send what is in there to a provider.
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
-    return AiohttpTransport(verify=context, client=session)
+    return AiohttpTransport(verify=context, client=session, proxy=None if way.proxy is None else _proxy(way.proxy))
+
+
+def _proxy(address: str) -> httpx.Proxy:
+    import httpx
+
+    proxy = httpx.Proxy(address)
+    if proxy.raw_auth is None:
+        return proxy
+    # aiohttp takes it as a header and makes it `proxy-authorization`; its own BasicAuth is deprecated.
+    password = b64encode(b":".join(proxy.raw_auth)).decode()
+    return httpx.Proxy(proxy.url, headers={"authorization": f"Basic {password}"})
 
 
 def _connect_only(seconds: float) -> httpx.Timeout:
@@ -190,11 +238,13 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 async def _pieces(response: httpx.Response, call: Call) -> AsyncGenerator[bytes]:
     size = 0
     with _mapped(call):
-        async for piece in response.aiter_bytes():
-            size += len(piece)
-            if size > MAX_STREAM_BYTES:
-                raise _too_large(call, MAX_STREAM_BYTES)
-            yield piece
+        inflater = Inflater(response.headers.get("content-encoding", ""))
+        async for packed in response.aiter_raw():
+            for piece in inflater.feed(packed):
+                size += len(piece)
+                if size > MAX_STREAM_BYTES:
+                    raise _too_large(call, MAX_STREAM_BYTES)
+                yield piece
 
 
 def _too_large(call: Call, limit: int) -> MalformedResponseError:
@@ -212,6 +262,9 @@ def _mapped(call: Call) -> Iterator[None]:
 
     try:
         yield
+    except InflationError as error:
+        message = f"the answer of {call.provider} cannot be unpacked: {error}"
+        raise MalformedResponseError(message, provider=call.provider, model=call.model) from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError) as error:
         cause = error.__cause__
         address = call.url.partition("?")[0]

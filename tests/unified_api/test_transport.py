@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import traceback
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 
 import httpx
 import pytest
 from loopback import Answer, loopback
 
-from unified_api.errors import ConnectionFailedError, MalformedResponseError, TimedOutError
+from unified_api.errors import ConfigurationError, ConnectionFailedError, MalformedResponseError, TimedOutError
 from unified_api.settings import Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.transport import Call, Transport
@@ -117,7 +121,7 @@ async def test_cookies_are_not_kept_by_the_real_connections_either() -> None:
     with raw_server(reply) as url:
         for _ in range(2):
             assert (await transport.send(call(url), LIMITS)).body == b"ok"
-        session = transport._clients[True]._transport.client
+        session = next(iter(transport._clients.values()))._transport.client
         assert len(list(session.cookie_jar)) == 0
         await transport.aclose()
 
@@ -147,7 +151,7 @@ async def test_one_connection_without_delay_serves_call_after_call() -> None:
     with loopback(lambda body: Answer(body=b"{}")) as server:
         for _ in range(5):
             await transport.send(call(f"{server.url}/chat/completions"), LIMITS)
-        connector = transport._clients[True]._transport.client.connector
+        connector = next(iter(transport._clients.values()))._transport.client.connector
         kept = [protocol for pool in connector._conns.values() for protocol, _ in pool]
         assert len(kept) == 1
         raw = kept[0].transport.get_extra_info("socket")
@@ -162,6 +166,92 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypa
     with loopback("x") as server:
         assert (await transport.send(call(f"{server.url}/models", method="GET"), LIMITS)).status == 200
     await transport.aclose()
+
+
+async def test_https_to_this_machine_takes_no_proxy_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback("from the proxy") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.removesuffix("/v1"))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        transport = Transport()
+        with pytest.raises(ConnectionFailedError):
+            await transport.send(call("https://127.0.0.1:9/v1"), LIMITS)
+        await transport.aclose()
+    assert proxy.paths == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer k"}])
+async def test_passwords_of_netrc_are_no_business_of_a_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password hunter2\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with loopback("hello") as server:
+        transport = Transport()
+        elsewhere = server.url.replace("127.0.0.1", "0.0.0.0")  # an address of this machine that is not called so
+        reply = await transport.send(call(f"{elsewhere}/chat/completions", headers=headers), LIMITS)
+        await transport.aclose()
+    assert reply.status == 200
+    assert server.headers[0].get("authorization") == headers.get("authorization")
+
+
+async def test_a_proxy_of_the_environment_is_asked_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback("from the proxy") as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1").replace("http://", "http://user:pass@"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        transport = Transport()
+        reply = await transport.send(call("http://other.example/v1/chat/completions"), LIMITS)
+        await transport.aclose()
+    assert b"from the proxy" in reply.body
+    assert proxy.headers[0]["host"] == "other.example"
+    assert proxy.headers[0]["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+    assert "authorization" not in proxy.headers[0]
+
+
+async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "socks5://user:hunter2@proxy.example:1080")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(ConfigurationError, match="https_proxy") as caught:
+        await Transport().send(call(), LIMITS)
+    assert "hunter2" not in str(caught.value)
+
+
+def squeezed(megabytes: int, *, times: int) -> bytes:
+    """That many megabytes of zeros, compressed so many times over."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = b"".join([packer.compress(bytes(2**20)) for _ in range(megabytes)]) + packer.flush()
+    for _ in range(times - 1):
+        packed = gzip.compress(packed)
+    return packed
+
+
+@pytest.mark.parametrize(("encoding", "times"), [("gzip", 1), ("gzip, gzip", 2), ("br", 1)])
+async def test_a_small_packet_does_not_become_a_large_body(encoding: str, times: int) -> None:
+    bomb = squeezed(200, times=times)
+    transport, backend, _ = faulty(HttpAnswer(headers={"content-encoding": encoding}, pieces=(bomb,)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedResponseError):
+            await transport.send(call(), LIMITS)
+        assert tracemalloc.get_traced_memory()[1] < 160 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert backend.open == 0
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+async def test_a_compressed_answer_is_unpacked_however_it_is_cut(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(b"hello " * 1000)
+    headers = {"content-encoding": "gzip" if pack is gzip.compress else "deflate"}
+    transport, _, _ = faulty(
+        HttpAnswer(headers=headers, pieces=tuple(packed[i : i + 3] for i in range(0, len(packed), 3)))
+    )
+    assert (await transport.send(call(), LIMITS)).body == b"hello " * 1000
+    async with transport.stream(call(), LIMITS) as reply:
+        assert b"".join([piece async for piece in reply.body]) == b"hello " * 1000
 
 
 async def test_closing_twice_is_closing_and_a_closed_transport_opens_again() -> None:
