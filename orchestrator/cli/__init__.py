@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -12,6 +13,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
     """
-    from orchestrator.cli import app
+    try:
+        from orchestrator.cli import app, streams
 
-    return app.main(argv)
+        streams.open_missing()
+        return app.main(argv)
+    except KeyboardInterrupt:  # before a command had begun, while its packages were imported
+        if sys.stderr is not None:
+            sys.stderr.write("Interrupted.\n")
+        return 130

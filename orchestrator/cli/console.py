@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
+from orchestrator.cli.streams import Spare
 from orchestrator.cli.words import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-__all__ = ["interactive", "json_text", "live", "print_json", "print_line", "print_result", "say", "show", "stderr"]
+__all__ = [
+    "interactive",
+    "json_text",
+    "live",
+    "plain",
+    "print_json",
+    "print_line",
+    "print_result",
+    "say",
+    "show",
+    "stderr",
+]
 
 
 @cache
@@ -22,7 +35,8 @@ def _console(stream: TextIO) -> Console:
 
     # A pipe or a file has no width: lines there are never folded.
     width = None if stream.isatty() else 200
-    return Console(file=stream, highlight=False, emoji=False, width=width)
+    file = cast("IO[str]", Spare(stream)) if stream is sys.stderr else stream
+    return Console(file=file, highlight=False, emoji=False, width=width)
 
 
 def stderr() -> Console:
@@ -31,13 +45,20 @@ def stderr() -> Console:
 
 
 def say(text: str, *, style: str | None = None) -> None:
-    """A line for people. `text` is shown as it is: brackets are no markup."""
-    stderr().print(text, style=style, markup=False, soft_wrap=not live())
+    """A line for people. `text` is shown as it is: brackets are no markup, and nothing in it steers the terminal."""
+    stderr().print(clean(text), style=style, markup=False, soft_wrap=not live())
 
 
 def print_line(text: str, *, style: str | None = None) -> None:
     """A line of a result that people read, coloured on a terminal."""
-    _console(sys.stdout).print(text, style=style, markup=False, soft_wrap=not sys.stdout.isatty())
+    _console(sys.stdout).print(clean(text), style=style, markup=False, soft_wrap=not sys.stdout.isatty())
+
+
+def plain(text: str, *, style: str = "") -> Text:
+    """Text of whatever origin for a table's cell or a spinner, where rich would read brackets as markup."""
+    from rich.text import Text
+
+    return Text(clean(text), style=style)
 
 
 def show(table: Table) -> None:

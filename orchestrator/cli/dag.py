@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import console, words
+from orchestrator.cli.console import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from workflows.graph import Graph
     from workflows.model import Step, Workflow
@@ -65,19 +67,17 @@ def _label(number: int, size: int) -> str:
     return f"{start}, {size} in parallel" if size > 1 else start
 
 
-def _row(label: str, step: Step, *, graph: Graph) -> list[str]:
-    from rich.markup import escape
-
+def _row(label: str, step: Step, *, graph: Graph) -> list[Text]:
     parents = list(graph.parents(step.id))
     shown = ", ".join(parents[:4]) + (f", … {len(parents) - 4} more" if len(parents) > 4 else "")
     condition = " if …" if step.when is not None else ""
     return [
-        f"[dim]{label}[/dim]",
-        f"[bold]{step.id}[/bold]",
-        step.kind,
-        escape(words.one_line(words.model_choice(step), width=40)),
-        f"← {shown}{condition}" if parents else condition.strip(),
-        f"[dim]{escape(words.one_line(_text(step), width=100))}[/dim]",
+        plain(label, style="dim"),
+        plain(step.id, style="bold"),
+        plain(step.kind),
+        plain(words.one_line(words.model_choice(step), width=40)),
+        plain(f"← {shown}{condition}" if parents else condition.strip()),
+        plain(words.one_line(_text(step), width=100), style="dim"),
     ]
 
 

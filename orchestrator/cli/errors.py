@@ -13,6 +13,7 @@ from typing import ParamSpec
 import typer
 
 from orchestrator.cli import console
+from orchestrator.cli.words import clean
 
 __all__ = ["INTERRUPTED", "CommandError", "Explanation", "bordered", "explain", "show_tracebacks"]
 
@@ -75,7 +76,7 @@ def _report(error: Exception) -> int:
     if _DEBUGGING.get():
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(clean("".join(traceback.format_exception(error))))
     explanation = explain(error)
     console.say(f"Error: {explanation.message}", style="red")
     if not explanation.expected and not _DEBUGGING.get():

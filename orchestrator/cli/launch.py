@@ -106,7 +106,7 @@ async def planned(orchestrator: Orchestrator, task: str, launch: Launch) -> Plan
         def tell(text: str) -> None:
             line = words.one_line(text, width=200)
             if spinner is not None:
-                spinner.update(line)
+                spinner.update(console.plain(line))
             else:
                 console.say(line, style="dim")
 

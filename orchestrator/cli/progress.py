@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import console, words
+from orchestrator.cli.console import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -102,7 +103,6 @@ class Progress:
 
 
 def _table(progress: Progress, *, height: int) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     now = time.monotonic()
@@ -115,11 +115,11 @@ def _table(progress: Progress, *, height: int) -> Table:
         elapsed = view.elapsed(now)
         style = STYLES.get(view.status, "dim")
         table.add_row(
-            f"  [{style}]{view.status}[/{style}]",
-            f"[bold]{view.id}[/bold]",
-            escape(words.one_line(view.model, width=40)),
+            plain(f"  {view.status}", style=style),
+            plain(view.id, style="bold"),
+            plain(words.one_line(view.model, width=40)),
             "" if elapsed is None else words.seconds(elapsed),
-            f"[dim]{escape(' '.join(words.clean(view.tail).split())[-100:])}[/dim]",
+            plain(" ".join(words.clean(view.tail).split())[-100:], style="dim"),
         )
     if len(views) < len(progress.steps):
         counts = dict.fromkeys(("succeeded", "running", "pending"), 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cli import console, words
+from orchestrator.cli.console import plain
 from orchestrator.images import SavedImage, save_images
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ def show_steps(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -
 
 
 def steps_table(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -90,10 +90,10 @@ def steps_table(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) 
     for step in steps:
         style = STYLES.get(step.status, "yellow")
         table.add_row(
-            f"[bold]{step.step_id}[/bold]",
-            f"[{style}]{step.status}[/{style}]",
-            escape((step.model or "").removeprefix(f"{step.provider}/")),
-            escape(step.provider or ""),
+            plain(step.step_id, style="bold"),
+            plain(step.status, style=style),
+            plain((step.model or "").removeprefix(f"{step.provider}/")),
+            plain(step.provider or ""),
             step.quality or "",
             f"{(step.at - step.started).total_seconds():.2f}" if step.started else "",
             "" if step.model is None else words.cost(step.cost_usd, local=is_local(step.provider or "")),

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
+from rich.spinner import Spinner
 
 from executors.events import Event, RunStarted, StepError, StepFinished, StepRetrying, StepStarted, StepToken
-from orchestrator.cli import report, words
+from orchestrator.cli import console, report, words
 from orchestrator.cli.dag import dag_table, stages
+from orchestrator.cli.errors import bordered, show_tracebacks
 from orchestrator.cli.progress import Progress
+from orchestrator.cli.report import steps_table
 from unified_api.types import Usage
 from workflows.graph import Graph
 from workflows.model import Workflow
@@ -75,6 +79,55 @@ def test_tokens_say_what_a_provider_left_out():
 def test_text_of_a_model_cannot_steer_the_terminal():
     assert words.clean("a\x1b[2Jb\x1b]0;title\x07c\rd\te\n\x08") == "abcd\te\n"
     assert words.one_line("  a\n\tb  " + "x" * 100, width=10) == "a b xxxxx…"
+
+
+HOSTILE = "[bold]x[/bold] [/nothing] \x1b]0;owned\x07\x1b[2J\x9b2Jend\\"
+
+
+def test_what_models_and_servers_say_stands_literally_in_every_table():
+    text = shown(
+        steps_table(
+            [finished("a", model=f"acme/{HOSTILE}", provider="acme")],
+        ),
+        width=300,
+    )
+    progress = Progress(chain(("a", "")))
+    progress(StepStarted(run_id="r", at=NOW, step_id="a", kind="llm"))
+    progress(StepToken(run_id="r", step_id="a", text=HOSTILE))
+    workflow = from_json({"workflow": "1", "name": "x", "steps": [{"id": "a", "kind": "llm", "prompt": HOSTILE}]})
+    for told in (text, shown(progress, width=300), shown(dag_table(workflow, graph=Graph.of(workflow)), width=300)):
+        assert "[bold]x[/bold] [/nothing] " in told
+        assert "end\\" in told
+        assert "\x1b" not in told
+        assert "owned" not in told
+
+
+def test_a_line_for_people_cannot_steer_the_terminal_whatever_it_repeats(capsys: pytest.CaptureFixture[str]):
+    console.say(HOSTILE)
+    console.print_line(HOSTILE)
+    told = capsys.readouterr()
+    assert told.err == told.out == "[bold]x[/bold] [/nothing] 2Jend\\\n"
+
+
+def test_a_traceback_cannot_steer_the_terminal_either(capsys: pytest.CaptureFixture[str]):
+    @bordered
+    def broken() -> int:
+        raise ValueError(HOSTILE)
+
+    show_tracebacks(wanted=True)
+    with pytest.raises(typer.Exit):
+        broken()
+    show_tracebacks(wanted=False)
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "\x1b" not in told
+    assert "\x9b" not in told
+
+
+def test_a_spinner_takes_brackets_as_they_are():
+    spinner = Spinner("dots")
+    spinner.update(text=console.plain("asking a/[/b] [bold]c[/bold]"))
+    assert "asking a/[/b] [bold]c[/bold]" in shown(spinner)
 
 
 def test_steps_stand_in_the_stage_that_their_longest_chain_gives():
