@@ -80,8 +80,7 @@ def perform(
             if not (offer and weights.wanted(orchestrator)):
                 return await work(orchestrator, launch)
         await weights.name_servers()
-        if not weights.offer(orchestrator.settings.cache_dir, yes=launch.yes):
-            raise CommandError(report.REAL_MODEL)
+        weights.offer(orchestrator.settings.cache_dir, yes=launch.yes)
         async with orchestrator:
             return await work(orchestrator, launch)
 
@@ -151,7 +150,15 @@ async def execute(
         launch.progress = progress
         result = await orchestrator.run(workflow, inputs=inputs, limits=launch.limits, on_event=progress)
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
-    complete = _print(result, workflow, launch, folder=folder, plan=plan)
+    try:
+        complete = _print(result, workflow, launch, folder=folder, plan=plan)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise CommandError(
+            f"the result cannot be written: {why}. Make room for it; `orchestrate runs show {result.run_id}` shows it"
+        ) from error
     report.show_steps(result.steps, is_local=launch.is_local)
     report.show_totals(
         result.steps,
