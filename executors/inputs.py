@@ -81,7 +81,7 @@ def _misfit(name: str, value: Any, schema: dict[str, Any]) -> list[Finding]:
         Finding(
             code="invalid_input",
             pointer=pointer(name) + ("" if problem.startswith("the top") else problem.partition(":")[0]),
-            message=f"input {name!r} does not fit: {problem}.",
+            message=f"input {name!r} does not fit: {problem.removeprefix('the top: ')}.",
             fix="Give a value that satisfies the input's schema.",
         )
         for problem in said

@@ -67,4 +67,5 @@ class PlanError(Exception):
         self.usage = usage or Usage()
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"  {reason}" for reason in self.reasons)])
+        told = (f"  {reason}" for reason in self.reasons if reason.message != self.message)
+        return "\n".join([self.message, *told])

@@ -49,12 +49,12 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        place = self.pointer or "(whole file)"
-        if self.line is not None:
-            place += f" (line {self.line}, column {self.column})"
+        where = "" if self.line is None else f"line {self.line}, column {self.column}"
+        place = f"{self.pointer} ({where})" if self.pointer and where else self.pointer or where
+        at = f" at {place}" if place else ""
         stop = "" if self.message.endswith((".", "!", "?")) else "."
         mend = f"{stop} {self.fix}" if self.fix else ""
-        return f"{self.severity} {self.code} at {place}: {self.message}{mend}"
+        return f"{self.severity} {self.code}{at}: {self.message}{mend}"
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

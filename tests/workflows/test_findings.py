@@ -146,9 +146,8 @@ def test_a_pointer_escapes_what_rfc_6901_says():
 def test_a_finding_tells_its_place_and_its_mend():
     finding = Finding(code="cycle", pointer="/steps/1", message="Loop.", fix="Cut it.", line=3, column=4)
     assert str(finding) == "error cycle at /steps/1 (line 3, column 4): Loop. Cut it."
-    assert (
-        str(Finding(code="x", pointer="", message="no stop", fix="Mend.")) == "error x at (whole file): no stop. Mend."
-    )
+    assert str(Finding(code="x", pointer="", message="no stop", fix="Mend.")) == "error x: no stop. Mend."
+    assert str(Finding(code="x", pointer="", message="Cut.", line=2, column=1)) == "error x at line 2, column 1: Cut."
     assert finding.to_json()["line"] == 3
     assert str(WorkflowError((finding, finding))).count("\n") == 1
     assert has_errors([finding])
