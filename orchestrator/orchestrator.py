@@ -159,7 +159,8 @@ class Orchestrator:
             on_progress=on_progress,
         )
         if planner == "model" and made.planner != "model":
-            raise NoCandidateError(f"no model may plan: {' '.join(made.notes)} Ask with planner='rules' to go on.")
+            why = next((note for note in made.notes if note.startswith("No model planned")), "No model planned.")
+            raise NoCandidateError(f"{why} Name a model that may, or let the rules plan.")
         workflow = made.workflow if chosen is None else on_model(made.workflow, chosen)
         return replace(made, workflow=self._limited(workflow, limits))
 

@@ -40,6 +40,8 @@ MAX_ROUNDS = 3
 """The first question and two further ones."""
 MOST_NAMED = 10
 """Models that a task may name and have used."""
+MOST_TOLD = 2
+"""Faults of an answer that progress and notes name; the rest are counted."""
 WORD = re.compile(r"[\w./:-]+")
 
 
@@ -59,6 +61,8 @@ class ModelPlanner:
     policy: WorkflowPolicy
     progress: Callable[[str], None]
     structured: bool = False
+    first: str = ""
+    """The model that is asked first: what `model` means now."""
     named: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     spending: Spending = field(default_factory=Spending)
@@ -89,6 +93,7 @@ class ModelPlanner:
         candidates = self.candidates()
         if all(one.quality is not None for one in candidates):
             raise UnfitModelError(f"{candidates[0].id} is an offline stand-in and too small to plan")
+        self.first = candidates[0].id
         contexts = [one.context for one in candidates]
         longest = None if None in contexts else max(one for one in contexts if one is not None)
         fits(self.task, context=longest, model=self.model)
@@ -219,11 +224,12 @@ class ModelPlanner:
 
     def tell(self, errors: tuple[Finding, ...], unread: Finding | None) -> None:
         if self.spending.rounds == 0:
-            self.progress(f"asking {self.model} for a plan")
+            self.progress(f"Asking {self.first} for a plan.")
             return
-        codes = ", ".join(sorted({one.code for one in (*errors, *((unread,) if unread else ()))}))
-        self.progress(f"asking {self.model} again: {codes}")
-        self.notes.append(f"Asked again after answer {self.spending.rounds}: {codes}.")
+        wrong = list(dict.fromkeys(one.message.rstrip(".") for one in (*errors, *((unread,) if unread else ()))))
+        told = "; ".join(wrong[:MOST_TOLD]) + (f"; and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else "")
+        self.progress(f"Asking {self.first} again: {told}.")
+        self.notes.append(f"Asked again after answer {self.spending.rounds}: {told}.")
 
 
 def fault(code: str, message: str) -> Finding:

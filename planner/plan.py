@@ -72,7 +72,6 @@ async def plan(
     try:
         return await asked.plan()
     except UnfitModelError as reason:
-        progress(f"{reason}: planning without a model")
         made = await offline()
         return replace(
             made,

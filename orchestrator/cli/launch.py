@@ -122,10 +122,11 @@ def show_workflow(workflow: Workflow) -> None:
 
 def show_plan(plan: Plan) -> None:
     """The plan as a graph, and who made it."""
+    # The notes say why no model planned.
     makers = {
         "model": f"planned by {plan.model}",
-        "library": "a ready workflow of the library, chosen without a model",
-        "rules": "planned by the rules, without a model",
+        "library": "a ready workflow of the library",
+        "rules": "planned by the rules",
     }
     steps = words.plural(len(plan.workflow.steps), "step")
     console.say(f"Plan {plan.workflow.name}: {steps}, {makers[plan.planner]}", style="bold")

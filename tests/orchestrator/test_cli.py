@@ -276,7 +276,7 @@ def test_a_plan_is_the_workflow_alone_and_can_be_checked_and_kept(command: Comma
     ended = command("plan", "Describe the tides and then translate it into French", "--planner", "rules", "--json")
     assert ended.status == 0
     assert ended.json["workflow"] == "1"
-    assert "planned by the rules, without a model" in ended.err
+    assert "planned by the rules\n" in ended.err
     kept = command("plan", "Describe the tides and then translate it into French", "-o", str(tmp_path / "plan.json"))
     assert kept.out == ""
     assert json.loads((tmp_path / "plan.json").read_text()) == ended.json

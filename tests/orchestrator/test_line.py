@@ -132,7 +132,9 @@ def test_a_run_as_json_tells_everything(line: Line, server: Loopback):
 def test_a_key_in_the_environment_is_enough_and_the_cost_is_known(line: Line):
     with loopback(answer, key="sk-right") as server:
         line.environment["OPENAI_API_KEY"] = "sk-right"
-        (line.folder / "orchestrator.toml").write_text(f'[providers.openai]\nbase_url = "{server.url}"\n')
+        (line.folder / "orchestrator.toml").write_text(
+            f'[providers.openai]\nbase_url = "{server.url}"\napi_key_env = "OPENAI_API_KEY"\n'
+        )
         ended = line.run("run", TASK, "--model", "openai/gpt-5-mini", "--json")
         run = json.loads(ended.stdout)
         assert run["status"] == "succeeded"
@@ -143,7 +145,9 @@ def test_a_key_in_the_environment_is_enough_and_the_cost_is_known(line: Line):
 def test_a_wrong_key_is_said_once_and_never_shown(line: Line):
     with loopback(answer, key="sk-right") as server:
         line.environment["OPENAI_API_KEY"] = "sk-wrong-secret"
-        (line.folder / "orchestrator.toml").write_text(f'[providers.openai]\nbase_url = "{server.url}"\n')
+        (line.folder / "orchestrator.toml").write_text(
+            f'[providers.openai]\nbase_url = "{server.url}"\napi_key_env = "OPENAI_API_KEY"\n'
+        )
         ended = line.run("run", TASK)
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -291,10 +295,9 @@ def weights() -> Path | None:
 def test_the_whole_line_on_the_embedded_model(line: Line):
     found = weights()
     assert found is not None
-    folder = line.folder / "home" / "cache" / "models"
-    folder.mkdir(parents=True)
-    for path in (found, found.with_name(f"{found.name}.verified")):
-        (folder / path.name).symlink_to(path)
+    cache = line.folder / "home" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "models").symlink_to(found.parent)
     ended = line.run("run", "Name one colour of the sky and then write it as a headline", "--json")
     run = json.loads(ended.stdout)
     assert ended.returncode == 0
@@ -303,7 +306,7 @@ def test_the_whole_line_on_the_embedded_model(line: Line):
     assert {step["quality"] for step in run["steps"]} == {"demo"}
     assert run["cost_usd"] == 0
     assert all(isinstance(value, str) and value for value in run["outputs"].values())
-    assert "planned by the rules, without a model" in ended.stderr
+    assert "planned by the rules\n" in ended.stderr
     assert "free (local)" in ended.stderr
     assert "Quality demo" in ended.stderr
     assert "OPENAI_API_KEY" in ended.stderr

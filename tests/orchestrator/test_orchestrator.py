@@ -97,7 +97,7 @@ async def test_a_named_model_runs_every_llm_step_of_a_plan(make: Make):
 async def test_a_model_that_must_plan_but_may_not_is_an_error(make: Make, tmp_path: Path):
     settings = Settings.load(environ={"ORCHESTRATOR_HOME": str(tmp_path)})
     async with Orchestrator(settings=settings, planner="model") as orchestrator:
-        with pytest.raises(NoCandidateError, match="no model may"):
+        with pytest.raises(NoCandidateError, match="No model planned"):
             await orchestrator.plan("Describe the tides")
 
 

@@ -112,7 +112,7 @@ async def test_a_model_of_a_route_is_not_passed_over_for_want_of_schemas():
 
 
 async def test_a_provider_that_refuses_schemas_is_asked_without_one():
-    model, made = await planned(InvalidRequestError("response_format is not supported"), json.dumps(GOOD))
+    model, made = await planned(InvalidRequestError("no such field"), json.dumps(GOOD))
     assert model.requests[1].output_schema is None
     assert "refused a request with a schema" in made.notes[0]
 
@@ -474,7 +474,10 @@ def test_whatever_a_model_answers_the_end_is_a_sound_plan_or_a_refusal(replies):
 async def test_progress_is_told_in_words():
     said: list[str] = []
     await planned("nonsense", json.dumps(GOOD), on_progress=said.append)
-    assert said == ["asking scripted/planner for a plan", "asking scripted/planner again: unreadable_answer"]
+    assert said == [
+        "Asking scripted/planner for a plan.",
+        "Asking scripted/planner again: the answer holds no JSON document.",
+    ]
 
 
 async def test_an_input_that_nobody_fills_is_asked_about():
