@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from unified_api import pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, Selection
-from unified_api.providers import ProviderRow, builtin_rows
+from unified_api.providers import DataPolicyRow, ProviderRow, builtin_rows, is_loopback, origin
 from unified_api.routing.filters import select
 from unified_api.routing.ranking import at_most, rank
 from unified_api.settings import Route, Settings
@@ -30,7 +30,8 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
     """Every provider: the user's new ones first, then the built-in ones with the user's keys merged over them.
 
     Raises:
-        ConfigurationError: a table gives no `base_url`, and no built-in provider has its name; or its wire cannot be.
+        ConfigurationError: a table gives no `base_url`, and no built-in provider has its name; its wire cannot be; or
+            its key would be readable by everyone on the way.
 
     """
     rows: dict[str, ProviderRow] = {}
@@ -46,8 +47,27 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
             rows[name] = row
     for name, row in builtin.items():
         own = settings.providers.get(name)
-        rows[name] = row if own is None else _merged(row, own)
+        rows[name] = row if own is None else _merged(_moved(row, own), own)
+    for name in settings.providers:
+        _check_key_is_hidden(name, rows[name], settings)
     return rows
+
+
+def _moved(base: ProviderRow, own: ProviderRow) -> ProviderRow:
+    """`base` without what was true of its address alone, where `own` gives another: its key, and whom to trust."""
+    if base.base_url is None or own.base_url is None or origin(own.base_url) == origin(base.base_url):
+        return base
+    return base.model_copy(update={"api_key_env": None, "clearance": None, "data_policy": DataPolicyRow()})
+
+
+def _check_key_is_hidden(name: str, row: ProviderRow, settings: Settings) -> None:
+    url = row.base_url or ""
+    if row.api_key_env is None or row.key_in_clear or not url.lower().startswith("http:") or is_loopback(url):
+        return
+    raise ConfigurationError(
+        f"{settings.path}: [providers.{name}] would send {row.api_key_env} over plain http, readable by everyone on "
+        "the way; use an https address, or say key_in_clear = true if the network between is your own"
+    )
 
 
 Table = TypeVar("Table", bound=BaseModel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -25,9 +26,12 @@ __all__ = [
     "ProviderRow",
     "builtin_rows",
     "is_loopback",
+    "origin",
 ]
 
 PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+_LONG_WORD = 20
+"""Letters and digits in a row that no variable's name has, and every key."""
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 RequestField = Literal[
@@ -46,6 +50,19 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:  # a name
         return host == "localhost" or host.endswith(".localhost")
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of a checked address: who is spoken to."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _checked_key_name(value: str) -> str:
+    """The name of a variable. Refuses what is a key itself: a name is shown in errors, records and by the doctor."""
+    if any(len(word) >= _LONG_WORD and re.search("[0-9]", word) for word in value.split("_")):
+        raise ValueError("looks like a key; write the name of the environment variable that holds it")
+    return value
 
 
 def _checked_url(value: str) -> str:
@@ -105,8 +122,12 @@ class ProviderRow(BaseModel):
     base_url: Annotated[str, AfterValidator(_checked_url)] | None = None
     """What the wire's paths are appended to, such as `https://api.openai.com/v1`."""
     wire: Literal["openai_chat", "local"] = "openai_chat"
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    api_key_env: (
+        Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_checked_key_name)] | None
+    ) = None
     """Name of the environment variable that holds the key; none means that no key is needed."""
+    key_in_clear: bool = False
+    """Whether the key may go over plain http to another machine."""
     tiers: dict[Tier, Pattern] = {}
     """The model that serves `auto` at each tier."""
     models: tuple[Pattern, ...] = ()

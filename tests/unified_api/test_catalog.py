@@ -150,6 +150,32 @@ def test_the_users_keys_are_merged_over_a_builtin_row() -> None:
     assert (profile.stream_usage, profile.max_tokens_field) == (False, "max_completion_tokens")
 
 
+def test_another_address_inherits_neither_the_key_nor_the_trust_of_the_builtin_one() -> None:
+    moved = ProviderRow(base_url="https://proxy.example/v1")
+    row = provider_rows(settings(providers={"openai": moved}))["openai"]
+    assert (row.api_key_env, row.effective_clearance, row.data_policy.trains) == (None, "public", None)
+    assert row.profile.max_tokens_field == "max_completion_tokens"
+    stated = ProviderRow(base_url="https://proxy.example/v1", api_key_env="OPENAI_API_KEY", clearance="internal")
+    row = provider_rows(settings(providers={"openai": stated}))["openai"]
+    assert (row.api_key_env, row.effective_clearance) == ("OPENAI_API_KEY", "internal")
+    same = ProviderRow(base_url="https://api.openai.com:443/v2")
+    row = provider_rows(settings(providers={"openai": same}))["openai"]
+    assert (row.api_key_env, row.effective_clearance) == ("OPENAI_API_KEY", "internal")
+
+
+def test_a_key_is_not_sent_readable_for_everyone_on_the_way() -> None:
+    def rows(url: str, **more: object) -> dict[str, ProviderRow]:
+        row = ProviderRow.model_validate({"base_url": url, "api_key_env": "BOX_KEY", **more})
+        return provider_rows(settings(providers={"box": row}))
+
+    with pytest.raises(ConfigurationError, match=r"\[providers.box\] would send BOX_KEY over plain http.*key_in_clear"):
+        rows("http://10.0.0.5:8000/v1")
+    with pytest.raises(ConfigurationError, match="plain http"):
+        rows("HTTP://10.0.0.5:8000/v1")
+    assert rows("http://10.0.0.5:8000/v1", key_in_clear=True)["box"].api_key_env == "BOX_KEY"
+    assert rows("http://127.0.0.1:8000/v1")["box"].api_key_env == "BOX_KEY"
+
+
 def test_a_new_provider_needs_an_address() -> None:
     with pytest.raises(ConfigurationError, match=r"\[providers.opnai\] needs a base_url, or did you mean"):
         provider_rows(settings(providers={"opnai": ProviderRow()}))

@@ -66,6 +66,7 @@ def test_every_table_is_read_typed(tmp_path: Path) -> None:
         ('[providers.acme]\nbase_url = "acme"', ["line 2", "base_url", "https://api.example.com/v1"]),
         ('[providers.acme]\nbase_url = "https://me:pw@a.example"', ["must not hold a user name or password"]),
         ('[providers.acme]\nbase_url = "https://a.example:99999999"', ["base_url"]),
+        ('[providers.acme]\napi_key_env = "gsk_4f7Qz81mXw93LdPq0Tn2"', ["line 2", "api_key_env", "looks like a key"]),
         ('[providers.acme]\nclearance = "secret"', ["clearance", "'restricted'"]),
         ('[providers.Acme]\nbase_url = "https://a.example"', ["Acme", "pattern"]),
         ('[providers.acme.profile]\nmax_tokens = "x"', ["[providers.acme.profile]", "'max_tokens_field'"]),
@@ -95,6 +96,13 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 def test_a_key_written_into_the_file_is_refused_without_being_repeated(tmp_path: Path) -> None:
     for text in ('[providers.acme]\napi_key = "sk-secret"', '[providers.acme]\napi_key_env = "sk-secret value"'):
         assert "sk-secret" not in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "key", ["gsk_4f7Qz81mXw93LdPq0Tn2", "AIzaSyD0000000000000000000000000000", "0123456789abcdef" * 2]
+)
+def test_a_key_in_the_place_of_its_variables_name_is_not_repeated_either(tmp_path: Path, key: str) -> None:
+    assert key not in refusal(tmp_path, f'[providers.acme]\nbase_url = "https://a.example"\napi_key_env = "{key}"')
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
