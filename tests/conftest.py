@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import hypothesis
@@ -14,3 +15,7 @@ sys.meta_path.sort(key=lambda finder: getattr(finder, "__module__", "") != "edit
 # A busy machine is slow, and that is no failure of the code; the whole test's timeout still holds.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+# A shell has its background jobs ignore the interrupt, and their children inherit that: the tests that send one to a
+# child would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
