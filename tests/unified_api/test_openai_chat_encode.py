@@ -244,9 +244,9 @@ def test_a_turn_with_tool_calls_and_results_goes_back_in_order_without_its_thoug
     ]
 
 
-def test_a_refusal_goes_back_as_one() -> None:
+def test_a_refusal_goes_back_as_the_text_it_is() -> None:
     sent = messages(Message("assistant", (RefusalPart("no"),)))
-    assert sent == [{"role": "assistant", "content": None, "refusal": "no"}]
+    assert sent == [{"role": "assistant", "content": "no"}]
 
 
 def test_several_texts_of_a_person_stay_apart() -> None:

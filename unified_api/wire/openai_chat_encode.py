@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -29,6 +30,7 @@ from unified_api.wire.strict_schema import fits_strict
 
 __all__ = ["encode"]
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALLOWED: dict[Role, tuple[type[Part], ...]] = {
     "system": (TextPart,),
     "user": (TextPart, ImagePart),
@@ -92,7 +94,23 @@ def _check(request: Request, *, model: str, profile: WireProfile) -> None:
         value = getattr(request, name)
         if value is not None and not math.isfinite(value):
             _refuse(f"{name} is {value!r}: give a finite number", name, model)
+    _check_names(request, model)
     _check_tool_choice(request, model)
+
+
+def _check_names(request: Request, model: str) -> None:
+    names = [tool.name for tool in request.tools]
+    wanted = request.output_schema
+    for name in (*names, *(() if wanted is None else (wanted.name,))):
+        if not _NAME.fullmatch(name):
+            _refuse(
+                f"{name!r} is no name of a tool or schema: give 1 to 64 of the letters a-z and A-Z, digits, _ and -",
+                "tools" if name in names else "output_schema",
+                model,
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        _refuse(f"two tools are called {twice!r}", "tools", model)
 
 
 def _check_tool_choice(request: Request, model: str) -> None:
@@ -102,6 +120,22 @@ def _check_tool_choice(request: Request, model: str) -> None:
     if isinstance(choice, NamedTool) and choice.name not in names:
         known = ", ".join(map(repr, names)) or "none"
         _refuse(f"tool_choice names {choice.name!r}, which is not among the tools ({known})", "tool_choice", model)
+
+
+def _check_order(messages: tuple[Message, ...], model: str) -> None:
+    """Results stand right after the turn that called for them, all of them and no others."""
+    waiting: set[str] = set()
+    for place, message in enumerate(messages):
+        results = {part.call_id for part in message.parts if isinstance(part, ToolResultPart)}
+        if results - waiting:
+            what = f"messages[{place}]: the tool results {sorted(results - waiting)} answer no call just before them"
+            _refuse(what, "messages", model)
+        waiting -= results
+        if waiting and message.role != "tool":
+            break
+        waiting |= {part.id for part in message.parts if isinstance(part, ToolCallPart)}
+    if waiting:
+        _refuse(f"the tool calls {sorted(waiting)} have no result right after them", "messages", model)
 
 
 def _refuse(message: str, param: str, model: str) -> NoReturn:
@@ -134,6 +168,9 @@ def _messages(messages: tuple[Message, ...], *, model: str) -> list[Json]:
             encoded.append(_assistant(message.parts))
         else:
             encoded.append({"role": message.role, "content": _content(message.parts, f"messages[{place}]", model)})
+    if not encoded:
+        _refuse("the messages hold nothing to send", "messages", model)
+    _check_order(messages, model)
     return encoded
 
 
@@ -142,16 +179,14 @@ def _tool_result(part: ToolResultPart) -> JsonObject:
 
 
 def _assistant(parts: tuple[Part, ...]) -> JsonObject:
-    text = "".join(part.text for part in parts if isinstance(part, TextPart))
-    refusal = "".join(part.text for part in parts if isinstance(part, RefusalPart))
+    # A refusal goes back as the text it is: only OpenAI has a field for it, and templates fail over a null content.
+    text = "".join(part.text for part in parts if isinstance(part, TextPart | RefusalPart))
     calls: list[Json] = [
         {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments or "{}"}}
         for part in parts
         if isinstance(part, ToolCallPart)
     ]
-    message: JsonObject = {"role": "assistant", "content": text or (None if calls or refusal else "")}
-    if refusal:
-        message["refusal"] = refusal
+    message: JsonObject = {"role": "assistant", "content": text or (None if calls else "")}
     if calls:
         message["tool_calls"] = calls
     return message
@@ -167,7 +202,7 @@ def _content(parts: tuple[Part, ...], place: str, model: str) -> Json:
         if isinstance(part, ImagePart)
         else {"type": "text", "text": part.text}
         for index, part in enumerate(parts)
-        if isinstance(part, ImagePart | TextPart)
+        if isinstance(part, ImagePart) or (isinstance(part, TextPart) and part.text)
     ]
 
 
