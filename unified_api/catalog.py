@@ -54,10 +54,14 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
 
 
 def _moved(base: ProviderRow, own: ProviderRow) -> ProviderRow:
-    """`base` without what was true of its address alone, where `own` gives another: its key, and whom to trust."""
+    """`base` without what was true of its address alone, where `own` gives another: its key, and whom to trust.
+
+    The key stays on this machine with an address on this machine, such as a proxy that one runs oneself.
+    """
     if base.base_url is None or own.base_url is None or origin(own.base_url) == origin(base.base_url):
         return base
-    return base.model_copy(update={"api_key_env": None, "clearance": None, "data_policy": DataPolicyRow()})
+    key = base.api_key_env if is_loopback(own.base_url) else None
+    return base.model_copy(update={"api_key_env": key, "clearance": None, "data_policy": DataPolicyRow()})
 
 
 def _check_key_is_hidden(name: str, row: ProviderRow, settings: Settings) -> None:

@@ -132,9 +132,7 @@ def test_a_run_as_json_tells_everything(line: Line, server: Loopback):
 def test_a_key_in_the_environment_is_enough_and_the_cost_is_known(line: Line):
     with loopback(answer, key="sk-right") as server:
         line.environment["OPENAI_API_KEY"] = "sk-right"
-        (line.folder / "orchestrator.toml").write_text(
-            f'[providers.openai]\nbase_url = "{server.url}"\napi_key_env = "OPENAI_API_KEY"\n'
-        )
+        (line.folder / "orchestrator.toml").write_text(f'[providers.openai]\nbase_url = "{server.url}"\n')
         ended = line.run("run", TASK, "--model", "openai/gpt-5-mini", "--json")
         run = json.loads(ended.stdout)
         assert run["status"] == "succeeded"
@@ -145,9 +143,7 @@ def test_a_key_in_the_environment_is_enough_and_the_cost_is_known(line: Line):
 def test_a_wrong_key_is_said_once_and_never_shown(line: Line):
     with loopback(answer, key="sk-right") as server:
         line.environment["OPENAI_API_KEY"] = "sk-wrong-secret"
-        (line.folder / "orchestrator.toml").write_text(
-            f'[providers.openai]\nbase_url = "{server.url}"\napi_key_env = "OPENAI_API_KEY"\n'
-        )
+        (line.folder / "orchestrator.toml").write_text(f'[providers.openai]\nbase_url = "{server.url}"\n')
         ended = line.run("run", TASK)
     assert ended.returncode == 1
     assert ended.stdout == ""

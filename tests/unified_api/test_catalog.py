@@ -150,7 +150,7 @@ def test_the_users_keys_are_merged_over_a_builtin_row() -> None:
     assert (profile.stream_usage, profile.max_tokens_field) == (False, "max_completion_tokens")
 
 
-def test_another_address_inherits_neither_the_key_nor_the_trust_of_the_builtin_one() -> None:
+def test_another_address_inherits_no_trust_and_the_key_only_on_this_machine() -> None:
     moved = ProviderRow(base_url="https://proxy.example/v1")
     row = provider_rows(settings(providers={"openai": moved}))["openai"]
     assert (row.api_key_env, row.effective_clearance, row.data_policy.trains) == (None, "public", None)
@@ -158,6 +158,9 @@ def test_another_address_inherits_neither_the_key_nor_the_trust_of_the_builtin_o
     stated = ProviderRow(base_url="https://proxy.example/v1", api_key_env="OPENAI_API_KEY", clearance="internal")
     row = provider_rows(settings(providers={"openai": stated}))["openai"]
     assert (row.api_key_env, row.effective_clearance) == ("OPENAI_API_KEY", "internal")
+    proxy = ProviderRow(base_url="http://127.0.0.1:9000/v1")
+    row = provider_rows(settings(providers={"openai": proxy}))["openai"]
+    assert (row.api_key_env, row.data_policy.trains) == ("OPENAI_API_KEY", None)
     same = ProviderRow(base_url="https://api.openai.com:443/v2")
     row = provider_rows(settings(providers={"openai": same}))["openai"]
     assert (row.api_key_env, row.effective_clearance) == ("OPENAI_API_KEY", "internal")
