@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 __all__ = ["documents"]
 
-_FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+# Nothing optional before the end: models repeat white space by the thousand, and each would be tried from each.
+_FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"[{\[]")
 _STARTS = 200
 """Brackets tried as the beginning of a document: prose has few, and a page full of them is no answer."""

@@ -46,11 +46,12 @@ async def discover_local_servers(
 
     async def ask(name: str, base_url: str) -> None:
         adapter = HttpAdapter(name, ProviderRow(base_url=base_url), key=None, transport=transport)
-        try:
-            models = await adapter.list_models(timeouts)
-        except GatewayError:
-            return  # nothing there, or something else
-        found.append(LocalServer(name, base_url, models))
+        with anyio.move_on_after(timeout_s):  # of all: a stream that never ends is never silent either
+            try:
+                models = await adapter.list_models(timeouts)
+            except GatewayError:
+                return  # nothing there, or something else
+            found.append(LocalServer(name, base_url, models))
 
     try:
         async with anyio.create_task_group() as group:

@@ -45,6 +45,7 @@ __all__ = ["Gateway", "ResponseStream"]
 AnyResponse = TypeVar("AnyResponse", Response, EmbedResponse, ImageResponse)
 
 _DISCOVERY_S = 2.0
+_LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
 _ASSUMED_OUTPUT = 16_384
 """Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
@@ -261,7 +262,10 @@ class Gateway:
 
         async def ask(provider: str, row: ProviderRow) -> None:
             try:
-                discovered[provider] = await self._http(provider, row).list_models(timeouts)
+                with self._clock.scope(self._clock.now() + _LONGEST_DISCOVERY_S):  # against a server that drips
+                    discovered[provider] = await self._http(provider, row).list_models(timeouts)
+                    return
+                unreachable[provider] = f"it did not list its models within {_LONGEST_DISCOVERY_S:g} s"
             except GatewayError as error:
                 unreachable[provider] = error.message
 

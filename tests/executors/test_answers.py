@@ -50,7 +50,16 @@ def test_prose_holds_no_document(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 200_000, '{"a":' * 100_000, "[1," * 100_000, "{ [ " * 50_000, "NaN", '{"a": NaN}']
+    "text",
+    [
+        "[" * 200_000,
+        '{"a":' * 100_000,
+        "[1," * 100_000,
+        "{ [ " * 50_000,
+        "NaN",
+        '{"a": NaN}',
+        "```json\n" + " " * 300_000,
+    ],
 )
 def test_hostile_texts_are_read_quickly_and_give_nothing(text: str):
     assert documents(text) == []

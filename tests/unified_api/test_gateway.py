@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+import anyio
+import anyio.abc
 import httpx
 import pytest
 from loopback import loopback
@@ -216,6 +219,34 @@ async def test_an_unreachable_server_of_the_users_never_keeps_the_gateway_from_o
     async with Gateway(settings, backend=backend, clock=clock) as gateway:
         assert "refused" in gateway.catalog.unreachable["box"]
         assert gateway.catalog.get("box/anything") is not None
+
+
+async def test_a_server_that_drips_never_keeps_the_gateway_from_opening() -> None:
+    clock = ManualClock(start=0)
+    backend = FaultyTransport([HttpAnswer(pieces=(b" ",) * 1000, pause_s=1.0)], clock=clock)
+    settings = Settings(providers={"box": ProviderRow(base_url="http://localhost:1/v1")}, environment=Environment())
+    async with Gateway(settings, backend=backend, clock=clock) as gateway:
+        assert "within 3 s" in gateway.catalog.unreachable["box"]
+    assert clock.now() < 5
+    assert backend.open == 0
+
+
+async def test_a_stream_that_never_ends_never_keeps_the_search_for_servers_from_ending() -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+
+        async def drip(stream: anyio.abc.SocketStream) -> None:
+            async with stream:
+                with suppress(anyio.BrokenResourceError):
+                    await stream.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+                    while True:
+                        await stream.send(b": ping\n")
+                        await anyio.sleep(0.01)
+
+        group.start_soon(listener.serve, drip)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        with anyio.fail_after(5):
+            assert await discover_local_servers({port: "box"}) == ()
+        group.cancel_scope.cancel()
 
 
 async def test_a_key_that_no_header_can_hold_is_told_by_its_name() -> None:
