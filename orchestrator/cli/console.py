@@ -46,7 +46,17 @@ def stderr() -> Console:
 
 def say(text: str, *, style: str | None = None) -> None:
     """A line for people. `text` is shown as it is: brackets are no markup, and nothing in it steers the terminal."""
-    stderr().print(clean(text), style=style, markup=False, soft_wrap=not live())
+    shown = clean(text)
+    if not live():
+        stderr().print(shown, style=style, markup=False, soft_wrap=True)
+        return
+    from rich.padding import Padding
+
+    for line in shown.split("\n"):
+        # What is folded stays as far in as it began.
+        told = line.lstrip(" ")
+        indent = (0, 0, 0, len(line) - len(told))
+        stderr().print(Padding(plain(told, style=style or ""), indent, expand=False))
 
 
 def print_line(text: str, *, style: str | None = None) -> None:

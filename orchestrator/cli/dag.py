@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cli import console, words
 from orchestrator.cli.console import plain
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["dag_table", "show_dag", "stages"]
 
+Row: TypeAlias = "dict[str, Text]"
 SHOWN = 60
 """Steps shown; a larger graph is summed up after them."""
+COLUMNS = ("stage", "step", "kind", "model", "needs", "text")
+LONGEST = {"stage": 40, "step": 28, "kind": 5, "model": 40, "needs": 60, "text": 100}
+"""Columns of the terminal that each column of the table gets at most."""
+GAP = 2
+NARROW = 100
+READABLE = 24
+"""Fewer columns of the terminal tell too little of a text."""
 
 
 def show_dag(workflow: Workflow) -> None:
@@ -27,7 +36,7 @@ def show_dag(workflow: Workflow) -> None:
     graph = Graph.of(workflow)
     if graph.cycle() is not None:
         return  # no order to show; the checks say which steps it goes through
-    console.show(dag_table(workflow, graph=graph))
+    console.show(dag_table(workflow, graph=graph, width=console.stderr().width))
     if len(workflow.steps) > SHOWN:
         console.say(f"  … and {words.plural(len(workflow.steps) - SHOWN, 'more step')}", style="dim")
 
@@ -43,42 +52,68 @@ def stages(graph: Graph) -> list[list[str]]:
     return found
 
 
-def dag_table(workflow: Workflow, *, graph: Graph) -> Table:
+def dag_table(workflow: Workflow, *, graph: Graph, width: int = 160) -> Table:
+    """The graph as a table of at most `width` columns of the terminal."""
     from rich.table import Table
 
-    by_id = {step.id: step for step in workflow.steps}
-    table = Table.grid(padding=(0, 2))
-    table.add_column("stage", no_wrap=True, min_width=24)
-    table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=min(28, max(map(len, by_id))))
-    for name in ("kind", "model", "needs"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=3 if name == "kind" else 12)
-    table.add_column("text", no_wrap=True, overflow="ellipsis")
-    left = SHOWN
-    for number, stage in enumerate(stages(graph)):
-        for place, step_id in enumerate(stage[:left]):
-            label = _label(number, len(stage)) if place == 0 else ""
-            table.add_row(*_row(label, by_id[step_id], graph=graph))
-        left = max(0, left - len(stage))
+    rows = list(_rows(workflow, graph=graph, narrow=width < NARROW))
+    widths = _widths(rows, width)
+    shown = [name for name in COLUMNS if widths[name]]
+    table = Table.grid(padding=(0, GAP))
+    for name in shown:
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=widths[name])
+    for row in rows:
+        table.add_row(*(row[name] for name in shown))
     return table
 
 
-def _label(number: int, size: int) -> str:
+def _widths(rows: list[Row], width: int) -> dict[str, int]:
+    """What each column gets, 0 for one that is left out: who waits for whom and what is asked matter most."""
+    widths = {name: min(LONGEST[name], max((row[name].cell_len for row in rows), default=0)) for name in COLUMNS}
+
+    def room() -> int:
+        return width - sum(given + GAP for name, given in widths.items() if given and name != "text")
+
+    for less in ("kind", "model"):
+        if room() >= min(widths["text"], READABLE):
+            break
+        widths[less] = 0
+    if room() < READABLE:
+        widths["needs"] = min(widths["needs"], max(READABLE, widths["needs"] + room() - READABLE))
+    # An ellipsis alone says nothing.
+    widths["text"] = min(widths["text"], room()) if room() > 2 else 0
+    return widths
+
+
+def _rows(workflow: Workflow, *, graph: Graph, narrow: bool) -> Iterator[Row]:
+    by_id = {step.id: step for step in workflow.steps}
+    left = SHOWN
+    for number, stage in enumerate(stages(graph)):
+        for place, step_id in enumerate(stage[:left]):
+            label = _label(number, len(stage), narrow=narrow) if place == 0 else ""
+            yield _row(label, by_id[step_id], graph=graph)
+        left = max(0, left - len(stage))
+
+
+def _label(number: int, size: int, *, narrow: bool) -> str:
     start = "  at once" if number == 0 else "  then"
-    return f"{start}, {size} in parallel" if size > 1 else start
+    if size == 1:
+        return start
+    return f"{start} ({size})" if narrow else f"{start}, {size} in parallel"
 
 
-def _row(label: str, step: Step, *, graph: Graph) -> list[Text]:
+def _row(label: str, step: Step, *, graph: Graph) -> Row:
     parents = list(graph.parents(step.id))
     shown = ", ".join(parents[:4]) + (f", … {len(parents) - 4} more" if len(parents) > 4 else "")
     condition = " if …" if step.when is not None else ""
-    return [
-        plain(label, style="dim"),
-        plain(step.id, style="bold"),
-        plain(step.kind),
-        plain(words.one_line(words.model_choice(step), width=40)),
-        plain(f"← {shown}{condition}" if parents else condition.strip()),
-        plain(words.one_line(_text(step), width=100), style="dim"),
-    ]
+    return {
+        "stage": plain(label, style="dim"),
+        "step": plain(step.id, style="bold"),
+        "kind": plain(step.kind),
+        "model": plain(words.model_choice(step)),
+        "needs": plain(f"← {shown}{condition}" if parents else condition.strip()),
+        "text": plain(words.one_line(_text(step), width=LONGEST["text"]), style="dim"),
+    }
 
 
 def _text(step: Step) -> str:

@@ -15,6 +15,7 @@ from orchestrator.cli import console, report, weights, words
 from orchestrator.cli.dag import show_dag
 from orchestrator.cli.errors import INTERRUPTED, CommandError
 from orchestrator.cli.progress import Progress, showing
+from orchestrator.cli.step_table import IsLocal
 from orchestrator.limits import Limits
 from orchestrator.orchestrator import Orchestrator
 from orchestrator.tool_files import functions_of
@@ -40,7 +41,7 @@ class Launch:
     """Files and modules whose functions steps may call."""
     progress: Progress | None = None
     """Set once steps run; what Ctrl-C tells about."""
-    is_local: report.IsLocal = lambda _: False
+    is_local: IsLocal = lambda _: False
     """Set with it, by the catalog."""
 
 

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from orchestrator.cli import console, words
-from orchestrator.cli.console import plain
+from orchestrator.cli.step_table import IsLocal, steps_table
 from orchestrator.images import SavedImage, save_images
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from executors.events import StepError, StepFinished
 
 __all__ = [
     "REAL_MODEL",
-    "IsLocal",
     "show_images",
     "show_interrupted",
     "show_outputs",
     "show_remarks",
     "show_steps",
     "show_totals",
-    "steps_table",
 ]
 
 REAL_MODEL = (
     "To use a real model: export OPENAI_API_KEY=..., or name any OpenAI-compatible server in orchestrator.toml:\n"
     '  [providers.mine]\n  base_url = "http://127.0.0.1:11434/v1"'
 )
-IsLocal: TypeAlias = Callable[[str], bool]
-"""Whether the provider of that name is on this machine."""
-STYLES = {"succeeded": "green", "failed": "red"}
 
 
 def _unknown(_: str) -> bool:
@@ -76,30 +69,7 @@ def _name_images(saved: Sequence[SavedImage]) -> bool:
 
 
 def show_steps(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -> None:
-    console.show(steps_table(steps, is_local=is_local))
-
-
-def steps_table(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("step", "status", "model", "provider", "quality", "seconds", "cost", "tokens in + out"):
-        number = name in {"seconds", "cost", "tokens in + out"}
-        # Where the terminal is narrow, only names are folded.
-        table.add_column(name, justify="right" if number else "left", no_wrap=name not in {"step", "model"})
-    for step in steps:
-        style = STYLES.get(step.status, "yellow")
-        table.add_row(
-            plain(step.step_id, style="bold"),
-            plain(step.status, style=style),
-            plain((step.model or "").removeprefix(f"{step.provider}/")),
-            plain(step.provider or ""),
-            step.quality or "",
-            f"{(step.at - step.started).total_seconds():.2f}" if step.started else "",
-            "" if step.model is None else words.cost(step.cost_usd, local=is_local(step.provider or "")),
-            words.tokens(step.usage),
-        )
-    return table
+    console.show(steps_table(steps, is_local=is_local, width=console.stderr().width))
 
 
 def show_totals(
@@ -122,10 +92,10 @@ def show_totals(
     if planning is None or planning > 0:
         spent += f" + planning {words.cost(planning)}"
     took = "" if seconds is None else f" in {words.seconds(seconds)}"
+    tokens = f", {counted[0]:,} + {counted[1]:,} tokens" if known else ""
     style = "bold green" if status == "succeeded" else "bold red"
     console.say(
-        f"{status.capitalize()}: {words.plural(len(listed), 'step')}{took}, cost {spent}, "
-        f"{counted[0]:,} + {counted[1]:,} tokens; run {run_id}",
+        f"{status.capitalize()}: {words.plural(len(listed), 'step')}{took}, cost {spent}{tokens}; run {run_id}",
         style=style,
     )
 

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.spinner import Spinner
 
 from executors.events import Event, RunStarted, StepError, StepFinished, StepRetrying, StepStarted, StepToken
-from orchestrator.cli import console, report, words
+from orchestrator.cli import console, words
 from orchestrator.cli.dag import dag_table, stages
 from orchestrator.cli.errors import bordered, show_tracebacks
 from orchestrator.cli.progress import Progress
-from orchestrator.cli.report import steps_table
+from orchestrator.cli.step_table import steps_table
 from unified_api.types import Usage
 from workflows.graph import Graph
 from workflows.model import Workflow
@@ -190,10 +190,30 @@ def test_the_table_of_steps_has_every_column_and_folds_only_names_where_it_is_na
         ),
         finished("b", model="acme/x", provider="acme", status="failed", cost_usd=None),
     ]
-    for width in (160, 90):
-        text = shown(report.steps_table(steps), width=width)
-        for part in ("succeeded", "failed", "acme", "demo", "1.50", "$0.0021", "unknown", "10 + 20"):
-            assert part in text, (width, part)
+    wide = shown(steps_table(steps, width=160), width=160)
+    narrow = shown(steps_table(steps, width=80), width=80)
+    for part in ("succeeded", "failed", "acme", "1.50", "$0.0021", "unknown"):
+        assert part in wide
+        assert part in narrow
+    assert "demo" in wide
+    assert "10 + 20" in wide
+    assert "…" not in narrow, "nothing is lost of a name"
+
+
+def test_columns_that_say_nothing_are_left_out():
+    text = shown(steps_table([finished("a", kind="set")]))
+    assert text.split() == ["step", "status", "seconds", "a", "succeeded", "1.50"]
+
+
+def test_where_the_terminal_is_narrow_a_graph_still_says_who_waits_and_what_is_asked():
+    workflow = chain(
+        ("facts_solar_power", ""), ("facts_wind_power", ""), ("compare", "facts_solar_power facts_wind_power")
+    )
+    text = shown(dag_table(workflow, graph=Graph.of(workflow), width=80), width=80)
+    assert "at once (2)" in text
+    assert "← facts_solar_power" in text
+    assert "do facts_wind_power" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def on_terminal(*arguments: str, folder: Path) -> str:

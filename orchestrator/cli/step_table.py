@@ -1,0 +1,73 @@
+"""The table of how each step of a run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.cli import words
+from orchestrator.cli.console import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from executors.events import StepFinished
+
+__all__ = ["IsLocal", "steps_table"]
+
+IsLocal: TypeAlias = Callable[[str], bool]
+"""Whether the provider of that name is on this machine."""
+Row: TypeAlias = "dict[str, Text]"
+STYLES = {"succeeded": "green", "failed": "red"}
+FULL = ("step", "status", "model", "provider", "quality", "seconds", "cost", "tokens in + out")
+NARROW = ("step", "status", "provider/model", "seconds", "cost")
+"""What the lines after the table do not say."""
+NUMBERS = frozenset({"seconds", "cost", "tokens in + out"})
+FOLDED = frozenset({"step", "model", "provider/model"})
+GAP = 2
+
+
+def _unknown(_: str) -> bool:
+    return False
+
+
+def steps_table(steps: Iterable[StepFinished], *, is_local: IsLocal = _unknown, width: int = 160) -> Table:
+    """One row a step. Where `width` columns of the terminal are too few for all, the narrower table, names folded."""
+    from rich.table import Table
+
+    rows = [_row(step, is_local=is_local) for step in steps]
+    shown = _filled(rows, FULL)
+    if sum(_width(rows, name) + GAP for name in shown) > width:
+        shown = _filled(rows, NARROW)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+    for name in shown:
+        table.add_column(
+            name, justify="right" if name in NUMBERS else "left", no_wrap=name not in FOLDED, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(row[name] for name in shown))
+    return table
+
+
+def _filled(rows: list[Row], names: Iterable[str]) -> list[str]:
+    return [name for name in names if any(row[name] for row in rows) or name in {"step", "status"}]
+
+
+def _width(rows: list[Row], name: str) -> int:
+    return max(len(name), *(row[name].cell_len for row in rows))
+
+
+def _row(step: StepFinished, *, is_local: IsLocal) -> Row:
+    model, provider = step.model or "", step.provider or ""
+    return {
+        "step": plain(step.step_id, style="bold"),
+        "status": plain(step.status, style=STYLES.get(step.status, "yellow")),
+        "model": plain(model.removeprefix(f"{provider}/")),
+        "provider": plain(provider),
+        "provider/model": plain(model),
+        "quality": plain(step.quality or ""),
+        "seconds": plain(f"{(step.at - step.started).total_seconds():.2f}" if step.started else ""),
+        "cost": plain("" if step.model is None else words.cost(step.cost_usd, local=is_local(provider))),
+        "tokens in + out": plain(words.tokens(step.usage)),
+    }
