@@ -60,8 +60,8 @@ class RunRecord:
     def __call__(self, event: Event) -> None:
         """Takes an event of a run, from any thread. Tokens and retries are live only and not kept."""
         if isinstance(event, RunStarted | StepStarted | StepFinished | RunFinished):
-            self._start()
-            self._queue.put(event)
+            with self._lock:
+                self._started().put(event)
 
     def flush(self) -> None:
         """Waits until every event taken so far is on disk.
@@ -69,9 +69,12 @@ class RunRecord:
         Raises:
             RecordError: something could not be written.
         """
-        if self._thread is not None:
-            written = threading.Event()
-            self._queue.put(written)
+        written = threading.Event()
+        with self._lock:
+            writing = self._thread is not None
+            if writing:
+                self._queue.put(written)
+        if writing:
             written.wait()
         if self._failures:
             raise RecordError(
@@ -139,54 +142,40 @@ class RunRecord:
                 self._engine = open_engine(self.path)
             return self._engine
 
-    def _start(self) -> None:
-        if self._thread is not None:
-            return
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._write_all, name="run record", daemon=True)
-                self._thread.start()
-                # A daemon does not keep a hung program alive; this still writes the tail of one that forgot to close.
-                atexit.register(_close_quietly, weakref.ref(self))
+    def _started(self) -> SimpleQueue[_Entry]:
+        """The queue of a writer that lives; to be called, and put into, under the lock.
+
+        Each writer has a queue of its own: the end of one must never be taken for that of the next.
+        """
+        if self._thread is None:
+            self._queue = SimpleQueue()
+            self._thread = threading.Thread(target=self._write_all, args=(self._queue,), name="run record", daemon=True)
+            self._thread.start()
+            # A daemon does not keep a hung program alive; this still writes the tail of one that forgot to close.
+            atexit.register(_close_quietly, weakref.ref(self))
+        return self._queue
 
     def _stop(self) -> None:
         with self._lock:
             thread, self._thread = self._thread, None
+            if thread is not None:
+                self._queue.put(None)
         if thread is not None:
-            self._queue.put(None)
             thread.join()
         with self._lock:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.dispose()
 
-    def _write_all(self) -> None:
+    def _write_all(self, queue: SimpleQueue[_Entry]) -> None:
         while True:
-            batch, waiting, last = self._batch()
+            batch, waiting, last = _batch(queue)
             if batch and not self._failures:
                 self._write(batch)
             for written in waiting:
                 written.set()
             if last:
                 return
-
-    def _batch(self) -> tuple[list[Event], list[threading.Event], bool]:
-        batch: list[Event] = []
-        waiting: list[threading.Event] = []
-        entry: _Entry = self._queue.get()
-        while True:
-            if entry is None:
-                return batch, waiting, True
-            if isinstance(entry, threading.Event):
-                waiting.append(entry)
-            else:
-                batch.append(entry)
-            if len(batch) >= _BATCH:
-                return batch, waiting, False
-            try:
-                entry = self._queue.get_nowait()
-            except Empty:
-                return batch, waiting, False
 
     def _write(self, batch: list[Event]) -> None:
         try:
@@ -195,6 +184,25 @@ class RunRecord:
             write(self._opened(), batch)
         except Exception as error:  # noqa: BLE001  # kept for `flush` to raise: a dead writer would let it wait for ever
             self._failures.append(error)
+
+
+def _batch(queue: SimpleQueue[_Entry]) -> tuple[list[Event], list[threading.Event], bool]:
+    batch: list[Event] = []
+    waiting: list[threading.Event] = []
+    entry: _Entry = queue.get()
+    while True:
+        if entry is None:
+            return batch, waiting, True
+        if isinstance(entry, threading.Event):
+            waiting.append(entry)
+        else:
+            batch.append(entry)
+        if len(batch) >= _BATCH:
+            return batch, waiting, False
+        try:
+            entry = queue.get_nowait()
+        except Empty:
+            return batch, waiting, False
 
 
 def _reason(error: Exception) -> str:

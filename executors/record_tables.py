@@ -82,7 +82,7 @@ def open_engine(path: Path) -> Engine:
         SchemaVersionError: a newer release wrote it.
         OSError, sqlalchemy.exc.DatabaseError: it cannot be opened or is no SQLite file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Made before SQLite does, so that it is never readable by others; SQLite gives its -wal and -shm the same mode.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)

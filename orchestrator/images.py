@@ -32,6 +32,8 @@ def is_image(value: object) -> bool:
 def save_images(outputs: Mapping[str, object], folder: Path) -> tuple[dict[str, object], tuple[SavedImage, ...]]:
     """Writes every image in the outputs into `folder`, never over an existing file.
 
+    A folder that has to be made is its owner's alone, as the record of runs is.
+
     Gives the outputs with each image replaced by its place, and the images.
     """
     saved: list[SavedImage] = []
@@ -58,7 +60,8 @@ def _save(name: str, image: Mapping[str, object], folder: Path) -> SavedImage:
         return SavedImage(name, url, placeholder)
     media_type, body = content
     stem = re.sub(r"[^\w-]+", "_", name)[:80]
-    suffix = mimetypes.guess_extension(media_type) or ".bin"
+    # The type is a model's word: nothing that a click would run or render may come of it.
+    suffix = (mimetypes.guess_extension(media_type) if media_type.startswith("image/") else None) or ".bin"
     try:
         return SavedImage(name, _write(folder, stem, suffix, body=body), placeholder)
     except OSError as error:
@@ -80,7 +83,7 @@ def _content(url: str) -> tuple[str, bytes] | None:
 
 
 def _write(folder: Path, stem: str, suffix: str, *, body: bytes) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = 1
     while True:
         path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")

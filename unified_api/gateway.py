@@ -262,12 +262,14 @@ class Gateway:
 
         async def ask(provider: str, row: ProviderRow) -> None:
             try:
-                with self._clock.scope(self._clock.now() + _LONGEST_DISCOVERY_S):  # against a server that drips
+                # One limit for all of it: a server that drips is never silent.
+                with self._clock.scope(self._clock.now() + _LONGEST_DISCOVERY_S) as scope:
                     discovered[provider] = await self._http(provider, row).list_models(timeouts)
-                    return
-                unreachable[provider] = f"it did not list its models within {_LONGEST_DISCOVERY_S:g} s"
             except GatewayError as error:
                 unreachable[provider] = error.message
+            else:
+                if scope.cancelled_caught:
+                    unreachable[provider] = f"it did not list its models within {_LONGEST_DISCOVERY_S:g} s"
 
         async with anyio.create_task_group() as group:
             for provider, row in self._rows.items():

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -98,6 +99,29 @@ def test_the_file_is_its_owner_s_alone(path: Path):
         modes = {found.name: stat.S_IMODE(found.stat().st_mode) for found in path.parent.iterdir()}
     assert modes
     assert set(modes.values()) == {0o600}, modes
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_record_that_is_closed_while_others_write_loses_nothing_and_ends(path: Path):
+    record = RunRecord(path)
+
+    def write(number: int) -> None:
+        for place in range(50):
+            record(started(f"{number}-{place}"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            record.close()
+    finally:
+        sys.setswitchinterval(interval)
+    record.close()
+    assert len(record.list_runs(limit=1000)) == 200
+    record.close()
 
 
 def test_runs_are_listed_newest_first(path: Path):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import base64
+import stat
 from pathlib import Path
+
+import pytest
 
 from orchestrator.images import save_images
 
@@ -45,6 +48,20 @@ def test_data_urls_without_base64_and_remote_images(tmp_path: Path):
 def test_a_name_cannot_leave_the_folder(tmp_path: Path):
     _, saved = save_images({"../../evil": image(png())}, tmp_path / "out")
     assert Path(saved[0].place).parent == (tmp_path / "out").resolve()
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/html", "application/x-sh", "application/x-msdownload", "IMAGE/PNG", "image/../x"]
+)
+def test_a_model_cannot_choose_what_kind_of_file_is_made(tmp_path: Path, kind: str):
+    _, saved = save_images({"a": image(f"data:{kind},hello")}, tmp_path)
+    assert Path(saved[0].place).name in {"a.bin", "a.png"}
+    assert Path(saved[0].place).parent == tmp_path.resolve()
+
+
+def test_a_new_folder_of_images_is_its_owners_alone(tmp_path: Path):
+    save_images({"a": image(png())}, tmp_path / "new")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
 
 def test_outputs_without_images_touch_no_folder(tmp_path: Path):
