@@ -45,6 +45,7 @@ class RunSummary:
     steps: int
     cost_usd: Decimal | None
     error: StepError | None
+    inputs: JsonObject = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,6 @@ class RecordedRun(RunSummary):
 
     definition: JsonObject | None = field(default=None, repr=False)
     """The workflow file that was run."""
-    inputs: JsonObject = field(default_factory=dict, repr=False)
     outputs: JsonObject = field(default_factory=dict, repr=False)
     finished: tuple[StepFinished, ...] = ()
     """The steps that ended, in the order in which they did."""
@@ -124,7 +124,6 @@ def read_run(row: Mapping[str, Any], steps: list[Mapping[str, Any]]) -> Recorded
     return RecordedRun(
         **_summary(row),
         definition=_load(row["definition"]),
-        inputs=_load(row["inputs"]) or {},
         outputs=_load(row["outputs"]) or {},
         finished=tuple(read_step(step) for step in steps if step["ended"]),
         unfinished=tuple(step["step_id"] for step in steps if not step["ended"]),
@@ -164,6 +163,7 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
         "steps": row["steps"],
         "cost_usd": _read_money(row["cost_usd"]),
         "error": _read_error(row),
+        "inputs": _load(row["inputs"]) or {},
     }
 
 

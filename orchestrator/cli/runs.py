@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,6 +14,7 @@ from orchestrator.cli.options import JsonOption, OutOption
 
 if TYPE_CHECKING:
     from executors.record import RunRecord
+    from executors.record_rows import RunSummary
     from unified_api.settings import Settings
 
 __all__ = ["build", "list_runs", "show_run"]
@@ -54,8 +56,18 @@ def list_runs(
         spent = words.cost(run.cost_usd)
         console.print_result(
             f"{run.run_id}  {started}  {run.status:<11}  {took:>9}  {spent:>8}  "
-            f"{words.plural(run.steps, 'step'):>8}  {run.workflow}"
+            f"{words.plural(run.steps, 'step'):>8}  {_subject(run)}"
         )
+
+
+def _subject(run: RunSummary) -> str:
+    """The workflow's name, and the words of its task where the name does not say them: names are ASCII, and cut."""
+    task = run.inputs.get("task")
+    if not isinstance(task, str) or not task.strip():
+        return run.workflow
+    told = words.one_line(task, width=60)
+    named_after = re.sub(r"\W+", "-", told.lower()).startswith(run.workflow[:20])
+    return told if named_after or run.workflow == "task" else f"{run.workflow}: {told}"
 
 
 def show_run(

@@ -506,3 +506,18 @@ def test_without_any_model_the_error_says_so_first(command: Command):
     assert ended.status == 1
     assert ended.err.startswith("Error: No model can be called")
     assert "export OPENAI_API_KEY" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "told"),
+    [
+        ("task", "写一首关于海的诗", "写一首关于海的诗"),
+        ("write-a-poem-about", "Write a poem about the sea", "Write a poem about the sea"),
+        ("draft-critique-revise", "a poem", "draft-critique-revise: a poem"),
+    ],
+)
+def test_the_list_of_runs_tells_what_was_asked(command: Command, tmp_path: Path, name: str, task: str, told: str):
+    echo = {"id": "a", "kind": "set", "value": "{{ inputs.task }}"}
+    asked = {"workflow": "1", "name": name, "inputs": {"task": {"type": "string"}}, "steps": [echo]}
+    assert command("workflow", "run", write(tmp_path / "w.json", asked), "--input", f"task={task}").status == 0
+    assert command("runs").out.rstrip("\n").endswith(f"1 step  {told}")
