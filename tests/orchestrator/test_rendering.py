@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import re
@@ -256,6 +257,15 @@ def test_on_a_terminal_the_run_is_drawn_in_place_and_coloured(tmp_path: Path):
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
     assert re.search(r"Hello\r\nstep +status", plain)
     assert "Succeeded: 1 step" in plain
+
+
+def test_a_line_that_is_folded_keeps_its_indentation(tmp_path: Path):
+    described = {**json.loads(GREETING), "description": "word " * 30}
+    (tmp_path / "greeting.json").write_text(json.dumps(described))
+    seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", on_terminal("workflow", "run", "greeting.json", folder=tmp_path))
+    lines = [line.rstrip() for line in seen.splitlines() if "word word" in line]
+    assert len(lines) > 1
+    assert all(line.startswith("  word") for line in lines)
 
 
 def test_a_person_without_a_task_is_told_how_to_give_one(tmp_path: Path):
