@@ -258,15 +258,18 @@ def _render(environment: Environment, source: str, scope: Scope) -> str:
     try:
         return environment.render_str(source, inputs=scope.inputs, steps=scope.steps)
     except TemplateError as error:
-        raise _failure(error) from error
+        raise _failure(error, source) from error
 
 
-def _failure(error: TemplateError) -> ExpressionError:
-    detail = error.detail or error.message
+def _failure(error: TemplateError, source: str) -> ExpressionError:
+    where = " ".join(source.split())
+    where = where if len(where) <= 80 else f"{where[:79]}…"
+    detail = f"{error.detail or error.message}, in `{where}`"
     if error.kind == "UndefinedError":
         return ExpressionError("absent_value", f"{detail}; give it a default: `| default(...)`")
     if error.kind == "OutOfFuel":
-        return ExpressionError("out_of_fuel", f"the template takes more than {FUEL:,} instructions; loop over less")
+        told = f"the template takes more than {FUEL:,} instructions, in `{where}`; loop over less"
+        return ExpressionError("out_of_fuel", told)
     return ExpressionError("expression_failed", f"the expression fails: {detail}")
 
 

@@ -68,7 +68,9 @@ class Progress:
                 view.tail = (view.tail + event.text)[-TAIL:]
             case StepRetrying():
                 self.steps[event.step_id].tail = ""
-                self._line(f"{event.step_id}: trying again ({event.error.message})", "yellow")
+                self._line(
+                    f"{event.step_id}: trying again ({words.failure(event.step_id, event.error.message)})", "yellow"
+                )
             case StepFinished():
                 self._finish(event)
             case _:
@@ -84,14 +86,14 @@ class Progress:
         view.status, view.ended, view.tail = event.status, time.monotonic(), ""
         view.model = event.model or view.model
         if event.error is not None:
-            view.tail = event.error.message
+            view.tail = words.failure(event.step_id, event.error.message)
         self.finished.append(event)
         if event.status == "cancelled" and event.started is None:
             return
         on = f" on {event.model}" if event.model else ""
         elapsed = view.elapsed(view.ended)
         took = f" in {words.seconds(elapsed)}" if elapsed is not None else ""
-        why = f": {event.error.message}" if event.error is not None else ""
+        why = f": {view.tail}" if view.tail else ""
         self._line(f"{event.step_id}: {event.status}{on}{took}{why}", STYLES.get(event.status))
 
     def _line(self, text: str, style: str | None) -> None:

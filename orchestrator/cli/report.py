@@ -105,7 +105,7 @@ def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = Non
     listed = list(steps)
     for step in listed:
         if step.error is not None and step.status != "cancelled":
-            console.say(f"{step.step_id}: {words.clean(step.error.message)}", style="red")
+            console.say(f"{step.step_id}: {words.failure(step.step_id, step.error.message)}", style="red")
     if error is not None and all(step.error is None or step.error.message != error.message for step in listed):
         console.say(f"Error: {words.clean(error.message)}", style="red")
     demo = sorted({step.model or "" for step in listed if step.quality == "demo"})
@@ -129,4 +129,5 @@ def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None, is
         return
     if listed:
         show_steps(listed, is_local=is_local)
-    console.say(f"Finished before that: {', '.join(done) or 'nothing'}. `orchestrate runs show {run_id}` shows it.")
+    told = f"Finished before that: {', '.join(done)}." if done else "No step had finished before that."
+    console.say(f"{told} `orchestrate runs show {run_id}` shows the run.")

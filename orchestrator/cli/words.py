@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from unified_api.types import Usage
     from workflows.model import Step
 
-__all__ = ["clean", "cost", "model_choice", "one_line", "plural", "seconds", "tokens"]
+__all__ = ["clean", "cost", "failure", "model_choice", "one_line", "plural", "seconds", "tokens"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 """Terminal control sequences (ECMA-48): a model's text must not move the cursor or set the title."""
@@ -38,6 +38,11 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s"
+
+
+def failure(step_id: str, message: str) -> str:
+    """A step's error to stand after the step's name, which it need not say again."""
+    return clean(message.removeprefix(f"step {step_id!r}: "))
 
 
 def cost(value: Decimal | None, *, local: bool = False) -> str:

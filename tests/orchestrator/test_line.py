@@ -204,7 +204,7 @@ def test_a_step_that_fails_fails_the_run_and_what_finished_is_on_record(line: Li
         "headline": "failed",
     }
     assert run["steps"][2]["error"]["message"]
-    assert run["steps"][2]["error"]["message"] in ended.stderr
+    assert run["steps"][2]["error"]["message"].removeprefix("step 'headline': ") in ended.stderr
     assert json.loads(line.run("runs", "show", run["run_id"], "--json").stdout)["status"] == "failed"
 
 
