@@ -23,8 +23,12 @@ def find(name: str | Path) -> Path | str:
     if isinstance(name, str) and name in library.names():
         return name
     path = Path(name).expanduser()
-    if path.is_file():
+    if path.is_file() or path.is_fifo():  # a shell's `<(...)` is a pipe
         return path
+    if path.is_dir():
+        raise WorkflowNotFoundError(
+            f"{str(name)!r} is a folder: name a file in it; `orchestrate workflow list` shows the library"
+        )
     known = nearest(str(name), library.names())
     hint = (
         f"did you mean {' or '.join(map(repr, known))}?" if known else "`orchestrate workflow list` shows the library"

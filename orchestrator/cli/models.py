@@ -45,7 +45,9 @@ def list_models(
     from orchestrator.shapes import model_shape
 
     async def work(orchestrator: Orchestrator, _: Launch) -> int:
-        known = [model for model in orchestrator.models() if provider in {None, model.provider}]
+        every_one = orchestrator.models()
+        _must_be_known(provider, {model.provider for model in every_one} | set(orchestrator.settings.providers))
+        known = [model for model in every_one if provider in {None, model.provider}]
         shown = [model for model in known if every or as_json or model.ready]
         if as_json:
             console.print_json([model_shape(model) for model in shown])
@@ -54,6 +56,16 @@ def list_models(
         return 0
 
     return launch.perform(work, launch.Launch(as_json=as_json))
+
+
+def _must_be_known(provider: str | None, known: set[str]) -> None:
+    from workflows.nearest import nearest
+
+    if provider is None or provider in known:
+        return
+    near = nearest(provider, sorted(known))
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(sorted(known))}"
+    raise CommandError(f"no provider is named {provider!r}: {hint}", status=2)
 
 
 def _show(models: list[Model], *, hidden: int) -> None:
@@ -76,7 +88,9 @@ def _prices(model: Model) -> str:
         return "price unknown"
     if not prices.input and not prices.output:
         return "free"
-    return f"${prices.input} in, ${prices.output if prices.output is not None else '?'} out per million tokens"
+    if "chat" not in model.capabilities and prices.output is None:
+        return f"${prices.input} per million tokens"
+    return f"${prices.input} in, ${'?' if prices.output is None else prices.output} out per million tokens"
 
 
 def pull_models(

@@ -110,9 +110,12 @@ def list_workflows(as_json: JsonOption = False) -> None:
 
         console.print_json(jsonable(found))
         return
+    width = max(len(summary.name) for summary in found)
     for summary in found:
-        console.print_result(f"{summary.name:<24} {summary.description}")
-        console.print_result(f"{'':<24} {words.plural(summary.steps, 'step')}; inputs: {', '.join(summary.inputs)}")
+        console.print_result(f"{summary.name:<{width}}  {summary.description}")
+        console.print_result(
+            f"{'':<{width}}  {words.plural(summary.steps, 'step')}; inputs: {', '.join(summary.inputs)}"
+        )
 
 
 def show_workflow(workflow: WorkflowArgument, as_json: JsonOption = False) -> None:

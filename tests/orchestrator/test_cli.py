@@ -521,3 +521,34 @@ def test_the_list_of_runs_tells_what_was_asked(command: Command, tmp_path: Path,
     asked = {"workflow": "1", "name": name, "inputs": {"task": {"type": "string"}}, "steps": [echo]}
     assert command("workflow", "run", write(tmp_path / "w.json", asked), "--input", f"task={task}").status == 0
     assert command("runs").out.rstrip("\n").endswith(f"1 step  {told}")
+
+
+def test_a_provider_that_is_not_known_is_named_with_the_nearest(command: Command):
+    ended = command("models", "list", "--provider", "opnai")
+    assert (ended.status, ended.out) == (2, "")
+    assert "did you mean 'openai'" in ended.err
+
+
+def test_models_without_output_tokens_have_one_price(command: Command):
+    listed = command("models", "list", "--all", "--provider", "openai").out
+    (embedding,) = (line for line in listed.splitlines() if line.startswith("openai/text-embedding-3-small"))
+    assert "$0.02 per million tokens" in embedding
+
+
+def test_a_step_that_fails_is_named_once_with_the_expression_at_fault(command: Command, tmp_path: Path):
+    share = {"id": "share", "kind": "set", "value": "{{ 1 / inputs.people }}"}
+    split = {"workflow": "1", "name": "split", "inputs": {"people": {"type": "integer"}}, "steps": [share]}
+    ended = command("workflow", "run", write(tmp_path / "w.json", split), "--input", "people=0")
+    assert ended.status == 1
+    assert "share: the expression fails: unable to calculate 1 / 0, in `{{ 1 / inputs.people }}`\n" in ended.err
+    assert "step 'share'" not in ended.err
+
+
+def test_a_folder_is_no_workflow_and_a_shells_pipe_is(command: Command, tmp_path: Path):
+    assert "is a folder" in command("check", str(tmp_path)).err
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", f"cat > '{pipe}'"], stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(json.dumps(SOUND).encode())  # type: ignore[union-attr]
+        writer.stdin.close()  # type: ignore[union-attr]
+        assert command("check", str(pipe)).status == 0
