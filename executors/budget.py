@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 import anyio
 
-__all__ = ["Budget", "BudgetExceededError"]
+__all__ = ["Budget", "BudgetExceededError", "Held"]
 
 
 class BudgetExceededError(Exception):
     """The worst cost of a call would take the run over its budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A reservation: room for `tries` attempts at `worst` dollars each."""
+
+    worst: Decimal
+    tries: int
+
+    @property
+    def amount(self) -> Decimal:
+        return self.worst * self.tries
 
 
 class Budget:
@@ -26,8 +39,10 @@ class Budget:
         self.held = Decimal(0)
         self._settled = anyio.Event()
 
-    async def reserve(self, worst: Decimal) -> None:
-        """Holds `worst` dollars.
+    async def reserve(self, worst: Decimal, *, tries: int = 1) -> Held:
+        """Holds `worst` dollars for a call, and as much for each further one of `tries` that there is room for now.
+
+        No call waits for room for more than one try, and half of the room is left to others.
 
         Raises:
             BudgetExceededError: what is spent already leaves less than `worst`.
@@ -40,11 +55,15 @@ class Budget:
                     " raise policy.budget_usd, lower max_tokens or choose a cheaper model"
                 )
             await self._settled.wait()
-        self.held += worst
+        spare = (self.limit - self.spent - self.held - worst) / 2
+        further = tries - 1 if not worst else min(tries - 1, int(spare / worst))
+        held = Held(worst, 1 + further)
+        self.held += held.amount
+        return held
 
-    def settle(self, worst: Decimal, actual: Decimal) -> None:
+    def settle(self, held: Held, actual: Decimal) -> None:
         """Turns a reservation into what the call cost."""
-        self.held -= worst
+        self.held -= held.amount
         self.spent += actual
         settled, self._settled = self._settled, anyio.Event()
         settled.set()

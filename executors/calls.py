@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
-from executors.budget import BudgetExceededError
+from executors.budget import BudgetExceededError, Held
 from executors.context import StepRun
 from executors.failures import StepFailure, of_gateway
-from unified_api.errors import (
-    DeadlineExceededError,
-    GatewayError,
-    MalformedResponseError,
-    TimedOutError,
-    TruncatedStreamError,
-)
+from unified_api.errors import GatewayError
 from unified_api.types import (
     Attempt,
     EmbedRequest,
@@ -34,11 +28,6 @@ __all__ = ["call", "model_name"]
 AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest
 RequestT = TypeVar("RequestT", Request, EmbedRequest, ImageRequest)
 ResponseT = TypeVar("ResponseT", Response, EmbedResponse, ImageResponse)
-
-_MAYBE_PAID = frozenset(
-    error.code for error in (DeadlineExceededError, MalformedResponseError, TimedOutError, TruncatedStreamError)
-)
-"""Failures after which a provider may still send a bill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +52,9 @@ async def call(
     Raises:
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
-    worst = await _reserve(run, request, policy)
+    held = await _reserve(run, request, policy)
+    if held is not None:
+        policy = replace(policy, max_billable=held.tries)
     bill = _Bill(unknown=1)
     try:
         response = await send(request, policy)
@@ -71,17 +62,17 @@ async def call(
         bill = _bill(response.attempts, cost=response.cost_usd)
     except GatewayError as error:
         run.receipt.attempts += error.attempts
-        bill = _bill(error.attempts, cost=Decimal(0), code=error.code)
+        bill = _bill(error.attempts, cost=Decimal(0), billable=error.billable)
         raise of_gateway(error) from error
     finally:
         # What is cancelled in the middle keeps the bill of one call whose cost nobody knows.
         run.receipt.charge(bill.known if not bill.unknown or _is_free(run, request, policy) else None)
-        if run.context.budget is not None and worst is not None:
-            run.context.budget.settle(worst, bill.known + bill.unknown * worst)
+        if run.context.budget is not None and held is not None:
+            run.context.budget.settle(held, bill.known + bill.unknown * held.worst)
     return response
 
 
-async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Decimal | None:
+async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Held | None:
     budget = run.context.budget
     if budget is None:
         return None
@@ -96,17 +87,16 @@ async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Decimal
             " choose a model with a known price, state its prices in the configuration, or leave out policy.budget_usd",
         )
     try:
-        await budget.reserve(worst)
+        return await budget.reserve(worst, tries=policy.max_attempts)
     except BudgetExceededError as error:
         raise StepFailure("budget_exceeded", str(error)) from None
-    return worst
 
 
-def _bill(attempts: tuple[Attempt, ...], *, cost: Decimal | None, code: str | None = None) -> _Bill:
-    """Of all attempts of a call that ended with this cost, or with an error of this code."""
+def _bill(attempts: tuple[Attempt, ...], *, cost: Decimal | None, billable: bool = False) -> _Bill:
+    """Of all attempts of a call that ended with this cost, or with an error that may be billed."""
     failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
-    unknown = sum(attempt.cost_usd is None and attempt.error in _MAYBE_PAID for attempt in failed)
-    if cost is None or (code in _MAYBE_PAID and not unknown):
+    unknown = sum(attempt.cost_usd is None and attempt.billable for attempt in failed)
+    if cost is None or (billable and not unknown):
         unknown += 1
     paid = [cost, *(attempt.cost_usd for attempt in failed)]
     return _Bill(known=sum((each for each in paid if each is not None), Decimal(0)), unknown=unknown)

@@ -47,7 +47,7 @@ class Trail:
         return (*self.records, *dropped)
 
     def failed(self, model: Model, error: GatewayError, seconds: float) -> None:
-        self._add(model, seconds, error=error.code, message=error.message)
+        self._add(model, seconds, error=error.code, message=error.message, billable=error.billable)
 
     def succeeded(self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None) -> None:
         self._add(model, seconds, cost=cost, message=note)
@@ -60,6 +60,7 @@ class Trail:
         error: str | None = None,
         message: str | None = None,
         cost: Decimal | None = None,
+        billable: bool = False,
     ) -> None:
         self.records.append(
             Attempt(
@@ -70,6 +71,7 @@ class Trail:
                 message=message,
                 seconds=seconds,
                 cost_usd=cost,
+                billable=billable,
             )
         )
 

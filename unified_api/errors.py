@@ -23,7 +23,8 @@
         |-- MalformedResponseError    an answer that cannot be read
         `-- TruncatedStreamError      a stream that ended without its terminal event
 
-`retryable` says whether the same deployment may be asked again, `fallback` whether another one may be.
+`retryable` says whether the same deployment may be asked again, `fallback` whether another one may be, `billable`
+whether a bill may still come for the call that failed.
 Status decides before the message's words (a message match is only a guess).
 """
 
@@ -64,6 +65,8 @@ class GatewayError(Exception):
     """Base of everything the gateway raises. `str()` says what happened and what to do."""
 
     code: ClassVar[str] = "gateway_error"
+    billable: bool = False
+    """Whether the provider may have worked for the call, and so may bill it."""
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class DeadlineExceededError(GatewayError):
     """The deadline of the whole call passed."""
 
     code = "deadline_exceeded"
+    billable = True
 
 
 class ProviderError(GatewayError):
@@ -226,6 +230,7 @@ class TimedOutError(ProviderError):
     """A timeout passed. A silent deployment is left, not asked again."""
 
     code = "timed_out"
+    billable = True
 
 
 class MalformedResponseError(ProviderError):
@@ -233,6 +238,7 @@ class MalformedResponseError(ProviderError):
 
     code = "malformed_response"
     retryable = True
+    billable = True
 
 
 class TruncatedStreamError(ProviderError):
@@ -240,3 +246,4 @@ class TruncatedStreamError(ProviderError):
 
     code = "truncated_stream"
     retryable = True
+    billable = True

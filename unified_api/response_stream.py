@@ -156,6 +156,7 @@ class ResponseStream:
             self._finish()
             raise
         except GatewayError as error:
+            error.billable = True  # content has come
             self._won.trail.failed(self._won.model, error, self._seconds())
             error.attempts = self._won.trail.story
             raise

@@ -97,7 +97,7 @@ class Transport:
         async with self._open(call, timeouts) as response:
             silence = f"the answer of {call.provider} stopped for {timeouts.silence_s:g} s"
             body = bytearray()
-            with self._clock.scope(self._clock.now() + timeouts.silence_s) as scope, _mapped(call):
+            with self._clock.scope(self._clock.now() + timeouts.silence_s) as scope, _mapped(call, answering=True):
                 inflater = Inflater(response.headers.get("content-encoding", ""))
                 async for packed in response.aiter_raw():
                     scope.deadline = self._clock.now() + timeouts.silence_s
@@ -237,7 +237,7 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 async def _pieces(response: httpx.Response, call: Call) -> AsyncGenerator[bytes]:
     size = 0
-    with _mapped(call):
+    with _mapped(call, answering=True):
         inflater = Inflater(response.headers.get("content-encoding", ""))
         async for packed in response.aiter_raw():
             for piece in inflater.feed(packed):
@@ -253,9 +253,9 @@ def _too_large(call: Call, limit: int) -> MalformedResponseError:
 
 
 @contextmanager
-def _mapped(call: Call) -> Iterator[None]:
+def _mapped(call: Call, *, answering: bool = False) -> Iterator[None]:
     """Turns the libraries' exceptions into ours. httpx-aiohttp calls a broken connection a timeout, so the cause,
-    where there is one, decides.
+    where there is one, decides. What breaks off an answer that has begun may be billed.
     """
     import aiohttp
     import httpx
@@ -272,14 +272,18 @@ def _mapped(call: Call) -> Iterator[None]:
         timed_out = isinstance(error, httpx.TimeoutException) and not isinstance(cause, aiohttp.ClientError)
         if timed_out or isinstance(cause, TimeoutError):
             message = f"no connection to {call.provider} at {address} in time"
-            raise TimedOutError(message, provider=call.provider, model=call.model) from error
+            timeout = TimedOutError(message, provider=call.provider, model=call.model)
+            timeout.billable = answering
+            raise timeout from error
         garbled = (aiohttp.ClientResponseError, httpx.RemoteProtocolError, httpx.DecodingError)
         if isinstance(error, garbled) or isinstance(cause, garbled):
             message = f"{address} does not answer in valid HTTP: {words}"
             # aiohttp's error holds the request's headers, and with them the key
             raise MalformedResponseError(message, provider=call.provider, model=call.model) from None
         message = f"the connection to {call.provider} at {address} failed: {words}. Is the address right, and is it up?"
-        raise ConnectionFailedError(message, provider=call.provider, model=call.model) from error
+        failure = ConnectionFailedError(message, provider=call.provider, model=call.model)
+        failure.billable = answering
+        raise failure from error
 
 
 @contextmanager

@@ -196,6 +196,8 @@ class Policy:
     """Whether a failure may move the call to the next deployment of its route."""
     max_attempts: int = 4
     """Tries in all, retries and fallbacks together."""
+    max_billable: int | None = None
+    """Tries that may be billed although they failed, after which the call ends: what a budget has room for."""
     deadline_s: float | None = None
     """Seconds for the whole logical call, every attempt and wait included."""
 
@@ -227,6 +229,8 @@ class Attempt:
     message: str | None = None
     seconds: float = 0.0
     cost_usd: Decimal | None = None
+    billable: bool = False
+    """Whether it may be billed although it failed; at what price nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import asked, failure, gateway_of, llm, workflow_of
@@ -12,8 +13,16 @@ from running import asked, failure, gateway_of, llm, workflow_of
 from executors.budget import Budget, BudgetExceededError
 from executors.events import Event, RunFinished
 from executors.runner import run
-from unified_api.errors import TimedOutError, TruncatedStreamError
+from unified_api.errors import (
+    ConnectionFailedError,
+    ProviderError,
+    RateLimitError,
+    ServerError,
+    TimedOutError,
+    TruncatedStreamError,
+)
 from unified_api.testing import ScriptedModel
+from unified_api.types import TextChunk
 
 
 async def test_a_step_whose_worst_cost_would_break_the_budget_is_not_asked():
@@ -80,11 +89,29 @@ async def test_a_call_that_may_have_been_paid_for_counts_at_its_worst():
 
 async def test_every_attempt_that_may_have_been_paid_for_counts():
     # A call costs $0.0101 at worst. The first answers only at its third attempt, and the two before may be billed.
-    steps = [llm("a", max_tokens=1000), llm("b", max_tokens=1000, after=["a"])]
+    steps = [llm("a", max_tokens=1000), llm("b", max_tokens=4000, after=["a"])]
     script = [TruncatedStreamError("cut"), TruncatedStreamError("cut"), "short", "short"]
-    result = await asked(script, *steps, policy={"budget_usd": 0.025})
+    result = await asked(script, *steps, policy={"budget_usd": 0.0515})
     assert failure(result)[0] == "budget_exceeded"
     assert result.steps[0].status == "succeeded"
+    assert result.cost_usd is None
+
+
+async def test_an_attempt_that_the_budget_has_no_room_for_is_not_made():
+    model = ScriptedModel([TruncatedStreamError("cut")] * 3 + ["too late"])
+    result = await asked(model, llm("a", max_tokens=1000), policy={"budget_usd": 0.025})
+    assert failure(result)[0] == "truncated_stream"
+    assert model.calls * Decimal("0.0101") <= Decimal("0.025")
+    busy = ScriptedModel([RateLimitError("busy", retry_after=0)] * 3 + ["at last"])
+    assert (await asked(busy, llm("a", max_tokens=1000), policy={"budget_usd": 0.025})).status == "succeeded"
+
+
+@pytest.mark.parametrize("fault", [ConnectionFailedError("broke"), ServerError("failed"), RateLimitError("busy")])
+async def test_a_stream_that_fails_after_its_first_words_costs_nobody_knows_what(fault: ProviderError):
+    result = await asked(
+        [[TextChunk("Once"), fault]], llm(max_tokens=1000), policy={"budget_usd": 5}, on_event=[].append
+    )
+    assert failure(result)[0] == fault.code
     assert result.cost_usd is None
 
 
@@ -99,7 +126,7 @@ async def test_whatever_calls_cost_and_however_they_end_the_cap_holds(calls: lis
 
     async def call(worst: int, cost: int, end: str) -> None:
         try:
-            await budget.reserve(Decimal(worst))
+            held = await budget.reserve(Decimal(worst), tries=3)
         except BudgetExceededError:
             assert budget.spent + worst > limit
             return
@@ -108,11 +135,12 @@ async def test_whatever_calls_cost_and_however_they_end_the_cap_holds(calls: lis
             with anyio.CancelScope() as scope:
                 if end == "cancelled":
                     scope.cancel()
+                assert 1 <= held.tries <= 3
                 assert budget.spent + budget.held <= limit
                 await anyio.lowlevel.checkpoint()
                 paid = worst if end == "unknown" else min(cost, worst)
         finally:
-            budget.settle(Decimal(worst), Decimal(paid))
+            budget.settle(held, Decimal(paid))
             served.append(paid)
 
     async with anyio.create_task_group() as tasks:

@@ -15,7 +15,13 @@ import httpx
 import pytest
 from loopback import Answer, loopback
 
-from unified_api.errors import ConfigurationError, ConnectionFailedError, MalformedResponseError, TimedOutError
+from unified_api.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    MalformedResponseError,
+    ProviderError,
+    TimedOutError,
+)
 from unified_api.settings import Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.transport import Call, Transport
@@ -90,6 +96,24 @@ async def test_every_failure_on_the_way_has_its_own_error_naming_the_provider(
         await transport.send(call(model="a/m"), LIMITS)
     assert (caught.value.provider, caught.value.model) == ("a", "a/m")
     assert backend.open == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "billable"),
+    [
+        (httpx.ConnectError("refused"), False),
+        (httpx.ConnectTimeout("slow"), False),
+        (HttpAnswer(pieces=(b"half",), cut=True), True),
+        (HttpAnswer(wait_s=inf), True),
+        (HttpAnswer(pieces=(b"a", b"b"), pause_s=inf), True),
+    ],
+)
+async def test_what_breaks_off_an_answer_may_be_billed_and_what_never_reached_anybody_not(
+    fault: HttpAnswer | Exception, billable: bool
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await faulty(fault)[0].send(call(), LIMITS)
+    assert caught.value.billable is billable
 
 
 async def test_an_answer_without_end_is_not_read_without_end() -> None:

@@ -57,8 +57,9 @@ def next_move(
     """Decide by what was tried. `remaining` is seconds to the deadline, `jitter` a random number in [0, 1)."""
     if not tried:
         return Ask(0)
-    if len(tried) >= policy.max_attempts:
-        return GiveUp(f"all {policy.max_attempts} permitted attempts failed")
+    spent = _spent(tried, policy)
+    if spent is not None:
+        return GiveUp(spent)
     other = _other(candidates, tried, policy)
     wait = _retry_wait(tried, jitter)
     if wait is not None and wait < remaining and (other is None or _worth_waiting(tried, wait)):
@@ -68,6 +69,15 @@ def next_move(
     if wait is not None:
         return GiveUp(f"the next try would come after {wait:.1f} s, and the deadline is in {max(remaining, 0):.1f} s")
     return GiveUp("no other deployment may be asked")
+
+
+def _spent(tried: Sequence[Tried], policy: Policy) -> str | None:
+    """Which allowance of attempts is used up, if one is."""
+    if len(tried) >= policy.max_attempts:
+        return f"all {policy.max_attempts} permitted attempts failed"
+    if policy.max_billable is not None and sum(one.error.billable for one in tried) >= policy.max_billable:
+        return "a further attempt might cost more than the budget has left"
+    return None
 
 
 def _worth_waiting(tried: Sequence[Tried], wait: float) -> bool:
