@@ -6,10 +6,11 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import NoReturn, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 from unified_api.errors import AuthenticationError, MalformedResponseError, NotFoundError, ProviderError
 from unified_api.models import Model
-from unified_api.providers import ProviderRow
+from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.settings import Timeouts
 from unified_api.transport import Call, Reply, Transport
 from unified_api.types import (
@@ -73,7 +74,7 @@ class HttpAdapter:
         body = await self._exchange(
             openai_chat.encode(request, model=model.name, profile=profile), model, profile, timeouts
         )
-        with self._keyless():
+        with self._told():
             response = openai_chat.decode(body, provider=self._provider, model=model.name, profile=profile)
         return unwrapped(response) if needs_object(request.output_schema) else response
 
@@ -93,7 +94,7 @@ class HttpAdapter:
         profile = self._profile(model)
         wire_request = openai_embeddings.encode(request, model=model.name, profile=profile)
         body = await self._exchange(wire_request, model, profile, timeouts)
-        with self._keyless():
+        with self._told():
             return openai_embeddings.decode(
                 body, provider=self._provider, model=model.name, profile=profile, expected=len(request.inputs)
             )
@@ -102,7 +103,7 @@ class HttpAdapter:
         profile = self._profile(model)
         wire_request = openai_images.encode(request, model=model.name, profile=profile)
         body = await self._exchange(wire_request, model, profile, timeouts)
-        with self._keyless():
+        with self._told():
             return openai_images.decode(body, provider=self._provider, model=model.name, profile=profile)
 
     async def list_models(self, timeouts: Timeouts) -> tuple[str, ...]:
@@ -110,7 +111,7 @@ class HttpAdapter:
         request = WireRequest("GET", "/models", {"accept": "application/json"}, b"")
         reply = await self._transport.send(self._call(request, None), timeouts)
         if reply.status != 200:
-            with self._keyless():
+            with self._told():
                 raise openai_chat.decode_error(
                     reply.status, reply.headers, reply.body, provider=self._provider, model=""
                 )
@@ -129,7 +130,7 @@ class HttpAdapter:
         if entries is None and isinstance(answer, dict) and "data" in answer:
             entries = []
         if not isinstance(entries, list):
-            message = f"{self._base_url}/models does not list models; is it an OpenAI-compatible server?"
+            message = f"{self._base_url}/models does not list models; is it an OpenAI-compatible server?{self._hint()}"
             raise MalformedResponseError(message, provider=self._provider)
         names = (entry.get("id") for entry in entries if isinstance(entry, dict))
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
@@ -170,7 +171,7 @@ class HttpAdapter:
                 model=model.id,
                 status=reply.status,
             )
-        with self._keyless():
+        with self._told():
             raise openai_chat.decode_error(
                 reply.status,
                 reply.headers,
@@ -184,7 +185,7 @@ class HttpAdapter:
     async def _chunks(
         self, pieces: AsyncIterator[bytes], decoder: openai_chat.StreamDecoder, unwrapper: Unwrapper | None
     ) -> AsyncGenerator[Chunk]:
-        with self._keyless():
+        with self._told():
             async for piece in pieces:
                 chunks = decoder.feed(piece)
                 for chunk in chunks if unwrapper is None else unwrapper.feed(chunks):
@@ -194,8 +195,8 @@ class HttpAdapter:
                 yield chunk
 
     @contextmanager
-    def _keyless(self) -> Iterator[None]:
-        """Takes the key out of what a server says, which some repeat, and says where a wrong one comes from."""
+    def _told(self) -> Iterator[None]:
+        """Takes the key out of what a server says, which some repeat, and says where what is wrong comes from."""
         try:
             yield
         except ProviderError as error:
@@ -203,8 +204,16 @@ class HttpAdapter:
                 error.message = error.message.replace(self._key, "***")
             if isinstance(error, AuthenticationError):
                 error.message += self._key_source()
+            if isinstance(error, NotFoundError):
+                error.message += self._hint()
             error.args = (error.message,)
             raise
+
+    def _hint(self) -> str:
+        """For the commonest slip: Ollama, vLLM and LM Studio answer below /v1 alone."""
+        if self._provider in builtin_rows() or urlsplit(self._base_url).path:
+            return ""
+        return f'; most servers want "{self._base_url}/v1" as base_url in [providers.{self._provider}]'
 
     def _key_source(self) -> str:
         variable = self._row.api_key_env

@@ -21,7 +21,7 @@ from unified_api.errors import GatewayError, NotFoundError
 from unified_api.fitting import Fitting
 from unified_api.models import Model, Selection
 from unified_api.needs import AnyRequest, Asked, least_tokens, needs_of, parameters_of, takes_schema, worst_tokens
-from unified_api.providers import ProviderRow
+from unified_api.providers import ProviderRow, is_loopback
 from unified_api.response_stream import ResponseStream, open_stream
 from unified_api.settings import Settings, Timeouts
 from unified_api.transport import Transport
@@ -155,7 +155,7 @@ class Gateway:
         @asynccontextmanager
         async def ask(model: Model, deadline: float) -> AsyncIterator[AsyncIterator[Chunk]]:
             fitted = fitting.request_for(model)
-            timeouts, adapter = self.settings.timeouts, self._adapter(model)
+            timeouts, adapter = self._timeouts(model), self._adapter(model)
             async with AsyncExitStack() as stack:
                 with fitting.judged(model, fitted):
                     opened = open_stream(adapter, model, fitted, timeouts, clock=self._clock, deadline=deadline)
@@ -195,7 +195,7 @@ class Gateway:
             fitted = fitting.request_for(model)
             call = operation(self._adapter(model))
             with fitting.judged(model, fitted):
-                response = await bounded(self._clock, deadline, lambda: call(model, fitted, self.settings.timeouts))
+                response = await bounded(self._clock, deadline, lambda: call(model, fitted, self._timeouts(model)))
             yield response
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
@@ -237,6 +237,10 @@ class Gateway:
         if adapter is None:
             adapter = self._adapters[model.provider] = self._make_adapter(model)
         return adapter
+
+    def _timeouts(self, model: Model) -> Timeouts:
+        url = self.catalog.base_url(model.provider)
+        return self.settings.timeouts.patient() if url is not None and is_loopback(url) else self.settings.timeouts
 
     def _make_adapter(self, model: Model) -> Adapter:
         if model.wire == "local":

@@ -33,6 +33,11 @@ PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _LONG_WORD = 20
 """Letters and digits in a row that no variable's name has, and every key."""
 
+_PATHS = ("/chat/completions", "/completions", "/models", "/embeddings", "/images/generations")
+# What the lists of Ollama and LM Studio hold besides chat models says so by its name only.
+_EMBEDS = re.compile(r"embed|\bbge-|\bgte-|\be5-|minilm|\bparaphrase-|sentence-transformers")
+_NO_CHAT = re.compile(r"rerank|whisper|\btts\b|\bclip-vit")
+
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 RequestField = Literal[
     "tools", "tool_choice", "parallel_tool_calls", "output_schema", "temperature", "top_p", "max_tokens", "stop",
@@ -71,6 +76,9 @@ def _checked_url(value: str) -> str:
         raise ValueError('must be an address such as "https://api.example.com/v1"')
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password; put the key into the variable named by api_key_env")
+    ending = next((path for path in _PATHS if parts.path.rstrip("/").endswith(path)), None)
+    if ending is not None:
+        raise ValueError(f"must end before {ending!r}, which is added to it")
     if parts.query or parts.fragment:
         raise ValueError("must end with its path; leave out what follows '?' or '#'")
     _ = parts.port  # raises ValueError for a port that is no number below 65,536
@@ -170,11 +178,12 @@ class ProviderRow(BaseModel):
 
     def capabilities_of(self, name: str) -> frozenset[Capability]:
         """What the model can do by this row's patterns; a chat model can do `DEFAULTS` unless the row narrows them."""
-        if self._matches("embeddings", name, default="embed" in name.lower()):
+        unasked = _NO_CHAT.search(name.lower()) is not None
+        if self._matches("embeddings", name, default=not unasked and _EMBEDS.search(name.lower()) is not None):
             return frozenset({"embeddings"})
         if self._matches("image_output", name, default=False):
             return frozenset({"image_output"})
-        if not self._matches("chat", name, default=True):
+        if not self._matches("chat", name, default=not unasked):
             return frozenset()
         extras = {able for able, default in DEFAULTS.items() if self._matches(able, name, default=default)}
         return frozenset({"chat", *extras})

@@ -188,7 +188,7 @@ async def test_the_deadline_ends_the_call_in_the_middle_of_an_attempt() -> None:
 async def test_a_stream_that_is_silent_before_its_first_content_falls_back() -> None:
     clock = ManualClock()
     begun = stream_answer("late")
-    slow = HttpAnswer(headers=begun.headers, pieces=(begun.pieces[0], b": ping\n\n", *begun.pieces[1:]), pause_s=100)
+    slow = HttpAnswer(headers=begun.headers, pieces=(begun.pieces[0], b": ping\n\n", *begun.pieces[1:]), pause_s=200)
     backend = network(clock=clock, by_host={"a.example": [slow], "b.example": [stream_answer("ok")]})
     async with gateway(backend, clock) as made, made.stream(ask()) as stream:
         assert await words(stream) == ["ok"]
@@ -205,7 +205,7 @@ async def test_content_that_comes_together_with_its_deadline_is_late_and_never_h
         @asynccontextmanager
         async def stream(self, *_: object) -> AsyncIterator[AsyncIterator[Chunk]]:
             async def chunks() -> AsyncIterator[Chunk]:
-                clock.advance(120)
+                clock.advance(300)
                 yield TextChunk("late")
 
             async with aclosing(chunks()) as given:

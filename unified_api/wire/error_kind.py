@@ -67,7 +67,7 @@ _OVERFLOW_WORDS = re.compile(
     r"|(prompt|input|request|messages?)\b.{0,40}\btoo (long|large)"
     r"|(input|prompt|total|requested)\b.{0,30}\btokens?\b.{0,60}\b(exceed|greater|more than|larger)"
     r"|exceeds?\b.{0,50}\btokens?\b"
-    r"|too many (input )?tokens|max_model_len|reduce the length|token limit",
+    r"|too many (input )?tokens|max_model_len|\bn_ctx\b|reduce the length|token limit",
     re.IGNORECASE,
 )
 _KEY_WORDS = re.compile(
@@ -84,7 +84,8 @@ _UNSUPPORTED_WORDS = re.compile(
 )
 _MODEL_WORDS = re.compile(
     r"\bmodel\b.{0,80}\b(not found|does not exist|doesn't exist|not exist|unknown|is not a valid|decommissioned)"
-    r"|(invalid|unknown|no such|non-existent) model\b|not a valid model|model identifier is invalid",
+    r"|(invalid|unknown|no such|non-existent) model\b|not a valid model|model identifier is invalid"
+    r"|^unexpected endpoint or method",  # LM Studio, under status 200, for a base_url without /v1
     re.IGNORECASE,
 )
 _QUOTA_WORDS = re.compile(

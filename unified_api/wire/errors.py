@@ -29,6 +29,11 @@ _NAMED = re.compile(
     r"|supplied:\s*([A-Za-z_][\w.]*)|['\"`]([A-Za-z_][\w.\[\]]*)['\"`]\s*(?:is|are|does|:)?\s*(?:not|un)",
     re.IGNORECASE,
 )
+_LOADING = re.compile(
+    r"\b(still )?loading\b.{0,20}\bmodel\b|\bmodel\b.{0,80}\b(is|still) (currently )?loading", re.IGNORECASE
+)
+_LOADING_S = 10.0
+"""Seconds between two questions to a server that is still loading its model and does not say for how long."""
 _SECRET = re.compile(r"\b((?:sk|pk|gsk|xai|hf|nvapi|pplx|r8|key|AIza)[-_A-Za-z0-9]{2})[-_A-Za-z0-9]{14,}")
 
 _ADVICE: dict[type[ProviderError], str] = {
@@ -63,6 +68,8 @@ def decode_error(
     wait = retry_after(lower, now=now)
     if wait is None and found.retry_delay:
         wait = duration(found.retry_delay)
+    if wait is None and status == 503 and _LOADING.search(found.message):
+        wait = _LOADING_S
     request_id = next((lower[name] for name in _REQUEST_IDS if lower.get(name)), found.request_id)
     effective = status if status >= 400 else found.status
     kind = error_kind(effective, found, profile)
