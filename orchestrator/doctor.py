@@ -146,24 +146,45 @@ async def _keys() -> list[Diagnosis]:
     present = [name for name in named if settings.environment.get(name) is not None]
     if present:
         return [Diagnosis(name="keys", message=f"found: {', '.join(present)}", facts=dict.fromkeys(present, "set"))]
+    if any(row.base_url is not None and row.api_key_env is None for row in settings.providers.values()):
+        return [Diagnosis(name="keys", message="none is set, and none is needed by the configured server")]
     fix = "Export one, such as OPENAI_API_KEY, to use real models."
     return [Diagnosis(name="keys", verdict="warning", message="no provider's key is set", fix=fix)]
 
 
 async def _servers() -> list[Diagnosis]:
-    from unified_api.discovery import discover_local_servers
+    configured = await _configured()
+    if any(diagnosis.verdict == "error" for diagnosis in configured):
+        return configured
+    return [*configured, *await _unconfigured()]
+
+
+async def _configured() -> list[Diagnosis]:
+    """How the servers answer that orchestrator.toml names by their address."""
     from unified_api.gateway import Gateway
 
     settings = _loaded()
-    if settings is not None:
-        async with Gateway(settings) as gateway:
-            silent = dict(gateway.catalog.unreachable)
-        if silent:
-            fix = "Start it, or mend its base_url in orchestrator.toml."
-            return [
-                Diagnosis(name="servers", verdict="error", message=f"{provider} does not answer: {why}", fix=fix)
-                for provider, why in silent.items()
-            ]
+    if settings is None:
+        return []
+    async with Gateway(settings) as gateway:
+        silent = dict(gateway.catalog.unreachable)
+        models = [model for model in gateway.catalog.models if model.ready]
+    fix = "Start it, or mend its base_url in orchestrator.toml."
+    found = [
+        Diagnosis(name="servers", verdict="error", message=f"{provider} does not answer: {why}", fix=fix)
+        for provider, why in silent.items()
+    ]
+    for provider in settings.providers:
+        ready = [model.name for model in models if model.provider == provider]
+        if ready:
+            named = ", ".join(ready[:3]) + (f" and {len(ready) - 3} more" if len(ready) > 3 else "")
+            found.append(Diagnosis(name="servers", message=f"{provider} serves {named}"))
+    return found
+
+
+async def _unconfigured() -> list[Diagnosis]:
+    from unified_api.discovery import discover_local_servers
+
     found = await discover_local_servers()
     if not found:
         return [Diagnosis(name="local servers", message="none answers on the usual ports")]

@@ -306,3 +306,12 @@ def test_the_whole_line_on_the_embedded_model(line: Line):
     assert "free (local)" in ended.stderr
     assert "Quality demo" in ended.stderr
     assert "OPENAI_API_KEY" in ended.stderr
+
+
+def test_the_doctor_counts_a_configured_server_that_answers_as_enough(line: Line):
+    with loopback("unused") as server:
+        line.configure(server)
+        doctor = line.run("doctor")
+    assert doctor.returncode == 0
+    assert "ok       servers: mine serves scripted" in doctor.stdout
+    assert "no provider's key is set" not in doctor.stdout
