@@ -133,6 +133,8 @@ class RunRecord:
             return query(Reader(self._opened()))
         except failures() as error:
             raise RecordError(f"the record of runs at {str(self.path)!r} cannot be read: {_reason(error)}") from error
+        finally:
+            self._rest()
 
     def _opened(self) -> Engine:
         from executors.record_tables import open_engine
@@ -141,6 +143,13 @@ class RunRecord:
             if self._engine is None:
                 self._engine = open_engine(self.path)
             return self._engine
+
+    def _rest(self) -> None:
+        """Closes the file where nothing is being recorded, for who only reads has no reason to call `close`."""
+        with self._lock:
+            if self._thread is None and self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
 
     def _started(self) -> SimpleQueue[_Entry]:
         """The queue of a writer that lives; to be called, and put into, under the lock.
@@ -205,8 +214,29 @@ def _batch(queue: SimpleQueue[_Entry]) -> tuple[list[Event], list[threading.Even
             return batch, waiting, False
 
 
+_ELSEWHERE = "make it writable, or set ORCHESTRATOR_HOME to another folder"
+_MENDS = {
+    "not a database": "move that file away, and a new one is begun",
+    "malformed": "move that file away, and a new one is begun",
+    "disk is full": "make room on the disk",
+    "no space left": "make room on the disk",
+    "file exists": _ELSEWHERE,
+    "not a directory": _ELSEWHERE,
+    "denied": _ELSEWHERE,
+    "read-only": _ELSEWHERE,
+    "readonly": _ELSEWHERE,
+    "unable to open": _ELSEWHERE,
+}
+"""By what SQLite and the system say, in lower case."""
+
+
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error)
+    """What went wrong, and the mend where it is known."""
+    said = str(getattr(error, "orig", None) or error)
+    if isinstance(error, OSError):
+        said = f"{error.strerror or said} ({error.filename!r})"
+    mend = next((mend for sign, mend in _MENDS.items() if sign in said.lower()), None)
+    return said if mend is None else f"{said}; {mend}"
 
 
 def _close_quietly(reference: weakref.ref[RunRecord]) -> None:

@@ -230,7 +230,7 @@ def test_several_processes_may_open_a_new_record_at_once(path: Path):
 def test_a_file_that_is_no_record_is_refused_in_words(path: Path):
     path.parent.mkdir()
     path.write_text("this is no database " * 100)
-    with RunRecord(path) as record, pytest.raises(RecordError, match="cannot be read: file is not a database"):
+    with RunRecord(path) as record, pytest.raises(RecordError, match="not a database; move that file away"):
         record.list_runs()
 
 
@@ -241,6 +241,15 @@ def test_what_cannot_be_written_is_told_at_the_close_and_hangs_nothing(path: Pat
     record(started())
     with pytest.raises(RecordError, match="incomplete"):
         record.close()
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_what_to_set(path: Path):
+    path.parent.write_text("a file")
+    record = RunRecord(path)
+    record(started())
+    with pytest.raises(RecordError, match="set ORCHESTRATOR_HOME") as told:
+        record.close()
+    assert "Errno" not in str(told.value)
 
 
 def test_a_newer_schema_is_left_alone(path: Path):
