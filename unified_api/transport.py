@@ -6,6 +6,7 @@ this one module. Its own pool scans linearly, so connections are aiohttp's.
 
 from __future__ import annotations
 
+import os
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -268,7 +269,7 @@ def _mapped(call: Call, *, answering: bool = False) -> Iterator[None]:
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError) as error:
         cause = error.__cause__
         address = call.url.partition("?")[0]
-        words = str(cause or error) or type(cause or error).__name__
+        words = _words(cause or error)
         timed_out = isinstance(error, httpx.TimeoutException) and not isinstance(cause, aiohttp.ClientError)
         if timed_out or isinstance(cause, TimeoutError):
             message = f"no connection to {call.provider} at {address} in time"
@@ -284,6 +285,16 @@ def _mapped(call: Call, *, answering: bool = False) -> Iterator[None]:
         failure = ConnectionFailedError(message, provider=call.provider, model=call.model)
         failure.billable = answering
         raise failure from error
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong: of a connection the system's words, which aiohttp wraps in its own terms."""
+    system = getattr(error, "os_error", None)
+    if not isinstance(system, OSError) or isinstance(system, ssl.SSLError):
+        return str(error) or type(error).__name__
+    if system.errno is not None and system.errno > 0:  # a resolver's numbers are negative and its own
+        return os.strerror(system.errno)
+    return system.strerror or str(system)
 
 
 @contextmanager

@@ -285,3 +285,13 @@ async def test_closing_twice_is_closing_and_a_closed_transport_opens_again() -> 
             assert (await transport.send(call(f"{server.url}/models", method="GET"), LIMITS)).status == 200
             await transport.aclose()
             await transport.aclose()
+
+
+async def test_a_refused_connection_is_told_in_the_systems_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    transport = Transport()
+    with pytest.raises(ConnectionFailedError, match=r"failed: Connection refused\. Is the address right") as caught:
+        await transport.send(call(f"http://127.0.0.1:{port}/v1"), LIMITS)
+    await transport.aclose()
+    assert "ssl" not in str(caught.value)
