@@ -54,7 +54,8 @@ class Drive:
         if scope.cancelled_caught and self.error is None:
             left = len(self._steps) - sum(end.status != "cancelled" for end in self.finished.values())
             self.error = StepError(
-                "deadline_exceeded", f"policy.deadline_s passed with {left} of {len(self._steps)} steps not done"
+                "deadline_exceeded",
+                f"the deadline (policy.deadline_s) passed with {left} of {len(self._steps)} steps not done",
             )
 
     def cancel_rest(self) -> None:

@@ -122,7 +122,7 @@ def _told(error: BaseException) -> Explanation:
         return Explanation(findings=error.findings)
     if isinstance(error, InputError):
         return Explanation("the inputs do not fit. Give each as --input NAME=VALUE", findings=error.findings)
-    if isinstance(error, PlanError):
+    if isinstance(error, PlanError) and all(reason.code != "budget_exhausted" for reason in error.reasons):
         return Explanation(f"{error}\nAsk another model with --model, or plan without one: --planner rules.")
     return Explanation(str(error))
 
