@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,13 +20,19 @@ class Limits:
     """None leaves what the workflow says."""
 
     budget_usd: float | None = None
-    """US dollars for the whole run."""
+    """US dollars for the whole run, and for making its plan."""
     deadline_s: float | None = None
     """Seconds for the whole run."""
     sensitivity: Sensitivity | None = None
     """Label of everything in the run. It can raise the workflow's own label, never lower it."""
     max_parallel: int | None = None
     """Steps that may run at one time."""
+
+    def after(self, spent: Decimal) -> Limits:
+        """What is left for the run once its plan has cost so many US dollars."""
+        if self.budget_usd is None or not spent:
+            return self
+        return replace(self, budget_usd=max(0.0, float(Decimal(str(self.budget_usd)) - spent)))
 
     def policy(self) -> WorkflowPolicy | None:
         """What is asked for, as the policy that a plan must keep to; None when nothing is."""

@@ -185,6 +185,8 @@ class Orchestrator:
         from planner.types import Plan
 
         subject = await self.plan(task, limits=limits) if isinstance(task, str) else task
+        if isinstance(task, str) and isinstance(subject, Plan):
+            limits = limits.after(subject.most_usd)
         planned = dict(subject.inputs) if isinstance(subject, Plan) else {}
         workflow = subject.workflow if isinstance(subject, Plan) else subject
         return await self._run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from planner.faults import Examined, complete, examine, places
@@ -38,6 +39,8 @@ __all__ = ["MAX_ROUNDS", "ModelPlanner", "UnfitModelError"]
 
 MAX_ROUNDS = 3
 """The first question and two further ones."""
+SHORTER = (8_192, 4_096, 2_048)
+"""Tokens that an answer is held to where a budget has no room for a longer one; plans have a few hundred."""
 MOST_NAMED = 10
 """Models that a task may name and have used."""
 MOST_TOLD = 2
@@ -142,20 +145,35 @@ class ModelPlanner:
 
     async def send(self, messages: tuple[Message, ...], schema: OutputSchema | None) -> Response:
         request = Request(model=self.model, messages=messages, output_schema=schema)
-        policy = Policy(sensitivity=self.policy.sensitivity)
-        self.afford(request, policy)
+        request, policy, worst = self.affordable(request, Policy(sensitivity=self.policy.sensitivity))
         response = await self.gateway.chat(request, policy)
-        self.spending.responses.append(response)
+        self.spending.add(response, worst=worst)
         if response.quality is not None:
             raise UnfitModelError(f"{response.model} answered, an offline stand-in and too small to plan")
         return response
 
-    def afford(self, request: Request, policy: Policy) -> None:
-        """Raises PlanError where the caller's budget is spent and the call is not free."""
-        budget, spent = self.policy.budget_usd, self.spending.cost_usd or 0
-        if budget is None or spent < budget or self.gateway.estimate(request, policy) == 0:
-            return
-        message = f"planning with {self.model} costs money, and ${spent} of a budget of ${budget:g} are spent"
+    def affordable(self, request: Request, policy: Policy) -> tuple[Request, Policy, Decimal | None]:
+        """The request as the caller's budget has room for, with a shorter answer if need be, and its worst cost.
+
+        Raises PlanError where there is no room, or the price is unknown.
+        """
+        worst = self.gateway.estimate(request, policy)
+        budget, spent = self.policy.budget_usd, self.spending.most_usd
+        if budget is None or worst == 0:
+            return request, policy, worst
+        left = Decimal(str(budget)) - spent
+        for tokens in SHORTER:
+            if worst is None or worst <= left:
+                break
+            request = replace(request, max_tokens=tokens)
+            worst = self.gateway.estimate(request, policy)
+        if worst is not None and worst <= left:
+            return request, replace(policy, max_billable=int(left / worst)), worst
+        costs = "at a price that nobody knows" if worst is None else f"up to ${worst:.4f} an answer"
+        message = (
+            f"planning with {self.model} costs money, {costs}, and ${spent} of a budget of ${budget:g} are spent; "
+            "raise the budget, name a cheaper model or let the rules plan"
+        )
         raise self.refusal(message, (fault("budget_exhausted", message),))
 
     def understood(self, response: Response, *, patching: bool) -> tuple[Json, Finding | None]:
@@ -165,7 +183,7 @@ class ModelPlanner:
             message = f"{response.model} declines to plan this: {said.strip()[:500]}"
             raise self.refusal(message, (fault("model_refused", message),))
         try:
-            reading = read(response.text, wanted=looks_like_plan)
+            reading = read(response.answer, wanted=looks_like_plan)
         except ReadingError as error:
             cut = ", and it was cut off at the length limit: write a shorter plan"
             return None, fault("unreadable_answer", error.message + (cut if response.finish_reason == "length" else ""))
@@ -208,6 +226,7 @@ class ModelPlanner:
             notes=(*self.notes, *(f"Warning: {one.message}." for one in warnings)),
             rounds=self.spending.rounds,
             cost_usd=self.spending.cost_usd,
+            most_usd=self.spending.most_usd,
             usage=self.spending.usage,
         )
 

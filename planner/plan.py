@@ -78,5 +78,6 @@ async def plan(
             notes=(f"No model planned: {reason}.", *made.notes),
             rounds=asked.spending.rounds,
             cost_usd=asked.spending.cost_usd,
+            most_usd=asked.spending.most_usd,
             usage=asked.spending.usage,
         )

@@ -16,6 +16,20 @@ class Spending:
     """The answers so far; what one of them did not say is unknown of them all."""
 
     responses: list[Response] = field(default_factory=list)
+    most_usd: Decimal = Decimal(0)
+    """What they cost, an answer or a failed attempt of unknown cost counted at its worst."""
+    uncertain: bool = False
+    """Whether one of them, or an attempt that failed before it, may have cost what nobody knows."""
+
+    def add(self, response: Response, *, worst: Decimal | None) -> None:
+        """Counts an answer; `worst` is the most that each attempt can have cost, None where nobody knows."""
+        self.responses.append(response)
+        failed = sum(one.billable and one.cost_usd is None for one in response.attempts) if worst != 0 else 0
+        unknown = failed + (response.cost_usd is None)
+        self.most_usd += response.cost_usd or 0
+        if unknown:
+            self.uncertain = True
+            self.most_usd += unknown * (worst or 0)
 
     @property
     def rounds(self) -> int:
@@ -27,12 +41,7 @@ class Spending:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        total = Decimal(0)
-        for response in self.responses:
-            if response.cost_usd is None:
-                return None
-            total += response.cost_usd
-        return total
+        return None if self.uncertain else self.most_usd
 
     @property
     def usage(self) -> Usage:

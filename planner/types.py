@@ -32,6 +32,8 @@ class Plan:
     """How often a model was asked."""
     cost_usd: Decimal | None = Decimal(0)
     """What the planning cost, all rounds together; None when the cost of one is unknown."""
+    most_usd: Decimal = Decimal(0)
+    """The same with what is unknown at its worst: what a budget must count."""
     usage: Usage = field(default_factory=Usage)
     """Tokens of all rounds together."""
 

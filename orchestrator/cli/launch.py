@@ -148,9 +148,10 @@ async def execute(
     from orchestrator.catalog import locality
 
     launch.is_local = locality(orchestrator.gateway.catalog)
+    left = launch.limits if plan is None else launch.limits.after(plan.most_usd)
     with showing(workflow) as progress:
         launch.progress = progress
-        result = await orchestrator.run(workflow, inputs=inputs, limits=launch.limits, on_event=progress)
+        result = await orchestrator.run(workflow, inputs=inputs, limits=left, on_event=progress)
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
     try:
         complete = _print(result, workflow, launch, folder=folder, plan=plan)

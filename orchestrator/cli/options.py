@@ -61,7 +61,7 @@ MaxParallelOption = Annotated[
     int | None, typer.Option("--max-parallel", "-j", min=1, max=10_000, help="Steps that may run at one time.")
 ]
 BudgetOption = Annotated[
-    float | None, typer.Option("--budget", min=0, max=1_000_000, help="US dollars the whole run may cost.")
+    float | None, typer.Option("--budget", min=0, max=1_000_000, help="US dollars that planning and the run may cost.")
 ]
 DeadlineOption = Annotated[
     float | None, typer.Option("--deadline", min=0.001, max=604_800, help="Seconds the whole run may take.")

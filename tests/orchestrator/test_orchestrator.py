@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -14,9 +15,10 @@ from orchestrator import Orchestrator
 from orchestrator.limits import Limits
 from planner.types import TaskError
 from unified_api.errors import NoCandidateError, ServerError
+from unified_api.models import Prices
 from unified_api.settings import Settings
 from unified_api.testing import Script, scripted_gateway
-from unified_api.types import Request, TextPart
+from unified_api.types import Request, Response, TextPart
 from workflows.findings import WorkflowError
 from workflows.model import Workflow
 from workflows.parse import from_json
@@ -75,6 +77,25 @@ async def test_a_task_is_planned_by_the_model_and_run(make: Make):
         result = await orchestrator.run(plan)
     assert result.status == "succeeded"
     assert result.outputs == {"text": "<join <first part> and <second part>>"}
+
+
+async def test_what_planning_costs_is_part_of_the_budget(tmp_path: Path):
+    steps = [{"id": "one", "kind": "llm", "model": "scripted/writer", "prompt": "first part", "max_tokens": 1000}]
+    planned = Response(
+        model="scripted/writer",
+        provider="scripted",
+        parts=(TextPart(json.dumps({**PLAN, "steps": steps, "outputs": {"text": "{{ steps.one.output }}"}})),),
+        finish_reason="stop",
+        cost_usd=Decimal("0.495"),
+    )
+    settings = Settings.load(environ={"ORCHESTRATOR_HOME": str(tmp_path)})
+    prices = Prices(input=Decimal(1), output=Decimal(10))
+    for budget, status in ((0.5, "failed"), (0.6, "succeeded")):
+        gateway = scripted_gateway({"scripted/writer": [planned, "done"]}, settings=settings, prices=prices)
+        async with Orchestrator(gateway=gateway, model="scripted/writer") as orchestrator:
+            result = await orchestrator.run("Write about the sea", limits=Limits(budget_usd=budget))
+        assert result.status == status
+        assert result.error is None or result.error.code == "budget_exceeded"
 
 
 async def test_the_rules_plan_when_they_are_asked_to_and_say_so(make: Make):

@@ -18,6 +18,7 @@ from unified_api.errors import (
     ConnectionFailedError,
     GatewayError,
     InvalidRequestError,
+    TruncatedStreamError,
 )
 from unified_api.models import Model, Prices
 from unified_api.settings import Route, Settings
@@ -277,11 +278,33 @@ DEAR = Prices(input=Decimal(10), output=Decimal(10))
 
 
 async def test_a_spent_budget_ends_planning_before_another_paid_answer():
-    model, gateway = asked(*[spent("no", "0.04", 10)] * 3, prices=DEAR)
-    with pytest.raises(PlanError, match=r"\$0.04 of a budget of \$0.03") as caught:
-        await plan(TASK, gateway=gateway, model="scripted/planner", policy=WorkflowPolicy(budget_usd=0.03))
+    model, gateway = asked(*[spent("no", "0.29", 10)] * 3, prices=DEAR)
+    with pytest.raises(PlanError, match=r"\$0.29 of a budget of \$0.3 ") as caught:
+        await plan(TASK, gateway=gateway, model="scripted/planner", policy=WorkflowPolicy(budget_usd=0.3))
     assert model.calls == 1
     assert caught.value.reasons[0].code == "budget_exhausted"
+
+
+async def test_an_answer_of_a_planner_is_held_to_what_the_budget_has_room_for():
+    model, gateway = asked(json.dumps(GOOD), prices=DEAR)
+    await plan(TASK, gateway=gateway, model="scripted/planner", policy=WorkflowPolicy(budget_usd=0.12))
+    assert model.requests[0].max_tokens in {2_048, 4_096, 8_192}
+    worst = gateway.estimate(model.requests[0])
+    assert worst is not None
+    assert worst <= Decimal("0.12")
+
+
+async def test_a_planner_of_unknown_price_is_not_asked_under_a_budget():
+    model, gateway = asked(json.dumps(GOOD), prices=None)
+    with pytest.raises(PlanError, match="a price that nobody knows"):
+        await plan(TASK, gateway=gateway, model="scripted/planner", policy=WorkflowPolicy(budget_usd=5))
+    assert model.calls == 0
+
+
+async def test_a_failed_try_that_may_be_billed_makes_the_cost_of_planning_unknown_and_counts_at_its_worst():
+    _, made = await planned(TruncatedStreamError("cut"), spent(json.dumps(GOOD), "0.02", 10), facts={"prices": DEAR})
+    assert made.cost_usd is None
+    assert made.most_usd > Decimal("0.1")
 
 
 async def test_without_a_budget_to_spend_only_a_free_model_is_asked():
@@ -398,13 +421,13 @@ async def test_a_plan_cannot_raise_the_callers_limits():
         "policy": {"budget_usd": 1000, "deadline_s": 9999, "max_parallel": 500, "sensitivity": "public", "free": True}
     }
     caller = WorkflowPolicy(budget_usd=0.5, deadline_s=60, max_parallel=4, sensitivity="confidential")
-    _, made = await planned(json.dumps(greedy), policy=caller)
+    _, made = await planned(json.dumps(greedy), policy=caller, facts={"prices": DEAR})
     assert made.workflow.policy == caller
 
 
 async def test_a_plan_may_set_narrower_limits():
     careful = GOOD | {"policy": {"budget_usd": 0.01, "max_parallel": 1, "sensitivity": "restricted"}}
-    _, made = await planned(json.dumps(careful), policy=WorkflowPolicy(budget_usd=0.5))
+    _, made = await planned(json.dumps(careful), policy=WorkflowPolicy(budget_usd=0.5), facts={"prices": DEAR})
     assert made.workflow.policy == WorkflowPolicy(budget_usd=0.01, max_parallel=1, sensitivity="restricted")
 
 
@@ -512,3 +535,9 @@ async def test_where_no_model_is_ready_the_rules_plan_and_say_so():
     assert "no model is ready" in made.notes[0]
     with pytest.raises(GatewayError, match="SOME_API_KEY"):
         await plan(TASK, gateway=gateway, model="scripted/planner")
+
+
+async def test_a_draft_among_the_thoughts_is_not_the_plan():
+    draft = {**GOOD, "name": "draft"}
+    _, made = await planned(f"<think>Perhaps {json.dumps(draft)}</think>\n{json.dumps(GOOD)}")
+    assert made.workflow.name == "solar-and-wind"
