@@ -6,6 +6,7 @@ once, and no other shape travels further in.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -63,6 +64,8 @@ Tier = Literal["economy", "standard", "premium"]
 Sensitivity = Literal["public", "internal", "confidential", "restricted"]
 Quality = Literal["demo", "placeholder"]
 """How an offline stand-in marks its work: `demo` is a tiny model's text, `placeholder` is no real result at all."""
+
+_THOUGHTS = re.compile(r"\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 ReasoningEffort = Literal["minimal", "low", "medium", "high"]
@@ -252,6 +255,16 @@ class Response:
     @property
     def text(self) -> str:
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def answer(self) -> str:
+        """The text without the thoughts in `<think>` before it, which servers that do not know them leave there.
+
+        LM Studio does so unless told otherwise, vLLM without a reasoning parser. Marks further inside are text like
+        any other; thoughts that never end leave nothing.
+        """
+        thoughts = _THOUGHTS.match(self.text)
+        return self.text[thoughts.end() :] if thoughts else self.text
 
     @property
     def refusal(self) -> str | None:

@@ -29,6 +29,7 @@ from workflows.model import LlmStep
 
 __all__ = ["run"]
 
+_MORE_ROOM = "raise max_tokens, or where none is set give the model a longer context or a shorter prompt"
 RE_ASKS = 2
 """Times that an answer which does not fit is sent back with what is wrong."""
 
@@ -98,12 +99,12 @@ def _streamed(run: StepRun) -> Callable[[Request, Policy], Awaitable[Response]]:
 
 def _text(response: Response) -> str:
     _not_refused(response)
-    if response.text.strip():
-        return response.text
+    if response.answer.strip():
+        return response.answer
     if response.finish_reason == "length":
         raise StepFailure(
             "truncated",
-            f"{response.model} used up all its tokens before it wrote any text; raise max_tokens",
+            f"{response.model} used up all its tokens before it wrote any text; {_MORE_ROOM}",
         )
     raise StepFailure("empty_answer", f"{response.model} answered without any text", retryable=True)
 
@@ -125,9 +126,9 @@ async def _structured(request: Request, run: StepRun, *, step: LlmStep, schema: 
         model = response.model
         if response.finish_reason == "length":
             raise StepFailure(
-                "truncated", f"the answer of {model} was cut off before its JSON was complete; raise max_tokens"
+                "truncated", f"the answer of {model} was cut off before its JSON was complete; {_MORE_ROOM}"
             )
-        value, problems = _read(response.text, schema)
+        value, problems = _read(response.answer, schema)
         if not problems:
             return value
         request = _again(request, response, problems)

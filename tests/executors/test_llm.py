@@ -185,3 +185,29 @@ async def test_a_prompt_that_is_a_value_is_written_as_json(value: Any, prompt: s
 async def test_a_prompt_that_is_null_is_not_sent():
     result = await asked("never", llm(prompt="{{ inputs.value }}"), given={"value": None}, inputs={"value": {}})
     assert failure(result)[0] == "absent_value"
+
+
+THOUGHTS = '<think>\nShall I? {"t": "draft"}\n</think>\n\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        (f"{THOUGHTS}Done.", "Done."),
+        (f"\n{THOUGHTS}Done </think> so.", "Done </think> so."),
+        ("Use <think>x</think> marks.", "Use <think>x</think> marks."),
+    ],
+)
+async def test_thoughts_that_a_server_left_in_the_text_are_no_output(text: str, given: str):
+    assert (await asked(text, llm())).outputs == {"a": given}
+
+
+async def test_a_draft_among_the_thoughts_is_not_the_answer():
+    schema = {"type": "object", "properties": {"t": {"type": "string"}}, "required": ["t"]}
+    assert (await asked(f'{THOUGHTS}{{"t": "final"}}', llm(output=schema))).outputs == {"a": {"t": "final"}}
+
+
+async def test_thoughts_without_end_are_no_answer():
+    code, message = failure(await asked(lambda _: [TextChunk("<think>Hm"), FinishChunk("length")], llm()))
+    assert code == "truncated"
+    assert "longer context" in message
