@@ -33,7 +33,8 @@ PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _LONG_WORD = 20
 """Letters and digits in a row that no variable's name has, and every key."""
 
-_PATHS = ("/chat/completions", "/completions", "/models", "/embeddings", "/images/generations")
+_PATHS = ("/chat/completions", "/completions", "/embeddings", "/images/generations")
+"""Ends of addresses that were copied whole; `/models` is no such end, Azure has its models there."""
 # What the lists of Ollama and LM Studio hold besides chat models says so by its name only.
 _EMBEDS = re.compile(r"embed|\bbge-|\bgte-|\be5-|minilm|\bparaphrase-|sentence-transformers")
 _NO_CHAT = re.compile(r"rerank|whisper|\btts\b|\bclip-vit")

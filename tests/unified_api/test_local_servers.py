@@ -104,7 +104,7 @@ async def test_lm_studio_says_under_200_that_a_path_is_unknown() -> None:
                 pass
 
 
-@pytest.mark.parametrize("path", ["chat/completions", "models/", "embeddings"])
+@pytest.mark.parametrize("path", ["chat/completions", "completions/", "embeddings"])
 def test_an_address_that_says_too_much_is_refused(path: str, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="must end before"):
         settings(f"http://127.0.0.1:1/v1/{path}", tmp_path)
