@@ -16,6 +16,7 @@ from unified_api.errors import (
 )
 from unified_api.testing import ALL_CAPABILITIES, ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import (
+    FinishChunk,
     Image,
     ImageRequest,
     RefusalPart,
