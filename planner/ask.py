@@ -100,9 +100,8 @@ class ModelPlanner:
         contexts = [one.context for one in candidates]
         longest = None if None in contexts else max(one for one in contexts if one is not None)
         fits(self.task, context=longest, model=self.model)
-        able = ["structured_output" in one.capabilities for one in candidates]
-        # A schema drops the models that cannot keep to one: `auto` may lose those, a route that was written down not.
-        self.structured = all(able) or (self.model == "auto" and able[0])
+        # The gateway tells the others of the schema in words; where none can keep to it, the prompt says enough.
+        self.structured = any("structured_output" in one.capabilities for one in candidates)
         words = {word.strip(".,:;") for word in WORD.findall(self.task)}
         telling = {word for word in words if "/" in word or re.search(r"[a-z].*\d|\d.*[a-z]", word, re.IGNORECASE)}
         if telling:

@@ -160,7 +160,11 @@ ToolChoice: TypeAlias = Literal["auto", "none", "required"] | NamedTool
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """The JSON Schema an answer must satisfy. `strict` asks the provider to enforce it while decoding."""
+    """The JSON Schema an answer must satisfy. `strict` asks the provider to enforce it while decoding.
+
+    A model that takes no schema is asked in words, and some servers ignore one, so whoever needs the JSON checks it.
+    A schema whose root is no object is asked for inside one where the wire wants that; the answer's text is the value.
+    """
 
     schema: JsonObject
     name: str = "output"
