@@ -90,6 +90,15 @@ def open_engine(path: Path) -> Engine:
         URL.create("sqlite+pysqlite", database=str(path)), connect_args={"timeout": 30, "check_same_thread": False}
     )
     event.listen(engine, "connect", _configure)
+    try:
+        _prepare(engine, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _prepare(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
         # Taken before looking, so that of two processes that open a new file only one makes the tables.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -103,7 +112,6 @@ def open_engine(path: Path) -> Engine:
             _metadata.create_all(connection)
             connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
         connection.commit()
-    return engine
 
 
 def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
