@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,7 +139,39 @@ def _validator(key: bytes) -> Validator:
     # registry is empty because jsonschema's default one would fetch what it does not know.
     if isinstance(schema, dict):
         schema = {word: value for word, value in schema.items() if word not in {"$id", "id"}}
-    return dialect(schema, registry=Registry())
+    return _patient(dialect)(schema, registry=Registry())
+
+
+@lru_cache
+def _patient(dialect: type[Validator]) -> type[Validator]:
+    """The dialect with patterns that are matched in linear time."""
+    from jsonschema import validators
+
+    patient: type[Validator] = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it untyped
+        dialect, {"pattern": _pattern_errors}
+    )
+    return patient
+
+
+def _pattern_errors(validator: Any, pattern: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    if validator.is_type(instance, "string") and not _matcher(pattern)(instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=1024)
+def _matcher(pattern: str) -> Callable[[str], object]:
+    """Whether a text holds a match. Python's own engine may take ages over 30 letters, in the one event loop; that of
+    pydantic does not, and knows all but look-around and back references.
+    """
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    try:
+        validator = SchemaValidator(core_schema.str_schema(pattern=pattern, strict=True))
+    except SchemaError:
+        return re.compile(pattern).search
+    return validator.isinstance_python
 
 
 def _value_finding(error: ValidationError, where: str, code: str) -> Finding:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -61,3 +62,24 @@ async def test_a_schema_that_cannot_be_used_is_told_and_nothing_is_fetched(schem
 def test_a_schema_that_refers_to_itself_can_be_used():
     tree = {"properties": {"child": {"$ref": "#"}, "n": {"type": "integer"}}}
     assert complaints({"child": {"child": {"n": "x"}}}, tree) == ["/child/child/n: 'x' is not of type 'integer'"]
+
+
+def test_a_pattern_that_explodes_on_a_short_text_does_not_hold_everything_up():
+    began = time.process_time()
+    assert complaints("a" * 5_000 + "!", {"type": "string", "pattern": "^(a+)+$"})
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        ("^[a-z0-9]+(-[a-z0-9]+)*$", "a-b", "a--b"),
+        ("b", "abc", "acd"),
+        (r"^(?!no)\w+$", "yes", "nope"),
+        (r"^(.)\1$", "aa", "ab"),
+        (r"^\d{4}-\d\d$", "2026-01", "2026-1"),
+    ],
+)
+def test_a_pattern_means_the_same_in_either_engine(pattern: str, good: str, bad: str):
+    assert complaints(good, {"type": "string", "pattern": pattern}) == []
+    assert "does not match" in complaints(bad, {"type": "string", "pattern": pattern})[0]
