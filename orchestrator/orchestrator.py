@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import anyio
 from anyio.abc import TaskGroup
 
+from orchestrator.arguments import check_choices, inputs_of, subject_of, workflow_of
 from orchestrator.limits import Limits, limited, on_model
-from orchestrator.sources import find, load
 
 if TYPE_CHECKING:
     from executors.events import Event
@@ -60,12 +60,14 @@ class Orchestrator:
         from executors.tools import ToolRegistry
         from unified_api.settings import Settings
 
+        check_choices(model=model, planner=planner)
         self.settings = settings or (gateway.settings if gateway is not None else Settings.load())
         self.tools: ToolRegistry = ToolRegistry(tools)
         self._given = gateway
         self._model = model
         self._planner = planner
         self._stack = AsyncExitStack()
+        self._open = False
         self._gateway: Gateway | None = None
         self._tasks: TaskGroup | None = None
         self._record: RunRecord | None = None
@@ -74,9 +76,11 @@ class Orchestrator:
         from executors.record import RunRecord
         from unified_api.gateway import Gateway
 
-        if self._gateway is not None:
+        if self._open:
             raise RuntimeError("this Orchestrator is open already: make a second one, or share this one")
         async with AsyncExitStack() as stack:
+            self._open = True  # before the first wait, in which another task may try the same
+            stack.callback(self._shut)
             gateway = self._given if self._given is not None else Gateway(self.settings)
             self._gateway = await stack.enter_async_context(gateway)
             self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
@@ -91,6 +95,10 @@ class Orchestrator:
     ) -> bool | None:
         self._gateway = self._tasks = None
         return await self._stack.__aexit__(exc_type, exc, traceback)
+
+    def _shut(self) -> None:
+        self._gateway = self._tasks = None
+        self._open = False
 
     @property
     def gateway(self) -> Gateway:
@@ -148,6 +156,7 @@ class Orchestrator:
         from planner.plan import plan
         from unified_api.errors import NoCandidateError
 
+        check_choices(model=model, planner=planner)
         chosen, planner = model or self._model, planner or self._planner
         made = await plan(
             task,
@@ -180,30 +189,34 @@ class Orchestrator:
         Raises:
             WorkflowError: the workflow does not pass the checks; nothing was run.
             InputError: the inputs do not fit the workflow.
+            TypeError: `task` or `inputs` is of another type.
 
         """
         from planner.types import Plan
 
-        subject = await self.plan(task, limits=limits) if isinstance(task, str) else task
+        subject, given = subject_of(task), inputs_of(inputs)
+        if isinstance(subject, str):
+            subject = await self.plan(subject, limits=limits)
         if isinstance(task, str) and isinstance(subject, Plan):
             limits = limits.after(subject.most_usd)
         planned = dict(subject.inputs) if isinstance(subject, Plan) else {}
         workflow = subject.workflow if isinstance(subject, Plan) else subject
-        return await self._run(
-            self._limited(workflow, limits), {**planned, **(inputs or {})}, on_event=on_event, run_id=run_id
-        )
+        return await self._run(self._limited(workflow, limits), {**planned, **given}, on_event=on_event, run_id=run_id)
 
     async def run_workflow(
         self,
-        workflow: Workflow | str | Path,
+        workflow: Workflow | str | Path | Mapping[str, Any],
         inputs: Mapping[str, Any] | None = None,
         *,
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
         run_id: str | None = None,
     ) -> RunResult:
-        """Runs a workflow of the library by its name, of a file by its path, or given. Raises as `run` does."""
-        loaded = load(find(workflow)) if isinstance(workflow, str | Path) else workflow
+        """Runs a workflow of the library by its name, of a file by its path, a JSON object or a `Workflow`.
+
+        Raises as `run` does, and WorkflowNotFoundError for a name that is nothing.
+        """
+        loaded = workflow_of(workflow)
         if self._model is not None:
             loaded = on_model(loaded, self._model)
         return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, run_id=run_id)

@@ -315,6 +315,28 @@ async def test_a_cancelled_caller_leaves_nothing_open(make: Make):
         assert orchestrator.models()
 
 
+async def test_two_tasks_cannot_open_one_orchestrator_at_once(make: Make):
+    orchestrator = make()
+    told: list[str] = []
+    refused = anyio.Event()
+
+    async def opened() -> None:
+        try:
+            async with orchestrator:
+                told.append("open")
+                await refused.wait()
+        except RuntimeError as error:
+            told.append(str(error))
+            refused.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(opened)
+        group.start_soon(opened)
+    assert sorted(told) == ["open", "this Orchestrator is open already: make a second one, or share this one"]
+    async with orchestrator:
+        assert (await orchestrator.run(workflow())).status == "succeeded"
+
+
 async def test_many_runs_share_one_orchestrator(make: Make):
     results = []
 
@@ -355,3 +377,34 @@ async def test_a_record_that_cannot_be_written_is_a_warning_and_the_result_stays
         async with orchestrator:
             result = await orchestrator.run(workflow())
     assert result.status == "succeeded"
+
+
+ECHO = {
+    "workflow": "1",
+    "name": "echo",
+    "inputs": {"word": {"type": "string"}},
+    "steps": [{"id": "a", "kind": "set", "value": "{{ inputs.word }}"}],
+}
+
+
+async def test_a_workflow_may_be_given_as_a_json_object(make: Make):
+    async with make() as orchestrator:
+        result = await orchestrator.run_workflow(ECHO, {"word": "tides"})
+        assert result.outputs == {"a": "tides"}
+        with pytest.raises(WorkflowError, match="missing_key"):
+            await orchestrator.run_workflow({"name": "echo"})
+
+
+async def test_arguments_of_a_wrong_type_are_refused_in_words(make: Make):
+    for options in ({"model": 5}, {"planner": "magic"}):
+        with pytest.raises((TypeError, ValueError), match=f"{next(iter(options))} must be"):
+            make(**options)
+    async with make() as orchestrator:
+        with pytest.raises(TypeError, match="can be run, not dict"):
+            await orchestrator.run(ECHO)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="not int"):
+            await orchestrator.run_workflow(5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="inputs must be a mapping"):
+            await orchestrator.run_workflow(ECHO, ["tides"])  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="planner must be"):
+            await orchestrator.plan("Name a colour", planner="magic")  # type: ignore[arg-type]
