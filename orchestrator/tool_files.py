@@ -50,7 +50,7 @@ def _imported(source: str) -> ModuleType:
         return _from_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
     except ToolFileError:
         raise
-    except Exception as error:  # the module is the user's code and may raise anything
+    except (Exception, SystemExit) as error:  # the module is the user's code and may raise anything
         raise ToolFileError(f"the tools {source!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -46,7 +46,7 @@ def check(
         if as_json:
             console.print_json(check_shape(findings))
         show_findings(findings)
-        _show_verdict(file, findings)
+        _show_verdict("standard input" if file == "-" else file, findings)
         return 1 if has_errors(findings) else 0
 
     return launch.perform(work, launch.Launch(as_json=as_json, tools=tools or ()))

@@ -50,6 +50,7 @@ def plan(
       orchestrate plan "Compare three databases" --json | jq .steps
     """
     from orchestrator.cli import launch
+    from orchestrator.cli.errors import CommandError
     from orchestrator.cli.reading import read_task, write_text
     from orchestrator.shapes import plan_shape
 
@@ -63,7 +64,11 @@ def plan(
         launch.show_plan(made)
         shape = plan_shape(made)
         if output is not None:
-            write_text(output, console.json_text(shape))
+            try:
+                write_text(output, console.json_text(shape))
+            except CommandError:
+                console.print_json(shape)  # a plan may have cost money: it is not lost over a file
+                raise
             console.say(f"Written to {output}. To run it: orchestrate workflow run {output}")
         if as_json or output is None:
             console.print_json(shape)

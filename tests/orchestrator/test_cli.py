@@ -552,3 +552,17 @@ def test_a_folder_is_no_workflow_and_a_shells_pipe_is(command: Command, tmp_path
         writer.stdin.write(json.dumps(SOUND).encode())  # type: ignore[union-attr]
         writer.stdin.close()  # type: ignore[union-attr]
         assert command("check", str(pipe)).status == 0
+
+
+def test_a_plan_that_cannot_be_written_to_its_file_is_printed(command: Command):
+    ended = command("plan", "Name a colour", "-o", "nowhere/plan.json")
+    assert ended.status == 1
+    assert ended.json["steps"]
+    assert "cannot write 'nowhere/plan.json'" in ended.err
+
+
+def test_tools_that_end_the_program_when_they_are_imported_are_refused(command: Command, tmp_path: Path):
+    write(tmp_path / "leaving.py", "import sys; sys.exit(3)")
+    ended = command("check", write(tmp_path / "w.json", SOUND), "--tools", "leaving.py")
+    assert ended.status == 1
+    assert "'leaving.py' cannot be imported: SystemExit: 3" in ended.err
