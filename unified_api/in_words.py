@@ -13,7 +13,14 @@ import json
 import re
 from dataclasses import replace
 
-from unified_api.errors import FailedGenerationError, InvalidRequestError, ProviderError, ServerError
+from unified_api.errors import (
+    ContentRefusedError,
+    ContextOverflowError,
+    FailedGenerationError,
+    InvalidRequestError,
+    ProviderError,
+    ServerError,
+)
 from unified_api.types import Message, Request, TextPart
 
 __all__ = ["asked_in_words", "blames_schema", "is_about_one_schema"]
@@ -25,6 +32,9 @@ _FIELD = re.compile(
 _ONE_SCHEMA = re.compile(
     r"\b(invalid|unsupported|bad|unable|fail\w*|cannot|could not)\b.{0,60}\b(schema|grammar)\b", re.IGNORECASE
 )
+
+_OTHERS = (ContentRefusedError, ContextOverflowError, FailedGenerationError)
+"""Faults that are understood already, whatever else their words name."""
 
 
 def asked_in_words(request: Request) -> Request:
@@ -48,7 +58,7 @@ def asked_in_words(request: Request) -> Request:
 
 def blames_schema(error: ProviderError) -> bool:
     """Whether the server refuses the request for asking that the answer keep to a schema."""
-    if isinstance(error, FailedGenerationError) or not isinstance(error, InvalidRequestError | ServerError):
+    if isinstance(error, _OTHERS) or not isinstance(error, InvalidRequestError | ServerError):
         return False
     return bool(_FIELD.search(error.param or "") or _FIELD.search(error.message))
 

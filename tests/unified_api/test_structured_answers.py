@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from loopback import Answer, Loopback, loopback
 
-from unified_api.errors import InvalidRequestError, SchemaRefusedError, ServerError
+from unified_api.errors import ContextOverflowError, InvalidRequestError, SchemaRefusedError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.in_words import asked_in_words, blames_schema
 from unified_api.settings import Settings
@@ -249,4 +249,5 @@ def test_only_a_servers_own_words_blame_the_schema() -> None:
     assert blames_schema(ServerError("HTTP 500: failed to parse grammar"))
     assert blames_schema(InvalidRequestError("bad", param="response_format.type"))
     assert not blames_schema(ServerError("overloaded"))
+    assert not blames_schema(ContextOverflowError("the json_schema and the prompt are too long"))
     assert not blames_schema(InvalidRequestError("messages is empty", param="messages"))
