@@ -23,10 +23,12 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import openai_chat, openai_embeddings, openai_images
-from unified_api.wire.base import WireProfile, WireRequest, parse_json
+from unified_api.wire.base import WireProfile, WireRequest, parse_json, shorten
 from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
 
 __all__ = ["Adapter", "HttpAdapter"]
+
+_SHORTEST_SECRET = 8
 
 
 @runtime_checkable
@@ -163,7 +165,7 @@ class HttpAdapter:
 
     def _raise_for(self, reply: Reply, model: Model, profile: WireProfile) -> NoReturn:
         if 300 <= reply.status < 400:
-            target = reply.headers.get("location", "another address").partition("?")[0]
+            target = self._keyless(shorten(reply.headers.get("location", "another address").partition("?")[0], 200))
             raise NotFoundError(
                 f"{self._base_url} redirects to {target}, which is not followed because the key would go there; "
                 f"if that address is right, set it as base_url in [providers.{self._provider}]",
@@ -200,14 +202,17 @@ class HttpAdapter:
         try:
             yield
         except ProviderError as error:
-            if self._key is not None:
-                error.message = error.message.replace(self._key, "***")
+            error.message = self._keyless(error.message)
             if isinstance(error, AuthenticationError):
                 error.message += self._key_source()
             if isinstance(error, NotFoundError):
                 error.message += self._hint()
             error.args = (error.message,)
             raise
+
+    def _keyless(self, text: str) -> str:
+        # A short key is no secret but a word that servers without keys want, and may be part of any other.
+        return text if self._key is None or len(self._key) < _SHORTEST_SECRET else text.replace(self._key, "***")
 
     def _hint(self) -> str:
         """For the commonest slip: Ollama, vLLM and LM Studio answer below /v1 alone."""

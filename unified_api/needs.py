@@ -83,10 +83,10 @@ def least_tokens(request: AnyRequest) -> int:
 
 
 def worst_tokens(request: AnyRequest) -> int:
-    """A count that the prompt hardly exceeds: half a token a byte, more than any script or code takes, and framing."""
+    """A count that the prompt does not exceed: a token a byte, as digits and rare scripts take, and the framing."""
     size, images = _size(request)
     messages = len(request.messages) if isinstance(request, Request) else 1
-    return size // 2 + 1 + 16 * messages + _TOKENS_PER_IMAGE * images
+    return size + 1 + 16 * messages + _TOKENS_PER_IMAGE * images
 
 
 def _size(request: AnyRequest) -> tuple[int, int]:
@@ -110,9 +110,9 @@ def _size(request: AnyRequest) -> tuple[int, int]:
                     images += 1
                 case _:
                     pass  # shown thinking and refusals are not sent back
-    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     schemas: list[Json] = [tool.parameters for tool in request.tools]
     if request.output_schema is not None:
         schemas.append(request.output_schema.schema)
-    size += sum(len(str(schema)) for schema in schemas)
-    return size + sum(len(tool.name) + len(tool.description) for tool in request.tools), images
+    texts += [str(schema) for schema in schemas]
+    texts += [tool.name + tool.description for tool in request.tools]
+    return sum(len(text.encode("utf-8", "replace")) for text in texts), images

@@ -12,6 +12,7 @@ from unified_api.errors import (
     MalformedResponseError,
     NotFoundError,
     ProviderError,
+    ServerError,
     UnsupportedParameterError,
 )
 from unified_api.local import LocalAdapter
@@ -112,6 +113,20 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     with pytest.raises(GatewayError):
         await made.list_models(LIMITS)
     assert {sent.url.host for sent in backend.requests} == {"a.example"}
+
+
+async def test_a_redirect_tells_no_key_that_it_repeats_and_no_more_than_a_line() -> None:
+    made, _ = adapter(HttpAnswer(status=302, headers={"location": f"https://evil.example/{KEY}/" + "x" * 9_000}))
+    with pytest.raises(NotFoundError) as caught:
+        await made.chat(model(), request(), LIMITS)
+    assert KEY not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+async def test_a_key_that_is_only_a_word_does_not_garble_what_a_server_says() -> None:
+    made, _ = adapter(HttpAnswer(status=500, pieces=(b'{"error":{"message":"no none left"}}',)), key="no")
+    with pytest.raises(ServerError, match="no none left"):
+        await made.chat(model(), request(), LIMITS)
 
 
 async def test_an_error_status_of_a_stream_is_read_and_typed() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from corpus import ROOT, needs_corpora
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,11 @@ def test_every_part_counts_and_the_worst_is_never_less_than_the_least(parts: lis
     )
     assert worst_tokens(described) > worst_tokens(request)
     assert worst_tokens(ask(*parts, ImagePart(url="https://x.example"))) >= worst_tokens(request) + 1000
+
+
+@pytest.mark.parametrize("text", ["0123456789" * 50, "1,2,3\n" * 50, "🦊🜁🐉" * 50, "𒀀𒁀𒂀" * 50, bytes(range(256)).hex()])
+def test_the_worst_count_holds_for_texts_of_which_each_byte_is_a_token(text: str) -> None:
+    assert worst_tokens(ask(TextPart(text))) >= len(text.encode())
 
 
 def test_shown_thinking_is_not_counted_for_it_is_not_sent() -> None:
