@@ -49,13 +49,13 @@ RequestField = Literal[
 def is_loopback(url: str) -> bool:
     """Whether the address is this machine, so that what is sent there leaves it only by that server's doing."""
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
+        host = urlsplit(url).hostname or ""
     except ValueError:  # an address that cannot be
         return False
     try:
         return ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost" or host.endswith(".localhost")
+    except ValueError:  # a name; "x.localhost" and "localhost." are asked of the name server, which may say anything
+        return host == "localhost"
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

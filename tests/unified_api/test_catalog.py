@@ -127,8 +127,9 @@ def test_a_server_on_this_machine_may_be_sent_everything_and_one_elsewhere_only_
     [
         ("http://127.0.0.1:1/v1", True),
         ("http://[::1]/v1", True),
-        ("http://LOCALHOST./", True),
-        ("http://a.localhost", True),
+        ("http://LOCALHOST/", True),
+        ("http://localhost.", False),
+        ("http://a.localhost", False),
         ("http://127.0.0.1.evil.example", False),
         ("http://localhost.evil.example", False),
         ("http://0.0.0.0", False),
