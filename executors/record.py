@@ -112,7 +112,8 @@ class RunRecord:
         """
         from executors import record_rows
 
-        found = (self._read(lambda reader: reader.starting_with(run_id)) if run_id else None) or []
+        known = run_id and run_id.isprintable()  # what is no text, such as half a surrogate pair, names no run
+        found = (self._read(lambda reader: reader.starting_with(run_id)) if known else None) or []
         exact = [row for row in found if row["id"] == run_id]
         if not found:
             raise RunNotFoundError(f"no run has the id {run_id!r}; `orchestrate runs` lists them")

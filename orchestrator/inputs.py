@@ -21,13 +21,20 @@ def parse_inputs(
     """The inputs that the words give.
 
     `read` gives the text of a file, and of standard input for `-`. `KEY=@@text` is the text `@text` itself.
-    Raises InputSyntaxError for a word without a key, a key given twice, or a value of another type than the schema's.
+    Raises InputSyntaxError for a word without a key or that is no text, a key given twice, or a value of another type
+    than the schema's.
     """
     values: dict[str, Json] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise InputSyntaxError(f"cannot read the input {word!r}: write it as KEY=VALUE, such as topic=tides")
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InputSyntaxError(
+                f"the input {key!r} is no valid text (UTF-8): check the terminal's encoding"
+            ) from None
         if key in values:
             raise InputSyntaxError(f"the input {key!r} is given twice: keep one of them")
         values[key] = typed(key, _text(text, read), schema=schemas.get(key, {}))

@@ -61,7 +61,8 @@ def show_images(outputs: Mapping[str, object], *, folder: Path) -> bool:
 def _name_images(saved: Sequence[SavedImage]) -> bool:
     for image in saved:
         if image.problem is not None:
-            console.say(f"Error: {image.name} cannot be written to {image.place}: {image.problem}", style="red")
+            told = f"Error: {image.name} cannot be written to {image.place}: {image.problem}."
+            console.say(f"{told} `orchestrate runs show RUN --out FOLDER` writes it elsewhere.", style="red")
             continue
         remark = "a placeholder, nothing was drawn" if image.placeholder else "image"
         console.say(f"{image.name}: {image.place} ({remark})")

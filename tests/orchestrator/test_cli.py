@@ -390,6 +390,7 @@ def test_runs_are_listed_and_shown_from_the_record(command: Command, tmp_path: P
 
 
 def test_a_run_that_does_not_exist_is_one_clear_message(command: Command):
+    assert "no run has the id" in command("runs", "show", "\udcff").err
     ended = command("runs", "show", "nonesuch")
     assert ended.status == 1
     assert "'nonesuch'" in ended.err
@@ -428,6 +429,7 @@ def test_an_image_that_cannot_be_written_is_an_error_and_the_rest_of_the_result_
     ended = command("workflow", "run", write(tmp_path / "draws.json", draws), "--out", "taken/pictures")
     assert ended.status == 1
     assert "art cannot be written" in ended.err
+    assert "--out FOLDER` writes it elsewhere" in ended.err
     assert "kept" in ended.out
 
 

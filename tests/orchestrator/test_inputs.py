@@ -84,3 +84,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_value_can_be_given(value: object):
     assert typed("key", json.dumps(value), schema={}) == value
+
+
+def test_bytes_that_are_no_text_are_refused_and_not_replaced():
+    with pytest.raises(InputSyntaxError, match="the input 'a' is no valid text"):
+        parse_inputs(["a=\udcff"], {}, read=read)
