@@ -149,6 +149,7 @@ _BY_STATUS: dict[int, Callable[[ErrorBody], type[ProviderError]]] = {
     425: lambda _: ServerError,
     429: _throttled,
     498: lambda _: RateLimitError,
+    501: lambda _: NotFoundError,  # llama.cpp for what it was not started to do; asking again changes nothing
 }
 _BY_CODE: tuple[tuple[frozenset[str], type[ProviderError]], ...] = (
     (_QUOTA, QuotaError),
