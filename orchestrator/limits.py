@@ -22,7 +22,7 @@ class Limits:
     budget_usd: float | None = None
     """US dollars for the whole run, and for making its plan."""
     deadline_s: float | None = None
-    """Seconds for the whole run."""
+    """Seconds for the whole run, and as many for making its plan."""
     sensitivity: Sensitivity | None = None
     """Label of everything in the run. It can raise the workflow's own label, never lower it."""
     max_parallel: int | None = None

@@ -154,19 +154,26 @@ class Orchestrator:
 
         """
         from planner.plan import plan
+        from planner.types import PlanError
         from unified_api.errors import NoCandidateError
 
         check_choices(model=model, planner=planner)
         chosen, planner = model or self._model, planner or self._planner
-        made = await plan(
-            task,
-            gateway=self.gateway,
-            model=self._planning_model(chosen, planner),
-            tools=self.tools.specs,
-            models=self._models(),
-            policy=limits.policy(),
-            on_progress=on_progress,
-        )
+        made: Plan | None = None
+        with anyio.move_on_after(limits.deadline_s):
+            made = await plan(
+                task,
+                gateway=self.gateway,
+                model=self._planning_model(chosen, planner),
+                tools=self.tools.specs,
+                models=self._models(),
+                policy=limits.policy(),
+                on_progress=on_progress,
+            )
+        if made is None:
+            raise PlanError(
+                f"no plan was made within {limits.deadline_s:g} s, the deadline; allow more time", reasons=()
+            )
         if planner == "model" and made.planner != "model":
             why = next((note for note in made.notes if note.startswith("No model planned")), "No model planned.")
             raise NoCandidateError(f"{why} Name a model that may, or let the rules plan.")

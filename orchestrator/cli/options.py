@@ -64,7 +64,8 @@ BudgetOption = Annotated[
     float | None, typer.Option("--budget", min=0, max=1_000_000, help="US dollars that planning and the run may cost.")
 ]
 DeadlineOption = Annotated[
-    float | None, typer.Option("--deadline", min=0.001, max=604_800, help="Seconds the whole run may take.")
+    float | None,
+    typer.Option("--deadline", min=0.001, max=604_800, help="Seconds the whole run may take, and its plan."),
 ]
 SensitivityOption = Annotated[
     Sensitivity | None,

@@ -315,3 +315,11 @@ def test_the_doctor_counts_a_configured_server_that_answers_as_enough(line: Line
     assert doctor.returncode == 0
     assert "ok       servers: mine serves scripted" in doctor.stdout
     assert "no provider's key is set" not in doctor.stdout
+
+
+def test_a_planner_that_never_answers_is_given_up_at_the_deadline(line: Line):
+    with loopback(Answer(hang=True)) as server:
+        line.configure(server)
+        ended = line.run("run", TASK, "--deadline", "0.3")
+    assert ended.returncode == 1
+    assert "Error: no plan was made within 0.3 s, the deadline; allow more time" in ended.stderr
