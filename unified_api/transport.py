@@ -11,7 +11,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Reply", "StreamReply", "Transport"]
 
 MAX_CONNECTIONS = 1024
+_CLOSED_CONNECTIONS = 5
+"""Kept connections of one call that may turn out to be closed."""
 MAX_BODY_BYTES = 64 * 2**20
 """Room for several images in base64."""
 MAX_STREAM_BYTES = 256 * 2**20
@@ -116,6 +118,9 @@ class Transport:
 
         Silence inside the body is the caller's to time, who knows content from keep-alive. Raises like `send`.
         """
+        # llama.cpp's server closes the connection after a stream without a word, and the next call on it would fail.
+        last = {"connection": "close"} if call.url.startswith("http://") else {}
+        call = replace(call, headers={**call.headers, **last})
         async with self._open(call, timeouts) as response, aclosing(_pieces(response, call)) as pieces:
             yield StreamReply(response.status_code, _headers(response), pieces)
 
@@ -137,7 +142,7 @@ class Transport:
                 timeout=_connect_only(timeouts.connect_s),
             )
         with self._clock.scope(self._clock.now() + timeouts.headers_s) as scope, _mapped(call):
-            response = await client.send(request, stream=True)
+            response = await _answered(client, request)
         if scope.cancelled_caught:
             message = f"{call.provider} sent no answer within {timeouts.headers_s:g} s ([timeouts] headers_s)"
             raise TimedOutError(message, provider=call.provider, model=call.model)
@@ -224,6 +229,30 @@ def _proxy(address: str) -> httpx.Proxy:
     # aiohttp takes it as a header and makes it `proxy-authorization`; its own BasicAuth is deprecated.
     password = b64encode(b":".join(proxy.raw_auth)).decode()
     return httpx.Proxy(proxy.url, headers={"authorization": f"Basic {password}"})
+
+
+async def _answered(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The answer's beginning. A request that could not go out is sent again on another connection.
+
+    Servers close connections that aiohttp keeps, mostly after some idle seconds. Only what was never wholly sent is
+    repeated, so that nobody can have begun to answer it.
+    """
+    import httpx
+
+    for _ in range(_CLOSED_CONNECTIONS):
+        try:
+            return await client.send(request, stream=True)
+        except httpx.TransportError as error:
+            if not _is_unsent(error):
+                raise
+    return await client.send(request, stream=True)
+
+
+def _is_unsent(error: BaseException) -> bool:
+    import aiohttp
+
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientOSError) and isinstance(cause.__cause__, aiohttp.ClientConnectionResetError)
 
 
 def _connect_only(seconds: float) -> httpx.Timeout:

@@ -65,6 +65,15 @@ async def test_its_model_is_found_and_answers_whole_and_streamed(url: str) -> No
     assert stream.response.finish_reason in ("stop", "length")
 
 
+async def test_a_call_after_a_stream_needs_no_second_attempt(url: str) -> None:
+    async with gateway(url) as made:
+        for _ in range(4):
+            async with made.stream(ask("Say hello")) as stream:
+                assert [chunk async for chunk in stream]
+            response = await made.chat(ask("Say hello"))
+            assert [attempt.outcome for attempt in response.attempts if attempt.number] == ["succeeded"]
+
+
 @pytest.mark.parametrize(
     ("schema", "kind"),
     [

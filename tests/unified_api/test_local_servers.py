@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import httpx
 import pytest
 from loopback import Answer, Loopback, loopback
 
-from unified_api.errors import ContextOverflowError, NotFoundError, ServerError
+from unified_api.errors import ConnectionFailedError, ContextOverflowError, NotFoundError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.providers import ProviderRow
 from unified_api.settings import Settings, Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock, stream_answer
-from unified_api.types import Message, ReasoningPart, Request, TextChunk
+from unified_api.types import Message, Policy, ReasoningPart, Request, TextChunk
 
 
 def settings(server: Loopback | str, folder: Path, extra: str = "") -> Settings:
@@ -208,3 +210,33 @@ async def test_usage_may_be_absent_and_the_finish_reason_empty(tmp_path: Path) -
     assert ReasoningPart("well") in whole.parts
     assert stream.response.usage.output_tokens is None
     assert server.requests[1]["stream_options"] == {"include_usage": True}
+
+
+def closed() -> Exception:
+    """What comes of a kept connection that its server has closed, before anything went out on it."""
+    reset = aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+    unwritten = aiohttp.ClientOSError(None, "Can not write request body")
+    unwritten.__cause__ = reset
+    error = httpx.ConnectTimeout("Can not write request body")
+    error.__cause__ = unwritten
+    return error
+
+
+async def test_a_request_that_could_not_go_out_goes_out_on_another_connection() -> None:
+    clock = ManualClock()
+    there = HttpAnswer(pieces=(b'{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}',))
+    backend = FaultyTransport((listing("m"), closed(), closed(), there), clock=clock)
+    made = Settings(providers={"box": ProviderRow(base_url="http://127.0.0.1:1/v1")})
+    async with Gateway(made, backend=backend, clock=clock) as gateway:
+        response = await gateway.chat(ask(), Policy(max_attempts=1))
+    assert (response.text, len(backend.requests)) == ("hi", 4)
+
+
+async def test_a_connection_that_never_takes_a_request_is_an_error_in_the_end() -> None:
+    clock = ManualClock()
+    backend = FaultyTransport((listing("m"), closed()), clock=clock)
+    made = Settings(providers={"box": ProviderRow(base_url="http://127.0.0.1:1/v1")})
+    async with Gateway(made, backend=backend, clock=clock) as gateway:
+        with pytest.raises(ConnectionFailedError):
+            await gateway.chat(ask(), Policy(max_attempts=1))
+    assert len(backend.requests) == 7
