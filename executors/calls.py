@@ -52,7 +52,7 @@ async def call(
     Raises:
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
-    held = await _reserve(run, request, policy)
+    request, held = await _reserve(run, request, policy)
     if held is not None:
         policy = replace(policy, max_billable=held.tries)
     bill = _Bill(unknown=1)
@@ -72,12 +72,13 @@ async def call(
     return response
 
 
-async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Held | None:
+async def _reserve(run: StepRun, request: RequestT, policy: Policy) -> tuple[RequestT, Held | None]:
+    """Room in the run's budget, and the request with its answer kept short enough to have any."""
     budget = run.context.budget
     if budget is None:
-        return None
+        return request, None
     try:
-        worst = run.context.gateway.estimate(request, policy)
+        request, worst = run.context.gateway.shortened(request, policy, room=budget.limit - budget.spent)
     except GatewayError as error:
         raise of_gateway(error) from error
     if worst is None:
@@ -87,7 +88,7 @@ async def _reserve(run: StepRun, request: AnyRequest, policy: Policy) -> Held | 
             " choose a model with a known price, state its prices in the configuration, or leave out policy.budget_usd",
         )
     try:
-        return await budget.reserve(worst, tries=policy.max_attempts)
+        return request, await budget.reserve(worst, tries=policy.max_attempts)
     except BudgetExceededError as error:
         raise StepFailure("budget_exceeded", str(error)) from None
 

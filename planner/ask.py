@@ -39,8 +39,6 @@ __all__ = ["MAX_ROUNDS", "ModelPlanner", "UnfitModelError"]
 
 MAX_ROUNDS = 3
 """The first question and two further ones."""
-SHORTER = (8_192, 4_096, 2_048)
-"""Tokens that an answer is held to where a budget has no room for a longer one; plans have a few hundred."""
 MOST_NAMED = 10
 """Models that a task may name and have used."""
 MOST_TOLD = 2
@@ -156,16 +154,13 @@ class ModelPlanner:
 
         Raises PlanError where there is no room, or the price is unknown.
         """
-        worst = self.gateway.estimate(request, policy)
         budget, spent = self.policy.budget_usd, self.spending.most_usd
-        if budget is None or worst == 0:
-            return request, policy, worst
+        if budget is None:
+            return request, policy, self.gateway.estimate(request, policy)
         left = Decimal(str(budget)) - spent
-        for tokens in SHORTER:
-            if worst is None or worst <= left:
-                break
-            request = replace(request, max_tokens=tokens)
-            worst = self.gateway.estimate(request, policy)
+        request, worst = self.gateway.shortened(request, policy, room=left)
+        if worst == 0:
+            return request, policy, worst
         if worst is not None and worst <= left:
             return request, replace(policy, max_billable=int(left / worst)), worst
         costs = "at a price that nobody knows" if worst is None else f"up to ${worst:.4f} an answer"

@@ -49,6 +49,8 @@ _LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
 _ASSUMED_OUTPUT = 16_384
 """Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
+_SHORTER = (8_192, 4_096, 2_048)
+"""Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
 _IMAGE_OUTPUT = 6_240
 """Tokens of one large image of high quality (OpenAI, "Image generation": 1024x1536, high)."""
 
@@ -180,6 +182,24 @@ class Gateway:
                 return None
             worst = max(worst, cost)
         return worst
+
+    def shortened(self, request: Asked, policy: Policy, *, room: Decimal) -> tuple[Asked, Decimal | None]:
+        """The request with its answer made as short as `room` dollars need, and its worst cost as `estimate` tells it.
+
+        A chat that says `max_tokens` itself is left alone, as is one that fits. No answer is held to less than 2,048
+        tokens, so the cost may still be more than `room`.
+        """
+        worst = self.estimate(request, policy)
+        if not isinstance(request, Request):
+            return request, worst
+        if request.max_tokens is not None:
+            return request, worst
+        for tokens in _SHORTER:
+            if worst is None or worst <= room:
+                break
+            request = replace(request, max_tokens=tokens)
+            worst = self.estimate(request, policy)
+        return request, worst
 
     async def _whole(
         self,

@@ -148,3 +148,16 @@ async def test_whatever_calls_cost_and_however_they_end_the_cap_holds(calls: lis
             tasks.start_soon(call, worst, cost, end)
     assert budget.held == 0
     assert budget.spent == sum(served) <= limit
+
+
+async def test_a_step_without_max_tokens_is_held_to_an_answer_that_the_budget_has_room_for():
+    # A million tokens of answer cost $10: 16,384 of them are more than ten cents, 8,192 are less.
+    model = ScriptedModel("cheap")
+    result = await asked(model, llm("a"), llm("b", after=["a"]), policy={"budget_usd": 0.1})
+    assert result.status == "succeeded"
+    assert [request.max_tokens for request in model.requests] == [8192, 8192]
+    roomy = ScriptedModel("cheap")
+    await asked(roomy, llm("a"), policy={"budget_usd": 1})
+    assert [request.max_tokens for request in roomy.requests] == [None]
+    code, message = failure(await asked(ScriptedModel("cheap"), llm("a"), policy={"budget_usd": 0.01}))
+    assert (code, "is left" in message) == ("budget_exceeded", True)
