@@ -47,21 +47,29 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
             rows[name] = row
     for name, row in builtin.items():
         own = settings.providers.get(name)
-        rows[name] = row if own is None else _merged(_moved(row, own), own)
+        rows[name] = row if own is None else _merged(_moved(name, row, own), own)
     for name in settings.providers:
         _check_key_is_hidden(name, rows[name], settings)
     return rows
 
 
-def _moved(base: ProviderRow, own: ProviderRow) -> ProviderRow:
+def _moved(name: str, base: ProviderRow, own: ProviderRow) -> ProviderRow:
     """`base` without what was true of its address alone, where `own` gives another: its key, and whom to trust.
 
-    The key stays on this machine with an address on this machine, such as a proxy that one runs oneself.
+    An address on this machine is taken for a proxy that one runs oneself: the key goes no further than that, and what
+    the proxy passes on is trusted as the provider is, not as this machine. What bears a provider's name has its
+    prices; `prices` or `priced_as` say otherwise.
     """
     if base.base_url is None or own.base_url is None or origin(own.base_url) == origin(base.base_url):
         return base
-    key = base.api_key_env if is_loopback(own.base_url) else None
-    return base.model_copy(update={"api_key_env": key, "clearance": None, "data_policy": DataPolicyRow()})
+    here = is_loopback(own.base_url)
+    kept = {
+        "api_key_env": base.api_key_env if here else None,
+        "clearance": base.effective_clearance if here else None,
+        "data_policy": DataPolicyRow(),
+        "priced_as": name,
+    }
+    return base.model_copy(update=kept)
 
 
 def _check_key_is_hidden(name: str, row: ProviderRow, settings: Settings) -> None:
@@ -151,6 +159,11 @@ class Catalog:
         """Where the provider is; None for scripted and in-process ones."""
         row = self._rows.get(provider)
         return None if row is None else row.base_url
+
+    def price_address(self, provider: str) -> str | None:
+        """The address by which the price data knows who bills for the provider's models."""
+        row = self._rows.get(provider)
+        return None if row is None else row.price_address
 
     def stated_prices(self, model: Model) -> Prices | None:
         """The prices that the configuration states, which go before the price data's."""
@@ -257,8 +270,8 @@ class Catalog:
         if self._known is None:
             known = dict(self._served)
             for provider, row in self._rows.items():
-                if row.lists_priced and row.base_url is not None:
-                    for priced in pricing.listings(row.base_url):
+                if row.lists_priced and (address := row.price_address) is not None:
+                    for priced in pricing.listings(address):
                         model = self._deployment(provider, priced.name)
                         if model.capabilities:
                             known.setdefault(model.id, model)
@@ -271,7 +284,7 @@ class Catalog:
         missing = self._missing.get(model_id)
         if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
             missing = row.api_key_env
-        priced = pricing.listing(row.base_url, name)
+        priced = pricing.listing(row.price_address, name)
         capabilities = row.capabilities_of(name)
         prices = row.prices_of(name) or (None if priced is None else priced.prices)
         return Model(

@@ -250,7 +250,7 @@ class Gateway:
         if stated is not None:
             return pricing.plain_cost(usage, stated)
         names = (echoed, model.name) if echoed else (model.name,)
-        return pricing.cost(usage, base_url=self.catalog.base_url(model.provider), names=names)
+        return pricing.cost(usage, base_url=self.catalog.price_address(model.provider), names=names)
 
     def _adapter(self, model: Model) -> Adapter:
         adapter = self._adapters.get(model.provider)

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -68,6 +69,14 @@ def _checked_key_name(value: str) -> str:
     """The name of a variable. Refuses what is a key itself: a name is shown in errors, records and by the doctor."""
     if any(len(word) >= _LONG_WORD and re.search("[0-9]", word) for word in value.split("_")):
         raise ValueError("looks like a key; write the name of the environment variable that holds it")
+    return value
+
+
+def _checked_builtin(value: str) -> str:
+    if value not in builtin_rows():
+        near = get_close_matches(value, builtin_rows(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(builtin_rows())}"
+        raise ValueError(f"{value!r} is no built-in provider{hint}")
     return value
 
 
@@ -149,6 +158,8 @@ class ProviderRow(BaseModel):
     """Whether calls cost nothing, as on your own machine."""
     prices: dict[Pattern, PriceRow] = {}
     """Pattern of model names -> price, before that of genai-prices, which knows the well-known `base_url`s."""
+    priced_as: Annotated[str, AfterValidator(_checked_builtin)] | None = None
+    """Name of the built-in provider whose public prices hold here too, as behind a proxy that passes them on."""
     profile: ProfileRow = ProfileRow()
     clearance: Sensitivity | None = None
     """The most sensitive label that may be sent there."""
@@ -163,6 +174,11 @@ class ProviderRow(BaseModel):
             return self.clearance
         here = self.wire == "local" or (self.base_url is not None and is_loopback(self.base_url))
         return "restricted" if here else "public"
+
+    @property
+    def price_address(self) -> str | None:
+        """The address by which the price data knows who bills."""
+        return self.base_url if self.priced_as is None else builtin_rows()[self.priced_as].base_url
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -161,7 +161,29 @@ def test_another_address_inherits_no_trust_and_the_key_only_on_this_machine() ->
     assert (row.api_key_env, row.effective_clearance) == ("OPENAI_API_KEY", "internal")
     proxy = ProviderRow(base_url="http://127.0.0.1:9000/v1")
     row = provider_rows(settings(providers={"openai": proxy}))["openai"]
-    assert (row.api_key_env, row.data_policy.trains) == ("OPENAI_API_KEY", None)
+    assert (row.api_key_env, row.effective_clearance, row.data_policy.trains) == ("OPENAI_API_KEY", "internal", None)
+
+
+def test_prices_follow_a_providers_name_or_what_it_is_priced_as() -> None:
+    def price(name: str, **row: object) -> object:
+        rows = {name: ProviderRow.model_validate({"base_url": "http://127.0.0.1:9000/v1", **row})}
+        model = Catalog(settings("OPENAI_API_KEY", providers=rows)).get(f"{name}/gpt-4o")
+        assert model is not None
+        return model.prices
+
+    public = Catalog(settings("OPENAI_API_KEY")).get("openai/gpt-4o")
+    assert public is not None
+    assert public.prices is not None
+    assert price("openai") == public.prices
+    assert price("proxy") is None
+    assert price("proxy", priced_as="openai") == public.prices
+    stated = price("openai", prices={"gpt-4o": {"input": 1, "output": 2}})
+    assert stated not in (None, public.prices)
+    with pytest.raises(ValueError, match="'opnai' is no built-in provider; did you mean 'openai'"):
+        price("proxy", priced_as="opnai")
+
+
+def test_the_same_host_under_another_path_keeps_everything() -> None:
     same = ProviderRow(base_url="https://api.openai.com:443/v2")
     row = provider_rows(settings(providers={"openai": same}))["openai"]
     assert (row.api_key_env, row.effective_clearance) == ("OPENAI_API_KEY", "internal")
