@@ -144,7 +144,7 @@ def _notes(task: str, parts: Sequence[Part]) -> tuple[str, ...]:
 def _how_planned(task: str, parts: Sequence[Part]) -> str:
     if len(parts) <= 1:
         long = len(task) > LONGEST_CUT
-        reason = f"it is longer than {LONGEST_CUT:,} characters" if long else "the rules see one part in it"
+        reason = f"it is longer than {LONGEST_CUT:,} characters" if long else "the rules found one part in it"
         return f"Planned by rules, without a model: one step does the whole task, for {reason}."
     asked = sum(part.asked for part in parts)
     said = "one part" if asked == 1 else f"{asked} parts"
