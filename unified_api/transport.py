@@ -119,9 +119,8 @@ class Transport:
         Silence inside the body is the caller's to time, who knows content from keep-alive. Raises like `send`.
         """
         # llama.cpp's server closes the connection after a stream without a word, and the next call on it would fail.
-        last = {"connection": "close"} if call.url.startswith("http://") else {}
-        call = replace(call, headers={**call.headers, **last})
-        async with self._open(call, timeouts) as response, aclosing(_pieces(response, call)) as pieces:
+        once = call.url.startswith("http://")
+        async with self._open(call, timeouts, once=once) as response, aclosing(_pieces(response, call)) as pieces:
             yield StreamReply(response.status_code, _headers(response), pieces)
 
     async def aclose(self) -> None:
@@ -131,8 +130,8 @@ class Transport:
                 stack.push_async_callback(client.aclose)
 
     @asynccontextmanager
-    async def _open(self, call: Call, timeouts: Timeouts) -> AsyncIterator[httpx.Response]:
-        client = self._client(call)
+    async def _open(self, call: Call, timeouts: Timeouts, *, once: bool = False) -> AsyncIterator[httpx.Response]:
+        client = self._client(call, once=once)
         with _mapped(call):
             request = client.build_request(
                 call.method,
@@ -152,11 +151,12 @@ class Transport:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1.0), _closing():
                 await response.aclose()
 
-    def _client(self, call: Call) -> httpx.AsyncClient:
+    def _client(self, call: Call, *, once: bool) -> httpx.AsyncClient:
         origin = call.url[: call.url.find("/", len("https://")) + 1] or call.url
         way = self._ways.get(origin)
         if way is None:
             way = self._ways[origin] = _way(call)
+        way = replace(way, once=once)
         client = self._clients.get(way)
         if client is None:
             client = self._clients[way] = _make_client(way, backend=self._backend)
@@ -171,6 +171,8 @@ class _Way:
     """Whether no certificates are needed; loading them takes 30 ms."""
     proxy: str | None = field(default=None, repr=False)
     """May hold a password."""
+    once: bool = False
+    """Whether each connection serves one call only."""
 
 
 def _way(call: Call) -> _Way:
@@ -213,7 +215,10 @@ def _aiohttp_transport(way: _Way) -> httpx.AsyncBaseTransport:
 
     def session() -> aiohttp.ClientSession:
         # aiohttp sets TCP_NODELAY on every connection.
-        connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=60)
+        kept = None if way.once else 60.0
+        connector = aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=kept, force_close=way.once
+        )
         # `trust_env` would read ~/.netrc too, and send what is in there to a provider.
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
