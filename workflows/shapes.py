@@ -41,21 +41,21 @@ class Shape:
         return ANY if schema is None or schema_findings(schema) else cls(schema, schema)
 
     def alternatives(self) -> tuple[Shape, ...]:
-        """The shapes of which the value has one: itself, or the branches of an `anyOf` or `oneOf`."""
-        schema = self._resolved()
-        if isinstance(schema, dict):
-            for word in ("anyOf", "oneOf"):
-                if isinstance(branches := schema.get(word), list):
-                    return tuple(one for branch in branches for one in Shape(branch, self.root).alternatives())
-        return (Shape(schema, self.root),)
-
-    def _resolved(self) -> Any:
-        schema = self.schema
-        for _ in range(_MOST_REFERENCES):
-            if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
-                return schema
-            schema = resolve(schema["$ref"], self.root)
-        return True
+        """The shapes of which the value has one: itself, or the branches of an `anyOf` or `oneOf`, each once."""
+        found: dict[int, Shape] = {}
+        waiting, seen = [self.schema], set()
+        while waiting:
+            schema = _resolved(waiting.pop(), self.root)
+            if id(schema) in seen:
+                continue
+            seen.add(id(schema))
+            words = ("anyOf", "oneOf") if isinstance(schema, dict) else ()
+            branches = next((schema[word] for word in words if isinstance(schema.get(word), list)), None)
+            if branches is None:
+                found[id(schema)] = Shape(schema, self.root)
+            else:
+                waiting.extend(reversed(branches))
+        return tuple(found.values())
 
     def document(self) -> dict[str, Any]:
         """The schema as one that stands alone: with the named schemas that its references point to."""
@@ -118,6 +118,14 @@ class Shape:
 
 
 ANY = Shape(schema=True, root=True)
+
+
+def _resolved(schema: Any, root: Any) -> Any:
+    for _ in range(_MOST_REFERENCES):
+        if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
+            return schema
+        schema = resolve(schema["$ref"], root)
+    return True
 
 
 def _own_types(schema: Any) -> frozenset[str] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
+from workflows.expansion import unlimited
 from workflows.findings import pointer
 
 __all__ = ["SchemaProblem", "resolve", "unusable"]
@@ -14,7 +15,9 @@ __all__ = ["SchemaProblem", "resolve", "unusable"]
 SchemaProblem: TypeAlias = "tuple[str, str, str | None]"
 """(pointer inside the schema, message, mend)."""
 
-_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_MAPS: Final = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
 _LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
 _SINGLES: Final = frozenset(
     {"items", "additionalItems", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contains"}
@@ -22,15 +25,22 @@ _SINGLES: Final = frozenset(
 )
 # What changes the meaning of references, or leads elsewhere.
 _FOREIGN: Final = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary")
+_REPEATS: Final = frozenset("*+{")
 _NAMED: Final = "Put the schema under `$defs` and refer to it by `#/$defs/NAME`."
 
 
 def unusable(root: Any) -> Iterator[SchemaProblem]:
-    """References that lead nowhere or elsewhere, and patterns that are no regular expressions of Python.
+    """References that lead nowhere, elsewhere or nowhere else, and patterns that are no regular expressions of Python.
 
-    The metaschema sees neither, and the validator would fetch the one and fall over the other.
+    The metaschema sees none of it, and the validator would fetch, fall over, or take ages.
     """
     schemas = dict(_walk(root, ""))
+    wrong = tuple(_misleading(schemas))
+    yield from wrong or unlimited(schemas)
+
+
+def _misleading(schemas: dict[str, Any]) -> Iterator[SchemaProblem]:
+    remainder = any(isinstance(schema, dict) and "unevaluatedProperties" in schema for schema in schemas.values())
     for where, schema in schemas.items():
         if not isinstance(schema, dict):
             continue
@@ -41,7 +51,10 @@ def unusable(root: Any) -> Iterator[SchemaProblem]:
             yield from _reference(reference, schemas, f"{where}/$ref")
         patterns = [(pattern, f"{where}/pattern") for pattern in [schema.get("pattern")] if isinstance(pattern, str)]
         if isinstance(named := schema.get("patternProperties"), dict):
-            patterns += [(pattern, f"{where}/patternProperties{pointer(pattern)}") for pattern in named]
+            places = [(pattern, f"{where}/patternProperties{pointer(pattern)}") for pattern in named]
+            patterns += places
+            if remainder:
+                yield from _repeating(places)
         for pattern, place in patterns:
             yield from _pattern(pattern, place)
 
@@ -55,6 +68,8 @@ def _walk(schema: Any, where: str) -> Iterator[tuple[str, Any]]:
         here = where + pointer(word)
         if word in _MAPS and isinstance(value, dict):
             for name, one in value.items():
+                if isinstance(one, list):
+                    continue  # `dependencies` may also name keys
                 yield from _walk(one, here + pointer(name))
         elif word in _LISTS and isinstance(value, list):
             for place, one in enumerate(value):
@@ -76,6 +91,14 @@ def _pattern(pattern: str, where: str) -> Iterator[SchemaProblem]:
     except (re.error, RecursionError, OverflowError) as error:
         shown = pattern if len(pattern) <= 80 else f"{pattern[:77]}..."
         yield where, f"{shown!r} is no regular expression that Python reads: {error}", None
+
+
+def _repeating(patterns: list[tuple[str, str]]) -> Iterator[SchemaProblem]:
+    """For `unevaluatedProperties` jsonschema matches these once more, by an engine that repetitions can hold up."""
+    for pattern, where in patterns:
+        if not _REPEATS.isdisjoint(pattern):
+            told = "a pattern with repetitions cannot be used in `patternProperties` together with"
+            yield where, f"{told} `unevaluatedProperties`", "Use `additionalProperties` instead."
 
 
 def resolve(reference: str, root: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from workflows.findings import Finding, pointer
+from workflows.keywords import one_value, patient
 from workflows.subschemas import SchemaProblem, unusable
 
 if TYPE_CHECKING:
@@ -40,9 +40,11 @@ def value_findings(value: Any, schema: Mapping[str, Any], where: str = "", *, co
     if _fits_at_sight(value, schema) or _problems(schema):
         return ()
     try:
-        errors = sorted(_validator(_key(schema)).iter_errors(value), key=lambda error: list(map(str, error.path)))
+        with one_value():
+            errors = sorted(_validator(_key(schema)).iter_errors(value), key=lambda error: list(map(str, error.path)))
     except RecursionError:
-        return (Finding(code=code, pointer=where, message="the schema refers to itself without an end"),)
+        told = "the value lies too many levels deep to be compared with the schema"
+        return (Finding(code=code, pointer=where, message=told, fix="Flatten the value."),)
     except OverflowError:
         return (Finding(code=code, pointer=where, message="a number is too large to be compared with the schema"),)
     return tuple(_value_finding(error, where, code) for error in errors[:_MOST_FINDINGS])
@@ -97,7 +99,7 @@ def _against_the_metaschema(schema: Any) -> tuple[SchemaProblem, ...]:
     dialect = _dialect(schema)
     if dialect is None:
         return (("/$schema", "this is no known version of JSON Schema", f"Use one of {', '.join(_dialects())}."),)
-    errors = dialect(dialect.META_SCHEMA).iter_errors(schema)
+    errors = patient(dialect)(dialect.META_SCHEMA).iter_errors(schema)
     return tuple((pointer(*error.absolute_path), _schema_message(error), None) for error in errors)
 
 
@@ -139,39 +141,7 @@ def _validator(key: bytes) -> Validator:
     # registry is empty because jsonschema's default one would fetch what it does not know.
     if isinstance(schema, dict):
         schema = {word: value for word, value in schema.items() if word not in {"$id", "id"}}
-    return _patient(dialect)(schema, registry=Registry())
-
-
-@lru_cache
-def _patient(dialect: type[Validator]) -> type[Validator]:
-    """The dialect with patterns that are matched in linear time."""
-    from jsonschema import validators
-
-    patient: type[Validator] = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it untyped
-        dialect, {"pattern": _pattern_errors}
-    )
-    return patient
-
-
-def _pattern_errors(validator: Any, pattern: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
-    from jsonschema.exceptions import ValidationError
-
-    if validator.is_type(instance, "string") and not _matcher(pattern)(instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-@lru_cache(maxsize=1024)
-def _matcher(pattern: str) -> Callable[[str], object]:
-    """Whether a text holds a match. Python's own engine may take ages over 30 letters, in the one event loop; that of
-    pydantic does not, and knows all but look-around and back references.
-    """
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
-
-    try:
-        validator = SchemaValidator(core_schema.str_schema(pattern=pattern, strict=True))
-    except SchemaError:
-        return re.compile(pattern).search
-    return validator.isinstance_python
+    return patient(dialect)(schema, registry=Registry())
 
 
 def _value_finding(error: ValidationError, where: str, code: str) -> Finding:

@@ -404,7 +404,7 @@ def test_a_schema_that_is_one_passes(schema: dict):
 
 def test_a_schema_that_refers_to_itself_without_an_end_is_told_and_no_hang():
     told = found(llm("a", "{{ inputs.q }}"), inputs={"q": {"$ref": "#", "default": 1}})
-    assert told == [("invalid_default", "/inputs/q/default")]
+    assert told == [("invalid_schema", "/inputs/q")]
 
 
 def test_a_set_steps_value_satisfies_its_own_schema():
