@@ -146,7 +146,10 @@ class RunRecord:
             return self._engine
 
     def _rest(self) -> None:
-        """Closes the file where nothing is being recorded, for who only reads has no reason to call `close`."""
+        """Closes the file where nothing is being recorded. A writer that has begun meanwhile needs it still.
+
+        Reading ends with it too: who only reads has no reason to call `close`.
+        """
         with self._lock:
             if self._thread is None and self._engine is not None:
                 self._engine.dispose()
@@ -172,10 +175,7 @@ class RunRecord:
                 self._queue.put(None)
         if thread is not None:
             thread.join()
-        with self._lock:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.dispose()
+        self._rest()
 
     def _write_all(self, queue: SimpleQueue[_Entry]) -> None:
         while True:
