@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from workflows.findings import Finding, WorkflowError
 from workflows.model import Workflow
 from workflows.reading import Places, examine, read_text
-from workflows.translation import described, translated
+from workflows.translation import translated
+from workflows.wording import described
 
 __all__ = ["Attempt", "attempt", "from_json", "parse", "place", "read", "validated"]
 

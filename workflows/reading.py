@@ -13,6 +13,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined] # untyped, but
 from typing import Any
 
 from workflows.findings import Finding, pointer
+from workflows.slips import syntax_fix, syntax_message
 
 __all__ = ["MOST_DEPTH", "MOST_TEXT", "Places", "ReadText", "examine", "read_text"]
 
@@ -61,7 +62,7 @@ def read_text(text: str | bytes) -> ReadText:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         return _failed(
-            text, "invalid_json", _syntax_message(text, error), _syntax_fix(text), (error.lineno, error.colno)
+            text, "invalid_json", syntax_message(text, error), syntax_fix(text, error), (error.lineno, error.colno)
         )
     except RecursionError:
         return _failed(
@@ -96,25 +97,6 @@ def _failed(text: str, code: str, message: str, fix: str | None, place: tuple[in
         (Finding(code=code, pointer="", message=message, fix=fix, line=line, column=column),),
         unreadable=True,
     )
-
-
-def _syntax_message(text: str, error: json.JSONDecodeError) -> str:
-    if not text.strip():
-        return "the text is empty"
-    if error.msg == "Extra data":
-        return "the text goes on after the JSON document has ended"
-    shown = text[error.pos : error.pos + 20].split("\n", 1)[0]
-    found = f", found {shown!r}" if shown else ", found the end of the text"
-    return f"the text is not JSON: {error.msg[0].lower()}{error.msg[1:]}{found}"
-
-
-def _syntax_fix(text: str) -> str | None:
-    start = text.lstrip()[:200]
-    if start.startswith("```"):
-        return "Leave out the ``` fences: the file must hold the JSON alone."
-    if start.startswith(("---", "#", "//", "/*")) or re.match(r"[A-Za-z_][\w -]*:(\s|$)", start):
-        return "A workflow is a JSON file; this looks like YAML or has comments. Write a JSON object without comments."
-    return None
 
 
 def examine(value: Any) -> Iterator[Finding]:

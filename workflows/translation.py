@@ -26,8 +26,9 @@ from workflows.model import (
     WorkflowPolicy,
 )
 from workflows.nearest import nearest
+from workflows.wording import described, retyped, shown
 
-__all__ = ["described", "translated", "value_at"]
+__all__ = ["translated", "value_at"]
 
 _Path: TypeAlias = "tuple[int | str, ...]"
 
@@ -63,6 +64,7 @@ _NOUNS: Final = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "bool_type": "true or false",
 }
 _FOREIGN: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("AWS States Language", frozenset({"StartAt", "States"})),
@@ -91,7 +93,7 @@ def _finding(error: ErrorDetails, document: dict[str, Any]) -> Finding | None:
     if about_keys := _ABOUT_KEYS.get(kind):
         return about_keys(path, document)
     if kind in _NOUNS or kind.endswith("_type"):
-        return _wrong_type(path, error)
+        return _wrong_type(path, error, document)
     return _ABOUT_VALUES.get(kind, _out_of_bounds)(path, error)
 
 
@@ -121,8 +123,9 @@ def _of_other_shape(path: _Path, shape: str, document: dict[str, Any]) -> str | 
 
 
 def _shapeless(path: _Path, document: dict[str, Any]) -> Finding:
-    message = f"{described(value_at(path[:3], document))} stands where {_UNIONS[str(path[2])]} is needed"
-    return Finding(code="wrong_type", pointer=pointer(*path[:3]), message=message)
+    wanted = _UNIONS[str(path[2])]
+    message = f"{described(value_at(path[:3], document))} stands where {wanted} is needed"
+    return Finding(code="wrong_type", pointer=pointer(*path[:3]), message=message, fix=f"Write {wanted}.")
 
 
 def _missing(path: _Path, document: dict[str, Any]) -> Finding:
@@ -147,7 +150,7 @@ def _unknown_key(path: _Path, document: dict[str, Any]) -> Finding:
     return Finding(
         code="unknown_key",
         pointer=pointer(*path),
-        message=f"the key {_shown(key)} is not known here",
+        message=f"the key {shown(key)} is not known here",
         allowed=tuple(dict.fromkeys([*near, *fields])),
         fix=f"Did you mean {near[0]!r}?" if near else "Leave it out.",
     )
@@ -175,7 +178,7 @@ def _kind_finding(path: _Path, document: dict[str, Any]) -> Finding:
     return Finding(
         code="unknown_kind",
         pointer=where,
-        message=f"there is no kind of step {_shown(kind)}",
+        message=f"there is no kind of step {shown(kind)}",
         allowed=tuple(dict.fromkeys([*near, *_KINDS])),
         fix=f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(_KINDS)}.",
     )
@@ -190,7 +193,7 @@ def _not_among(path: _Path, error: ErrorDetails) -> Finding:
     return Finding(
         code="invalid_value",
         pointer=pointer(*path),
-        message=f"{_shown(value)} is not allowed here",
+        message=f"{shown(value)} is not allowed here",
         allowed=ordered,
         fix=f"Did you mean {near[0]!r}?" if near else f"Use {' or '.join(map(repr, ordered))}.",
     )
@@ -213,16 +216,28 @@ def _misnamed(path: _Path, error: ErrorDetails) -> Finding:
     return Finding(
         code="invalid_value",
         pointer=pointer(*path),
-        message=f"{_shown(value)} {rule}",
+        message=f"{shown(value)} {rule}",
         allowed=(better,),
         fix=f"Write {better!r}, say.",
     )
 
 
-def _wrong_type(path: _Path, error: ErrorDetails) -> Finding:
+def _wrong_type(path: _Path, error: ErrorDetails, document: dict[str, Any]) -> Finding:
     wanted = _NOUNS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
-    message = f"{described(error['input'])} stands where {wanted} is needed"
-    return Finding(code="wrong_type", pointer=pointer(*path), message=message)
+    value = error["input"]
+    message = f"{described(value)} stands where {wanted} is needed"
+    fix = retyped(value, wanted)
+    if len(path) == 2 and path[0] == "steps":
+        fix = 'Write a step: `{"id": "...", "kind": "llm", "prompt": "..."}`.'
+    elif value is None and _is_optional(path, document):
+        fix = f"Leave the key out, or write {wanted}."
+    return Finding(code="wrong_type", pointer=pointer(*path), message=message, fix=fix)
+
+
+def _is_optional(path: _Path, document: dict[str, Any]) -> bool:
+    owner = _owner(path[:-1], document) if len(path) != 2 or path[0] == "policy" else None
+    field = owner.model_fields.get(str(path[-1])) if owner else None
+    return field is not None and not field.is_required()
 
 
 def _too_short(path: _Path, error: ErrorDetails) -> Finding | None:
@@ -236,7 +251,7 @@ def _out_of_bounds(path: _Path, error: ErrorDetails) -> Finding:
     if error["type"] == "string_too_short":
         message = "the text is empty"
     else:
-        message = f"{_shown(error['input'])} is not allowed: {error['msg'][0].lower()}{error['msg'][1:]}"
+        message = f"{shown(error['input'])} is not allowed: {error['msg'][0].lower()}{error['msg'][1:]}"
     return Finding(code="invalid_value", pointer=pointer(*path), message=message)
 
 
@@ -261,24 +276,3 @@ def value_at(path: _Path, document: Any) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return document
-
-
-def described(value: object) -> str:
-    """A JSON value in words, with the value where it is a short one: `a text ('x')`, `a list`."""
-    if value is None:
-        return "null"
-    nouns = {
-        dict: "an object",
-        list: "a list",
-        str: "a text",
-        bool: "a truth value",
-        int: "a number",
-        float: "a number",
-    }
-    noun = nouns.get(type(value), f"a {type(value).__name__}")
-    return noun if isinstance(value, dict | list) else f"{noun} ({_shown(value)})"
-
-
-def _shown(value: object) -> str:
-    text = described(value) if isinstance(value, dict | list) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
