@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from planner.heads import Head, Order, is_question, read_head, starts_clause
-from planner.lexicon import BASE_OF, VERBS
+from planner.constraints import leading_constraint
+from planner.heads import Head, Order, is_question, opening_of, read_head, starts_clause
+from planner.lexicon import BASE_OF, DERIVED, VERBS
 from planner.masking import MASK, mask
+from planner.riders import is_rider, says_with, stands_for_all
 from planner.sentences import Sentence, is_statement, sentences
 
 __all__ = ["MOST_CLAUSES", "Clause", "split_clauses"]
@@ -34,6 +36,15 @@ class Clause:
     """The number that a list gave the clause."""
     asked: bool = False
     """The sentence begins with `please`, `can you` or the like."""
+    opening: str = ""
+    """What the order words say beyond the order ("once the sale is complete, "), shown before the text."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where in the task its words stand, order words and frames included."""
+
+    @property
+    def whole(self) -> str:
+        """All it says, from its lead on."""
+        return f"{self.lead.rstrip(',')}, {self.opening}{self.text}" if self.lead else self.opening + self.text
 
 
 _SEPARATOR = re.compile(
@@ -46,8 +57,8 @@ _REQUEST = re.compile(
     re.IGNORECASE,
 )
 _HOW_TO = re.compile(
-    r"\b(?:how (?:to|i|we|you|one|people|they|can|do|does|could|should)|ways? to|what to|steps to|tips (?:to|for|on)|"
-    r"(?:in order|needs?|able|wants?|have|has) to|so that|where i can|which)\b",
+    r"\b(?:how (?:to|i|we|you|one|people|they|can|do|does|could|should)|ways? to|what to|steps to|"
+    r"tips (?:to|(?:for|on) \w+ing)|(?:in order|needs?|able|wants?|have|has) to|so that|where i can|which)\b",
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
@@ -55,9 +66,12 @@ _RELATIVE = re.compile(
     r"\bthat\b(?=\s+(?:is|are|was|were|can|could|will|would|should|has|have|do|i|we|you|they|he|she|it|\w+s|\w+ed)\b)",
     re.IGNORECASE,
 )
-_AFTER_PHRASE = re.compile(r"\s*(?:and\s+)?(?:after|once|upon)\s[^,.;:!?]{2,60},", re.IGNORECASE)
+_AFTER_PHRASE = re.compile(
+    r"\s*(?:and\s+)?(?P<said>(?:after|once|upon)\s(?!(?:that|this|which)\b)[^,.;:!?]{2,60},)",
+    re.IGNORECASE,
+)
 _RELATIVE_S = re.compile(r"\b(?:that|who|which)\s+(?:\w+ly\s+)?\w+[^s\W]s\b")
-_RELATIVE_END = re.compile(r"\s(?:that|which)\s+(?:i|we)\b", re.IGNORECASE)
+_RELATIVE_END = re.compile(r"[\s,](?:that|which)\s*\Z", re.IGNORECASE)
 _CONDITION = re.compile(r"\s*(?:and\s+|but\s+)?(?:if|unless|whether|in case|otherwise|else)\b", re.IGNORECASE)
 _BACKWARD = re.compile(
     r"\s*(?:(?:and|then|finally|next)[\s,]+)*(?P<word>after|once|when|as soon as|before|based on|using|with|from|given|"
@@ -66,14 +80,6 @@ _BACKWARD = re.compile(
 )
 _AFTERWARDS = re.compile(r"(?:\w+\s+)?(?:after|once|when|as soon as|upon|following)\b", re.IGNORECASE)
 _GERUND = re.compile(r"\s+([a-z]+ing)\b")
-_RIDER = re.compile(
-    r"\s*(?:(?:please|also|and|finally|lastly)[\s,]+)*(?:(?:keep|make sure|ensure|avoid|do not|don['’]t|never|always|"
-    r"remember that|note that|be (?:sure|careful|brief|concise|creative|specific)|include|limit|no more than|at most|"
-    r"mention)\b|(?:answer|reply|respond|write|format)\s+(?:it |everything |all )?(?:in|as|with|only)\b(?!\s+an?\b)|"
-    r"use\s(?!.*\bto\b)|(?:the|each|every|your)\s[\w ]{1,40}\b(?:should|must|needs? to|has to|is to|are to)\b|"
-    r"(?:save|let)\s+(?:me\s+)?(?:the|your|it|know)\b)",
-    re.IGNORECASE | re.DOTALL,
-)
 _ASKED = re.compile(
     r"\s*(?:(?:so|then|now)[\s,]+)*(?:please|kindly|can you|could you|would you|help me)\b", re.IGNORECASE
 )
@@ -93,6 +99,7 @@ _WISH = re.compile(
     r"(?!(?:help|assistance|some help|your help|to|you)\b)\S",
     re.IGNORECASE,
 )
+_MEDIA = frozenset({"text", "video", "audio", "speech", "sound", "voice", "film"})
 _PARTICLES = frozenset({"carefully", "briefly", "then", "also", "up", "out"})
 
 
@@ -103,10 +110,13 @@ def split_clauses(text: str) -> tuple[Clause, ...]:
     """
     masked = mask(text)
     clauses: list[Clause] = []
-    for index, sentence in enumerate(sentences(masked)):
+    found = sentences(masked)
+    for index, sentence in enumerate(found):
         if len(clauses) > MOST_CLAUSES:
             break
-        _Reader(text, masked, sentence, index).read(clauses)
+        start = leading_constraint(masked, sentence.start, sentence.end) if not clauses else sentence.start
+        reader = _Reader(text, masked, replace(sentence, start=start), index, last=index == len(found) - 1)
+        reader.read(clauses)
     return tuple(clauses)
 
 
@@ -118,12 +128,16 @@ class _Reader:
     masked: str
     sentence: Sentence
     index: int
+    last: bool
 
     def read(self, clauses: list[Clause]) -> None:
         """Adds the sentence's clauses to `clauses`, or its words to the clause that it qualifies."""
         start, end = self.sentence.start, self.sentence.end
-        if clauses and _RIDER.match(self.masked, start, end):
-            _append(clauses, self.text[start:end], self.masked[start:end])
+        if clauses and says_with(self.masked, start, end):
+            self.append(clauses)
+        elif is_rider(self.masked, start, end, first=not clauses) and not self.sentence.listed:
+            if clauses and not stands_for_all(self.masked[start:end], clauses[-1].masked, last=self.last):
+                self.append(clauses)
         elif _CONDITION.match(self.masked, start, end):
             if "?" in self.masked[start:end] or VERBS & set(re.findall(r"[a-z]+", self.masked[start:end].lower())):
                 clauses.append(self.clause(Head(start, None, "none", framed=False), end))
@@ -144,7 +158,7 @@ class _Reader:
             return opening + self.split(head, lead=lead)
         late = None if lead else self.late_head()
         if late is not None:
-            relative = _RELATIVE_END.search(self.masked, start, late.end) is not None
+            relative = _RELATIVE_END.search(self.masked, start, max(late.start, start)) is not None
             return opening + self.split(late, lead=self.statement(late) if relative else "", bare=relative)
         asks = is_question(self.masked, start, end) and _GREETING.search(self.masked, start, end) is None
         if asks or self.sentence.listed or _WISH.match(self.masked, body if head.framed else head.end, end):
@@ -160,12 +174,12 @@ class _Reader:
             if head.framed and _REQUEST.match(self.masked, separator.end(), head.end) and self.starts(head):
                 return head
             if (wish := _WISH.match(self.masked, separator.end(), self.sentence.end)) is not None:
-                return Head(wish.start("wish"), None, head.order, framed=True)
+                return Head(wish.start("wish"), None, head.order, framed=True, start=separator.end())
         return None
 
     def statement(self, late: Head) -> str:
         """What the sentence says before `that I would like to`: the object of the verb that follows."""
-        said = _RELATIVE_END.split(self.masked[self.sentence.start : late.end])[0]
+        said = _RELATIVE_END.split(self.masked[self.sentence.start : late.start])[0]
         return self.text[self.sentence.start : self.sentence.start + len(said)].strip(" ,\n")
 
     def starts(self, head: Head, *, listed: bool = False) -> bool:
@@ -219,7 +233,7 @@ class _Reader:
         end = self.sentence.end
         phrase = _AFTER_PHRASE.match(self.masked, separator.end(), end)
         if phrase is not None and (head := read_head(self.masked, phrase.end(), end)).verb is not None:
-            return replace(head, order="then")
+            return replace(head, order="then", start=separator.end())
         return read_head(self.masked, _head_start(separator), end)
 
     def is_boundary(self, separator: re.Match[str], current: Head, following: Head, *, listed: bool) -> bool:
@@ -250,12 +264,22 @@ class _Reader:
         order: Order = "then" if self.sentence.ordered and head.order == "none" and not first else head.order
         asked = _ASKED.match(self.masked, self.sentence.start, self.sentence.end) is not None
         text, masked, number = said[left:length], hidden[left:length], self.sentence.number
-        return Clause(text, masked, head.verb, order, self.index, lead, number, asked)
+        begin = self.sentence.start if lead else max(head.start, self.sentence.start)
+        spans = ((head.end if head.start < 0 and not lead else begin, end),)
+        opening = self.opening(head)
+        return Clause(text, masked, head.verb, order, self.index, lead, number, asked, opening, spans)
 
+    def opening(self, head: Head) -> str:
+        phrase = _AFTER_PHRASE.match(self.masked, head.start, head.end) if head.start >= 0 else None
+        told = "" if phrase is None else self.text[slice(*phrase.span("said"))] + " "
+        return told + opening_of(self.text, self.masked, head if phrase is None else replace(head, start=phrase.end()))
 
-def _append(clauses: list[Clause], text: str, masked: str) -> None:
-    last = clauses[-1]
-    clauses[-1] = replace(last, text=f"{last.text}. {text.strip()}", masked=f"{last.masked}. {masked.strip()}")
+    def append(self, clauses: list[Clause]) -> None:
+        """Adds the sentence's words to the last clause, which they qualify."""
+        last, start, end = clauses[-1], self.sentence.start, self.sentence.end
+        text = f"{last.text}. {self.text[start:end].strip()}"
+        masked = f"{last.masked}. {self.masked[start:end].strip()}"
+        clauses[-1] = replace(last, text=text, masked=masked, spans=(*last.spans, (start, end)))
 
 
 def _head_start(separator: re.Match[str]) -> int:
@@ -265,9 +289,9 @@ def _head_start(separator: re.Match[str]) -> int:
 
 
 def _ends_in_purpose(body: str) -> bool:
-    """`use the tool to identify` and label the objects: the next verb belongs to the purpose."""
+    """`use the tool to identify` and label the objects: the next verb belongs to the purpose; not after `to text`."""
     purpose = _TO_VERB.search(body)
-    return purpose is not None and purpose[1] in VERBS
+    return purpose is not None and purpose[1] in VERBS - DERIVED - _MEDIA
 
 
 def _has_object(body: str) -> bool:

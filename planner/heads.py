@@ -9,7 +9,7 @@ from typing import Literal
 from planner.lexicon import AMBIGUOUS, BASE_OF, DETERMINERS, LISTABLE, VERBS
 from planner.masking import MASK
 
-__all__ = ["Head", "Order", "is_question", "read_head", "starts_clause"]
+__all__ = ["Head", "Order", "is_question", "opening_of", "read_head", "starts_clause"]
 
 Order = Literal["none", "first", "then", "finally", "parallel"]
 
@@ -63,6 +63,12 @@ _LEAD = re.compile(
     + rf")|(?P<frame>(?:{_FRAME})(?![\w-]))|(?P<adverb>{_ADVERB}\b)",
     re.IGNORECASE,
 )
+_TELLING = re.compile(  # order words that also say something: what is to be over first, how the thing is to be done
+    rf"(?P<phrase>\b(?:(?:once|when|as soon as|after) (?!(?:it|that|this)\b)[^,.;:!?]{{2,60}}\b{_DONE}|"
+    r"(?:based on|using) (?:the )?\w+(?=,))(?![\w-]))|\b(?P<adverb>(?!now\b|again\b)"
+    rf"{_ADVERB[3:]}\b",
+    re.IGNORECASE,
+)
 _LONGEST_LEAD = 160
 """Characters within which a clause comes to its verb."""
 _GAP = re.compile(r"[\s,:;—–-]*")
@@ -86,6 +92,8 @@ class Head:
     framed: bool
     """A frame such as `I want to` stands before the verb, which leaves no doubt that it is one."""
     gerund: bool = False
+    start: int = -1
+    """Where the reading began, before order words and frames; -1 where it began at the verb."""
 
 
 def read_head(masked: str, start: int, end: int) -> Head:
@@ -105,10 +113,16 @@ def read_head(masked: str, start: int, end: int) -> Head:
     word = _WORD.match(masked, at, end)
     said = word[0].lower() if word else ""
     if said in VERBS:
-        return Head(at, said, order, framed)
+        return Head(at, said, order, framed, start=start)
     if said.endswith("ing") and said in BASE_OF:
-        return Head(at, BASE_OF[said], order, framed, gerund=True)
-    return Head(at, None, order, framed)
+        return Head(at, BASE_OF[said], order, framed, gerund=True, start=start)
+    return Head(at, None, order, framed, start=start)
+
+
+def opening_of(text: str, masked: str, head: Head) -> str:
+    """The words before the verb that say more than an order: "once the sale is complete, ", "briefly "."""
+    found = list(_TELLING.finditer(masked, max(head.start, 0), head.end)) if head.start >= 0 else []
+    return "".join(text[match.start() : match.end()] + (", " if match["phrase"] else " ") for match in found)
 
 
 def _gap(masked: str, at: int) -> int:

@@ -86,7 +86,7 @@ def _ordered(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: 
 def _shared(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: int) -> set[int]:
     """`Then A, B and C`: B and C come after what A comes after, where nothing else says what they build on."""
     clause = clauses[index]
-    if clause.order != "none" or clause.number is not None or _refers(clause):
+    if clause.order != "none" or clause.number is not None:
         return set()
     place = index - 1
     while place > 0 and clauses[place].order == "none" and clauses[place].sentence == clause.sentence:
@@ -105,10 +105,6 @@ def _stage(clauses: Sequence[Clause], index: int) -> int:
     ):
         start -= 1
     return start
-
-
-def _refers(clause: Clause) -> bool:
-    return _PRONOUN.search(clause.masked) is not None or _COLLECTIVE.search(clause.masked) is not None
 
 
 def _named(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: int) -> set[int]:
@@ -132,7 +128,7 @@ def _named(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: in
 
 def _own_antecedent(said: str, end: int) -> bool:
     """Whether the clause itself names a thing, before `end`, that the pronoun may stand for."""
-    if _OBJECT_FROM.match(said, 0, end):
+    if _OBJECT_FROM.match(said, 0, end) or said.startswith("there", end):
         return False
     return _NOUN_BEFORE.search(said, 0, end) is not None or MASK in said[:end]
 

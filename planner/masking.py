@@ -35,6 +35,7 @@ _LITERAL = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _INITIALS = re.compile(r"\b(?:[A-Za-z]\.){2,6}|\b[A-Z]\.(?=\s[A-Z])")
+_INITIALS_GO_ON = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,6}(?=[ ]?[a-z,])")  # before "U.S" looks like a file name
 _ABBREVIATION = re.compile(
     r"(?<![\w.])(?:" + "|".join(sorted(map(re.escape, ABBREVIATIONS), key=len, reverse=True)) + r")\.(?=[\s,)])",
     re.IGNORECASE,
@@ -45,7 +46,7 @@ _MATERIAL = re.compile(r":[ \t]*\n(?!\s*(?:[-*•]|\(?\w{1,2}[.)])\s)(?=\s*[^\s\
 
 def mask(text: str) -> str:
     """The text with every protected stretch replaced, character for character, by `MASK`."""
-    masked = _LITERAL.sub(_blank, text)
+    masked = _LITERAL.sub(_blank, _INITIALS_GO_ON.sub(_blank_dots, text))
     masked = _PARENTHESES.sub(_blank_inside, masked)
     masked = _INITIALS.sub(_blank_dots, masked)
     masked = _ABBREVIATION.sub(_blank_dots, masked)

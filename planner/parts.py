@@ -9,10 +9,12 @@ from typing import Literal
 
 from planner.clauses import MOST_CLAUSES, Clause, split_clauses
 from planner.comparison import compared
+from planner.constraints import is_wish, shared_constraints
 from planner.lexicon import ECONOMY_VERBS, IMAGE_NOUNS, IMAGE_VERBS, PREMIUM_VERBS, word_set
 from planner.links import link
 from planner.masking import MASK
 from planner.naming import step_name, thing_name
+from planner.remainder import LONG, remainders
 from planner.scripts import is_english, split_other
 from planner.settled import settled
 
@@ -47,6 +49,8 @@ class Part:
     asked: bool = True
     about: str | None = None
     """Groundwork only: the thing that it studies."""
+    context: tuple[str, ...] = ()
+    """What the task says outside of its parts and this one must hear."""
 
 
 def parts_of(task: str) -> tuple[Part, ...]:
@@ -58,8 +62,14 @@ def parts_of(task: str) -> tuple[Part, ...]:
         return ()
     parts: list[Part] = []
     names: list[str] = []
+    shared, heard = shared_constraints(clauses), remainders(task, clauses)
     for place, (clause, links) in enumerate(zip(clauses, link(clauses), strict=True), start=1):
         needs = tuple(names[index] for index in sorted(links))
+        wishes = [f". {piece}" for piece in heard[place - 1] if is_wish(piece)]
+        known = heard[place - 2] if place > 1 and needs else ()
+        given = [
+            piece for piece in heard[place - 1] if not is_wish(piece) and (len(piece) <= LONG or piece not in known)
+        ]
         groundwork = _groundwork(clause, parts) if english and not needs else []
         parts += groundwork
         name = step_name(clause, taken={part.id for part in parts}, place=place)
@@ -67,11 +77,12 @@ def parts_of(task: str) -> tuple[Part, ...]:
         parts.append(
             Part(
                 name,
-                _instruction(clause),
+                "".join((", ".join((_instruction(clause), *shared[place - 1])), *wishes)),
                 clause.verb,
                 _draws(clause),
                 _tier(clause.verb),
                 needs + tuple(part.id for part in groundwork),
+                context=tuple(given),
             )
         )
     return tuple(parts)
@@ -99,8 +110,7 @@ def _groundwork(clause: Clause, parts: Sequence[Part]) -> list[Part]:
 
 def _instruction(clause: Clause) -> str:
     """The clause as a sentence of its own."""
-    text = f"{clause.lead}, {clause.text}" if clause.lead else clause.text
-    return text[:1].upper() + text[1:]
+    return clause.whole[:1].upper() + clause.whole[1:]
 
 
 def _draws(clause: Clause) -> bool:

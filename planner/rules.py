@@ -85,13 +85,16 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision:
     by_id = {other.id: other for other in parts}
     shown = _shown(part, by_id)
     material = "".join(f"{_label(source)}\n{{{{ steps.{source.id}.output }}}}\n\n" for source in shown)
-    said = _safely(part.text, name=f"part_{parts.index(part) + 1}", inputs=inputs)
+    place = parts.index(part) + 1
+    said = _safely(part.text, name=f"part_{place}", inputs=inputs)
+    told = _safely("\n".join(part.context), name=f"context_{place}", inputs=inputs)
+    context = f"Context: {told}\n\n" if told else ""
     drawn = [by_id[need] for need in part.needs if by_id[need].image]
     after = tuple(picture.id for picture in drawn)
     ordered = "".join(f"A picture was ordered with the words: {_quoted(picture)}\n\n" for picture in drawn)
     if part.image:
-        context = f"{material}{ordered}" or "This is for: {{ inputs.task }}"
-        return ImageStep(id=part.id, kind="image", after=after, prompt=f"{said}\n\n{context}".rstrip())
+        given = f"{context}{material}{ordered}" if material or ordered else "This is for: {{ inputs.task }}"
+        return ImageStep(id=part.id, kind="image", after=after, prompt=f"{said}\n\n{given}".rstrip())
     return LlmStep(
         id=part.id,
         kind="llm",
@@ -99,7 +102,7 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision:
         system=_SYSTEM,
         model=ModelNeeds(tier=part.tier),
         images=tuple(f"{{{{ steps.{picture.id}.output }}}}" for picture in drawn) if vision else (),
-        prompt=f"{material}{ordered}{said}{_size(part)}",
+        prompt=f"{context}{material}{ordered}{said}{_size(part)}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from planner.clauses import Clause
 from planner.heads import read_head
@@ -62,32 +63,40 @@ def split_other(text: str) -> tuple[Clause, ...]:
     """The parts of a task in another language, each building on the one before; one part where nothing is sure."""
     masked = mask(text)
     parts = _listed(masked) or _sequence(masked)
-    kept = [(start, end, number) for start, end, number in parts if len(masked[start:end].strip(_CLOSING)) >= 2]
+    kept = [one for one in parts if len(masked[one.start : one.end].strip(_CLOSING)) >= 2]
     if len(kept) < 2:
-        kept = [(0, len(text), None)]
-    return tuple(
-        _clause(text, masked, start, end, number=number, index=index) for index, (start, end, number) in enumerate(kept)
-    )
+        kept = [_Stretch(0, 0, len(text))]
+    return tuple(_clause(text, masked, stretch, index=index) for index, stretch in enumerate(kept))
 
 
-def _listed(masked: str) -> list[tuple[int, int, int | None]]:
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part's place in the text; `mark` is where the word for "then" or the number before it begins."""
+
+    mark: int
+    start: int
+    end: int
+    number: int | None = None
+
+
+def _listed(masked: str) -> list[_Stretch]:
     marks = [(match, int(match[1])) for match in _ITEM.finditer(masked)]
     if len(marks) < 2 or [number for _, number in marks] != list(range(1, len(marks) + 1)):
         return []
     ends = [match.start() for match, _ in marks[1:]] + [len(masked)]
-    return [(match.end(), end, number) for (match, number), end in zip(marks, ends, strict=True)]
+    return [_Stretch(match.start(), match.end(), end, number) for (match, number), end in zip(marks, ends, strict=True)]
 
 
-def _sequence(masked: str) -> list[tuple[int, int, int | None]]:
-    starts, ends = [0], []
-    for match in _THEN.finditer(masked):
-        ends.append(match.start())
-        starts.append(match.end())
-    return list(zip(starts, [*ends, len(masked)], [None] * len(starts), strict=True))
+def _sequence(masked: str) -> list[_Stretch]:
+    marks = [(0, 0), *(match.span() for match in _THEN.finditer(masked))]
+    ends = [mark for mark, _ in marks[1:]] + [len(masked)]
+    return [_Stretch(mark, start, end) for (mark, start), end in zip(marks, ends, strict=True)]
 
 
-def _clause(text: str, masked: str, start: int, end: int, *, number: int | None, index: int) -> Clause:
+def _clause(text: str, masked: str, stretch: _Stretch, *, index: int) -> Clause:
+    start, end = stretch.start, stretch.end
     left = len(text[start:end]) - len(text[start:end].lstrip(_CLOSING))
     said = text[start + left : end].rstrip(_CLOSING)
     hidden = masked[start + left : start + left + len(said)]
-    return Clause(said, hidden, None, "then" if index else "none", index, number=number)
+    spans = ((stretch.mark, end),)
+    return Clause(said, hidden, None, "then" if index else "none", index, number=stretch.number, spans=spans)

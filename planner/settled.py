@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from planner.clauses import Clause
-from planner.lexicon import word_set
+from planner.lexicon import TRANSFORMERS, word_set
 from planner.masking import MASK
 from planner.products import object_nouns
 
@@ -30,6 +30,8 @@ _VACUOUS = re.compile(
 )
 _STUDIES = word_set("analyse analyze check examine inspect look process review read evaluate study listen")
 _GENERIC = word_set("adjust change edit modify process perform make do transform")
+_MENDS = word_set("adjust change edit modify transform")
+"""Generic only where a more exact change was asked for before."""
 _AIMS = frozenset({"know", "understand", "see", "learn"})
 _DELIVERY = re.compile(
     r"(?:save|store)\s+(?:it|them|the\s+(?:\w+\s+)?(?:results?|outputs?|images?|files?|audio|videos?|text))\b|"
@@ -40,7 +42,8 @@ _DELIVERY = re.compile(
     r"(?:final|resulting|predicted|processed|finished|completed|modified|edited)\b(?!.*\b(?:in|as)\b))",
     re.IGNORECASE,
 )
-_WORDS = re.compile(r"[a-z]{2,}")
+_WORDS = re.compile(r"[^\W_]{2,}|\d")
+_COMPLEMENT = re.compile(r"\b(?:about|of|for|to|into|in|from|on|at|with|as|by|and|called)\b", re.IGNORECASE)
 
 
 def settled(clauses: Sequence[Clause]) -> list[Clause]:
@@ -48,18 +51,18 @@ def settled(clauses: Sequence[Clause]) -> list[Clause]:
     kept: list[Clause] = []
     for place, clause in enumerate(clauses):
         last = kept[-1] if kept else None
-        if (
-            _is_preamble(clause, clauses[place + 1 :])
-            or _is_aim(clause, clauses[place + 1 :])
-            or any(_says_again(clause, earlier) for earlier in kept)
-        ):
+        if _is_preamble(clause, clauses[place + 1 :]) or _is_aim(clause, clauses[place + 1 :]):
+            continue
+        again = next((index for index, earlier in enumerate(kept) if _says_again(clause, earlier)), None)
+        if again is not None:
+            kept[again] = _repeated(kept[again], clause)
             continue
         if last is not None and _sets_scene(last, clause):
             kept[-1] = _joined(last, clause, verb=clause.verb)
         elif last is not None and (_DELIVERY.match(clause.masked) or _tells(last, clause)):
             kept[-1] = _joined(last, clause, verb=last.verb)
-        elif last is not None and last.verb == clause.verb is not None and len(last.masked.split()) == 1:
-            kept[-1] = clause
+        elif last is not None and _begins_again(last, clause):
+            kept[-1] = replace(clause, spans=last.spans + clause.spans)
         else:
             kept.append(clause)
     return kept
@@ -69,6 +72,12 @@ def _sets_scene(clause: Clause, following: Clause) -> bool:
     """`Take the text and translate it` is one thing to do."""
     given = clause.verb in _SETUP and _GIVEN_OBJECT.match(clause.masked) is not None
     return given and clause.sentence == following.sentence and following.order in {"none", "parallel"}
+
+
+def _begins_again(clause: Clause, following: Clause) -> bool:
+    """`Translate, translate it`: the bare verb says nothing of its own."""
+    bare = len(clause.masked.split()) == 1 and not clause.lead and not clause.opening
+    return bare and clause.verb == following.verb is not None
 
 
 def _tells(clause: Clause, following: Clause) -> bool:
@@ -89,8 +98,17 @@ def _is_aim(clause: Clause, following: Sequence[Clause]) -> bool:
 
 
 def _joined(first: Clause, second: Clause, *, verb: str | None) -> Clause:
-    said = f"{first.text} and {second.text}"
-    return replace(first, text=said, masked=f"{first.masked} and {second.masked}", verb=verb)
+    said = f"{first.text} and {second.whole}"
+    masked = f"{first.masked} and {second.masked.rjust(len(second.whole))}"
+    return replace(first, text=said, masked=masked, verb=verb, spans=first.spans + second.spans)
+
+
+def _repeated(clause: Clause, again: Clause) -> Clause:
+    """The clause, with the words in which it is asked for again where they say anything new."""
+    new = set(_WORDS.findall(again.masked.lower())) - set(_WORDS.findall(clause.masked.lower())) - {again.verb}
+    told = f" ({again.whole})" if new or again.lead or again.opening else ""
+    text, masked = clause.text + told, clause.masked + " " * len(told)
+    return replace(clause, text=text, masked=masked, spans=clause.spans + again.spans)
 
 
 def _says_again(clause: Clause, earlier: Clause) -> bool:
@@ -99,5 +117,7 @@ def _says_again(clause: Clause, earlier: Clause) -> bool:
         return False
     new = set(_WORDS.findall(clause.masked.lower())) - set(_WORDS.findall(earlier.masked.lower()))
     if clause.sentence == earlier.sentence or clause.verb != earlier.verb:
-        return clause.asked and clause.sentence != earlier.sentence and clause.verb in _GENERIC and new <= {clause.verb}
-    return bool(object_nouns(clause) & object_nouns(earlier)) and len(new) <= 1
+        vague = clause.verb in _GENERIC and (clause.verb not in _MENDS or earlier.verb in TRANSFORMERS)
+        return clause.asked and clause.sentence != earlier.sentence and vague and new <= {clause.verb}
+    other = new & set(_WORDS.findall(" ".join(_COMPLEMENT.split(clause.masked.lower(), maxsplit=1)[1:])))
+    return bool(object_nouns(clause) & object_nouns(earlier)) and len(new) <= 1 and not other
