@@ -19,6 +19,7 @@ from minijinja import Environment, TemplateError
 
 from workflows.grammar import FUNCTIONS, ROOTS, Problem, oversized, problems
 from workflows.lexer import Segment, scan
+from workflows.metering import metered
 from workflows.references import MOST_CACHED, MOST_TEMPLATES, Path, Reference, usage
 
 __all__ = ["FUEL", "MOST_TEXT", "ExpressionError", "Json", "Scope", "Template", "render", "render_value", "template"]
@@ -28,10 +29,12 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 FUEL: Final = 1_000_000
 """Instructions one template may take: about 20 ms of plain loops."""
 MOST_TEXT: Final = 16 * 1024 * 1024
-"""Characters that the values in one text may come to."""
+"""Characters that the values and the text inside of loops may come to."""
 
 _PLAIN_PATH = re.compile(r"\{\{-?\s*((?:steps|inputs)(?:\.[A-Za-z_]\w*|\[\d+\])+)\s*-?\}\}", re.ASCII)
 _MISSING: Final = object()
+_METER: Final = "_lengthen"  # no template can call it: the grammar knows only its own functions
+_LEAST_METERED: Final = MOST_TEXT // FUEL + 1  # of less, the fuel ends first
 _METHODS: Final = frozenset(name for kind in (dict, list) for name in dir(kind) if not name.startswith("_"))
 _HTML_FILTERS = ("e", "escape", "safe", "pprint")
 _ALLOCATING_FILTERS = ("attr", "batch", "chain", "format", "indent", "slice")
@@ -79,6 +82,8 @@ class Template:
     problems: tuple[Problem, ...]
     shadowed: tuple[Path, ...] = ()
     """Paths with a field that has the name of a Python method, such as `items`."""
+    measured: str = ""
+    """What is rendered: the source, in which each loop tells the length of its own text."""
 
     def render(self, scope: Scope) -> Any:
         """The value. Raises `ExpressionError`."""
@@ -90,7 +95,11 @@ class Template:
             return _walk(self.path, scope)
         for path in self.shadowed:
             _show(path, scope)
-        return _typed_value(self.source, scope) if self.whole else _render(_text, self.source, scope)
+        return (
+            _typed_value(self.source, scope)
+            if self.whole
+            else _render(_text, self.source, scope, measured=self.measured)
+        )
 
 
 def template(source: str) -> Template:
@@ -128,10 +137,15 @@ _now = _Rendering()
 
 def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else _json_text(_plain(value))
-    _now.length += len(text)
+    _lengthen(len(text))
+    return text
+
+
+def _lengthen(characters: int) -> str:
+    _now.length += characters
     if _now.length > MOST_TEXT:
         raise ExpressionError("text_too_long", f"the text has more than {MOST_TEXT:,} characters")
-    return text
+    return ""
 
 
 def _caught(value: Any) -> str:
@@ -163,6 +177,7 @@ def _environment(finalizer: Any = None, *, fuel: int = FUEL) -> Environment:
 
 
 _text = _environment(_as_text)
+_text.add_global(_METER, _lengthen)
 _typed = _environment(_caught)
 _syntax = _environment(fuel=1)
 
@@ -179,7 +194,8 @@ def _compile(source: str) -> Template:
     whole = len(segments) == 1 and segments[0].kind == "expression"
     shadowed = tuple(path for path in map(_scope_path, usage(source).references) if not _METHODS.isdisjoint(path))
     wrong = tuple(_problems(source, live))
-    return Template(source, literal=False, whole=whole, path=None, problems=wrong, shadowed=shadowed)
+    measured = source if wrong else metered(source, segments, meter=_METER, least=_LEAST_METERED)
+    return Template(source, literal=False, whole=whole, path=None, problems=wrong, shadowed=shadowed, measured=measured)
 
 
 def _problems(source: str, segments: list[Segment]) -> Iterator[Problem]:
@@ -253,10 +269,10 @@ def _typed_value(source: str, scope: Scope) -> Any:
     return _plain(value)
 
 
-def _render(environment: Environment, source: str, scope: Scope) -> str:
+def _render(environment: Environment, source: str, scope: Scope, *, measured: str | None = None) -> str:
     _now.length = 0
     try:
-        return environment.render_str(source, inputs=scope.inputs, steps=scope.steps)
+        return environment.render_str(measured or source, inputs=scope.inputs, steps=scope.steps)
     except TemplateError as error:
         raise _failure(error, source) from error
 

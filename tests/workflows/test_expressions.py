@@ -6,6 +6,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from minijinja import Environment
 
 from workflows.expressions import ExpressionError, Scope, render, render_value, template
 
@@ -148,6 +149,39 @@ def test_a_text_that_grows_without_end_is_stopped():
     big = Scope(inputs={"big": "x" * 1_000_000})
     assert fails("{% for i in range(1000) %}{{ inputs.big }}{% endfor %}", big) == "text_too_long"
     assert len(render("{{ inputs.big }}{{ inputs.big }}", big)) == 2_000_000
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(9999) %}" + "x" * 10_000 + "{% endfor %}",
+        "{% for i in range(9999) -%}{% if i %}" + "x" * 10_000 + "{% endif %}{% endfor %}",
+        "{% for i in range(99) %}{% for j in range(999) %}{% raw %}"
+        + "x" * 1_000
+        + "{% endraw %}{% endfor %}{% endfor %}",
+        "{% macro m() %}" + "x" * 10_000 + "{% endmacro %}{% for i in range(9999) %}{{ m() }}{% endfor %}",
+        "{% for i in range(99) recursive %}" + "x" * 10_000 + "{{ loop(range(99)) if loop.depth == 1 }}{% endfor %}",
+    ],
+)
+def test_a_loop_over_written_text_is_stopped_too(source: str):
+    assert fails(source, Scope()) == "text_too_long"
+
+
+@pytest.mark.parametrize("left", ["", "-", "+"])
+@pytest.mark.parametrize("right", ["", "-", "+"])
+@pytest.mark.parametrize("inner", ["  {{ i }}  ", "  ", "  {%- if i %} {{ i }}{% endif %}"])
+def test_a_loop_is_measured_without_a_trace_in_its_text(left: str, right: str, inner: str):
+    words = "some words that are longer than sixteen letters"
+    short = "A {%" + left + " for i in [1, 2] " + right + "%} \n" + inner + "{%- endfor %} B"
+    long = short.replace("{%- endfor", words + "{%- endfor")
+    plain = Environment(keep_trailing_newline=True)
+    assert render(short, Scope()) == plain.render_str(short)
+    assert render(long, Scope()) == plain.render_str(long)
+
+
+@pytest.mark.parametrize("source", ["{{ _lengthen(-99) }}", "{% for i in [1] %}{{ _lengthen(-99) }}{% endfor %}"])
+def test_a_template_cannot_reach_the_measure(source: str):
+    assert fails(source, Scope()) in {"invalid_expression", "unknown_name"}
 
 
 @pytest.mark.parametrize(
@@ -326,3 +360,10 @@ def test_a_text_without_braces_stands_for_itself(text: str):
     source = text.replace("{", "(")
     assert render(source, Scope()) == source
     assert template(source).literal
+
+
+def test_an_error_shows_the_template_as_it_was_written():
+    source = "{% for i in range(9999) %}" + "some words " * 3 + "{{ inputs.nope }}{% endfor %}"
+    with pytest.raises(ExpressionError) as caught:
+        render(source, Scope())
+    assert source[:70] in caught.value.message
