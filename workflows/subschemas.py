@@ -25,7 +25,7 @@ _SINGLES: Final = frozenset(
 )
 # What changes the meaning of references, or leads elsewhere.
 _FOREIGN: Final = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary")
-_REPEATS: Final = frozenset("*+{")
+_REPEATS: Final = frozenset("*+?{(")
 _NAMED: Final = "Put the schema under `$defs` and refer to it by `#/$defs/NAME`."
 
 
@@ -97,7 +97,7 @@ def _repeating(patterns: list[tuple[str, str]]) -> Iterator[SchemaProblem]:
     """For `unevaluatedProperties` jsonschema matches these once more, by an engine that repetitions can hold up."""
     for pattern, where in patterns:
         if not _REPEATS.isdisjoint(pattern):
-            told = "a pattern with repetitions cannot be used in `patternProperties` together with"
+            told = "a pattern with groups or repetitions cannot be used in `patternProperties` together with"
             yield where, f"{told} `unevaluatedProperties`", "Use `additionalProperties` instead."
 
 
