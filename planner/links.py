@@ -35,12 +35,18 @@ _OBJECT_FROM = re.compile(  # `extract the text from it`: "it" is not the text
     r"\w+\s+(?:(?:the|any|all|an?|some|its|their)\s+)?(?:\w+\s+){1,4}(?:from|of|about|for|in|on|with)\s+$",
     re.IGNORECASE,
 )
+_AFTER_DOING = re.compile(r"\bafter \w+ing $", re.IGNORECASE)  # `take a note after watching it`: not the note
 _RESULT = re.compile(
-    r"\b(?:(?:the|that|this|its|any|your)\s+(?:\w+\s+)?(?:result|output|outcome|answer|response|finding)s?|"
-    r"(?:the|that|this)\s+(?:resulting|final|above|previous|obtained|said)\s+\w+|previous step|above)\b",
+    r"\b(?:(?:the|that|this|its|any|your)\s+(?:\w+\s+)?(?:result|output|outcome|answer|response|finding)s?\b|"
+    r"(?:the|that|this)\s+(?:resulting|final|above|previous|obtained|said)\s+\w+|previous step\b|above\b|"
+    r"(?:this|that|these|those)\s+(?:information|details|news|facts|activities|events|plans)\b|"
+    r"(?:the|all)\s+(?:information|details|news)\b(?=\s*(?:[,.;]|$|(?:to|via|by|with)\b)))",
     re.IGNORECASE,
 )
-_RESULTS = re.compile(r"\b(?:results|findings|answers|outputs|above)\b", re.IGNORECASE)
+_RESULTS = re.compile(
+    r"\b(?:results|findings|answers|outputs|above|information|details|news|facts|activities|events|plans)\b",
+    re.IGNORECASE,
+)
 _STEP = re.compile(r"\bsteps?\s+#?(\d{1,2})(?:\s*(?:and|,|&|-|to)\s*#?(\d{1,2}))?", re.IGNORECASE)
 _COMPLEMENT = re.compile(
     r"\b(?:of|about|for(?! (?:me|us)\b)|from|"
@@ -128,7 +134,7 @@ def _named(clauses: Sequence[Clause], links: Sequence[frozenset[int]], index: in
 
 def _own_antecedent(said: str, end: int) -> bool:
     """Whether the clause itself names a thing, before `end`, that the pronoun may stand for."""
-    if _OBJECT_FROM.match(said, 0, end) or said.startswith("there", end):
+    if _OBJECT_FROM.match(said, 0, end) or said.startswith("there", end) or _AFTER_DOING.search(said, 0, end):
         return False
     return _NOUN_BEFORE.search(said, 0, end) is not None or MASK in said[:end]
 

@@ -29,7 +29,7 @@ _WISH_START = re.compile(r"^(?:also\s+)?(?:i|we)\b[\w'’ ]{0,20}\b(?:want|need|
 _IMAGE_PHRASE = re.compile(r"\S+\s+(?:me\s+|us\s+|up\s+)?(?P<phrase>(?:[\w-]+\s*){1,7})")
 _PHRASE_END = word_set(
     """
-    of for about from that which with based using to in on into as showing depicting by where and or
+    of out for about from that which with based using to in on into as showing depicting by where and or
     """
 )
 

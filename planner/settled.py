@@ -23,9 +23,10 @@ _PREAMBLE = re.compile(
     r"(?:this|these|the following|the steps|following|(?:the\s+)?tasks)\b[\w\s]{0,30}$",
     re.IGNORECASE,
 )
-_VACUOUS = re.compile(
-    r"(?:(?:make|perform|do|complete|accomplish|achieve|apply)\s+(?:this|these|that|those|the)\s+"
-    r"(?:tasks?|changes?|adjustments?|operations?|steps?|modifications?|requests?|work)|help(?:\s+me)?)(?:\s+for\s+me)?$",
+_CLOSING = re.compile(
+    r"(?:take care of|do|perform|complete|handle|accomplish|carry out|finish|arrange|manage|execute|help(?:\s+me)?)\s+"
+    r"(?:with\s+)?(?:all\s+(?:of\s+)?)?(?:these|this|those|everything|all)"
+    r"(?:\s+(?:tasks?|things|requests?|errands|activities|steps))?(?:\s+for\s+me)?$",
     re.IGNORECASE,
 )
 _STUDIES = word_set("analyse analyze check examine inspect look process review read evaluate study listen")
@@ -42,6 +43,9 @@ _DELIVERY = re.compile(
     r"(?:final|resulting|predicted|processed|finished|completed|modified|edited)\b(?!.*\b(?:in|as)\b))",
     re.IGNORECASE,
 )
+_POINTS_BACK = re.compile(r"\b(?:it|its|them|this|that|these|those|both|results?)\b", re.IGNORECASE)
+_SHARED = 2
+"""Words of the goal that the way to it takes up."""
 _WORDS = re.compile(r"[^\W_]{2,}|\d")
 _COMPLEMENT = re.compile(r"\b(?:about|of|for|to|into|in|from|on|at|with|as|by|and|called)\b", re.IGNORECASE)
 
@@ -49,9 +53,13 @@ _COMPLEMENT = re.compile(r"\b(?:about|of|for|to|into|in|from|on|at|with|as|by|an
 def settled(clauses: Sequence[Clause]) -> list[Clause]:
     """The clauses without those that are no work of their own: scenes, aims, repetitions, deliveries."""
     kept: list[Clause] = []
+    clauses = clauses[1:] if _is_goal(clauses) else clauses
     for place, clause in enumerate(clauses):
         last = kept[-1] if kept else None
         if _is_preamble(clause, clauses[place + 1 :]) or _is_aim(clause, clauses[place + 1 :]):
+            continue
+        if last is not None and _closes(clause, last):
+            kept[-1] = replace(last, spans=last.spans + clause.spans)
             continue
         again = next((index for index, earlier in enumerate(kept) if _says_again(clause, earlier)), None)
         if again is not None:
@@ -95,6 +103,32 @@ def _is_aim(clause: Clause, following: Sequence[Clause]) -> bool:
     """`I want to know its category. Please classify it.`: the wish says why, the request says what."""
     asked = [later for later in following if later.asked and later.sentence != clause.sentence]
     return (clause.verb in _AIMS and bool(asked)) or (bool(clause.lead) and clause.verb in {one.verb for one in asked})
+
+
+def _closes(clause: Clause, before: Clause) -> bool:
+    """`Please help me with these tasks` at the end asks for what was already asked for."""
+    alone = clause.sentence != before.sentence and not clause.lead and not clause.opening
+    return alone and clause.asked and _CLOSING.match(clause.masked) is not None
+
+
+def _is_goal(clauses: Sequence[Clause]) -> bool:
+    """`I want to make X by joining A and B. Please download B, trim it, and join both`: first the goal, then the way.
+
+    The first clause then says what the whole comes to: the way speaks of its things, and builds on none of them.
+    """
+    if len(clauses) < 3 or clauses[0].asked or clauses[0].number is not None or clauses[1].order != "none":
+        return False
+    goal, way = clauses[0], clauses[1:]
+    if any(one.sentence == goal.sentence or not one.asked for one in way[:2]) or way[0].sentence != way[1].sentence:
+        return False
+    if _POINTS_BACK.search(way[0].masked) is not None:
+        return False
+    things, said = (
+        {word for word in _WORDS.findall(text.lower()) if len(word) > 3}
+        for text in (goal.masked, " ".join(one.masked for one in way if one.sentence == way[0].sentence))
+    )
+    made = object_nouns(goal) & set(_WORDS.findall(way[0].masked.lower()))
+    return not made and len(things & said) >= _SHARED
 
 
 def _joined(first: Clause, second: Clause, *, verb: str | None) -> Clause:

@@ -30,6 +30,10 @@ def cut(task: str) -> list[str]:
         ("Help me with: (1) pay the bill, (2) sell the car, (3) write a letter.", 3),
         ("I have an audio file, and I want to transcribe it and then translate the transcript.", 2),
         ("What is the capital of France? Who founded it?", 2),
+        ("Convert the audio to text, edit the image and draw a cat", 3),
+        ("Search the top ten tips on Google and buy a camera", 2),
+        ("Apply for a U.S. passport and then book a flight", 2),
+        ("Write a poem about rain, and after that write a note about 'snow' and finally, print it", 3),
         ("Write an essay that argues for trains and email it to me", 2),
     ],
 )

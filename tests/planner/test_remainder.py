@@ -17,7 +17,8 @@ from workflows.model import ImageStep, LlmStep
 
 FRAMES = FILLERS | word_set(
     "user don t forget make sure must should may might intend hoping try require planning plan going looking trying "
-    "interested simply love concurrently done finished complete eventually say completed ready"
+    "interested simply love concurrently done finished complete eventually say completed ready "
+    "take care handle accomplish these"
 )
 """Words with which one asks and orders; the plan's edges and steps stand for them."""
 WORD = re.compile(r"[^\W_]+")
