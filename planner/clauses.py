@@ -156,12 +156,13 @@ class _Reader:
             head = replace(head, order="then")
         if head.verb is not None and not is_statement(self.masked, head, end):
             return opening + self.split(head, lead=lead)
-        late = None if lead else self.late_head()
+        wish = _WISH.match(self.masked, body if head.framed else head.end, end)
+        late = None if lead or wish else self.late_head()
         if late is not None:
             relative = _RELATIVE_END.search(self.masked, start, max(late.start, start)) is not None
             return opening + self.split(late, lead=self.statement(late) if relative else "", bare=relative)
         asks = is_question(self.masked, start, end) and _GREETING.search(self.masked, start, end) is None
-        if asks or self.sentence.listed or _WISH.match(self.masked, body if head.framed else head.end, end):
+        if asks or self.sentence.listed or wish:
             return opening + self.split(
                 replace(head, verb=None, end=body if head.framed else head.end), lead=lead, strict=True
             )

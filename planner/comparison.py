@@ -43,6 +43,7 @@ _BETWEEN = re.compile(
 )
 _LONE_MASK = re.compile(f"(?<!{MASK}){MASK}(?!{MASK})")
 _SPLIT = re.compile(r"\s*,\s*(?:and|or)?\s*|\s+(?:and|or|with|to|against|versus|vs\.?)\s+")
+_SPLIT_NAMES = re.compile(r"\s*,\s*(?:and|or)?\s*|\s+(?:and|or)\s+")  # a name may hold a "to"
 _GIVEN = re.compile(
     r"^(?:it|its|them|they|this|that|these|those|both|each|all|one|two|three|(?:the|my|your|his|her|our|their|"
     r"these|those|this|that)\b.*)$|\b(?:results?|outputs?|above|texts?|answers?|versions?|files?|other|another|each)\b",
@@ -63,7 +64,8 @@ def compared(clause: Clause) -> tuple[str, ...]:
     said = _LONE_MASK.sub(".", clause.masked[:400])  # the stop of an abbreviation, not a quotation
     for pattern in (_COMPARE, _DIFFERENCE, _CHOICE, _BETWEEN, _BOTH):
         if match := pattern.search(said):
-            things = tuple(thing.strip() for thing in _SPLIT.split(match["things"]) if thing.strip())
+            between = _SPLIT if pattern in {_COMPARE, _DIFFERENCE} else _SPLIT_NAMES
+            things = tuple(thing.strip() for thing in between.split(match["things"]) if thing.strip())
             return _shared_head(things) if 2 <= len(things) <= 4 and all(map(_is_free, things)) else ()
     return ()
 

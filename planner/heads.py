@@ -37,7 +37,8 @@ _ORDER = {
     ),
 }
 _FRAME = (
-    r"please|kindly|just|(?:would like|want|need|wish)(?: you)? to|simply|(?:help|assist) (?:me|us) (?:in|with)(?= \w+ing\b)|help (?:me|us)(?: to)?|(?:can|could|"
+    r"please|kindly|just|(?:would like|want|need|wish)(?: you)? to|simply|"
+    r"(?:help|assist) (?:me|us) (?:in|with)(?= \w+ing\b)|help (?:me|us)(?: to)?|(?:can|could|"
     r"would|will) you(?: please| kindly| also| then| help me(?: to)?)*|"
     r"(?:can|could|may) (?:i|we)|(?:i|we) (?:(?:also|then|would|will|just|really|finally|further|now) )*"
     r"(?:want|need|wish|like|love|plan|intend|have|require|hope|prefer)(?: (?:you|help|assistance|us|me))?(?: to|"

@@ -15,14 +15,13 @@ LONG = 1_500
 """Characters above which given text goes to the parts that begin the work, and not to those that use their results."""
 FILLERS = word_set(
     """
-    a addition additionally after afterward afterwards all also am an and any anyway are as assistance at be before
-    below besides both but by can carry complete could d do does else eventually finally first
-    firstly follow followed following for from furthermore get go had has have hello help here hey hi hope how
-    i if in initially is it just kindly last lastly later let like ll m me meantime
-    meanwhile moreover my need next now of ok okay on once or order our out perform please plus proceed re
-    remember s second secondly several simultaneously so some step steps subsequently task tasks than
-    thank thanks that the their them then there these things third thirdly this those to ultimately us ve
-    very want wants was we well what which will wish with would you your
+    a addition additionally after afterward afterwards all also am an and any anyway are as assist assistance at be
+    before below besides both but by can carry complete could d do does else eventually finally first firstly follow
+    followed following for from furthermore get go had has have hello help here hey hi hope how i if in initially is
+    it just kindly last lastly later let like ll m me meantime meanwhile moreover my need next now of ok okay on
+    once or order our out perform please plus proceed re remember s second secondly several simultaneously so some
+    step steps subsequently task tasks than thank thanks that the their them then there these things third thirdly
+    this those to ultimately us ve very want wants was we well what which will wish with would you your
     """
 )
 """Words that alone say nothing about the work: a stretch with no other is left out."""
