@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from executors.budget import BudgetExceededError, Held
 from executors.context import StepRun
 from executors.failures import StepFailure, of_gateway
 from unified_api.errors import GatewayError
-from unified_api.types import (
-    Attempt,
-    EmbedRequest,
-    EmbedResponse,
-    ImageRequest,
-    ImageResponse,
-    Policy,
-    Request,
-    Response,
-)
+from unified_api.needs import AnyRequest, Asked
+from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
 from workflows.model import ModelChoice, ModelNeeds
 
 __all__ = ["call", "model_name"]
 
-AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest
-RequestT = TypeVar("RequestT", Request, EmbedRequest, ImageRequest)
-ResponseT = TypeVar("ResponseT", Response, EmbedResponse, ImageResponse)
+Answered = TypeVar("Answered", Response, EmbedResponse, ImageResponse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +35,8 @@ def model_name(choice: ModelChoice) -> str:
 
 
 async def call(
-    run: StepRun, request: RequestT, policy: Policy, *, send: Callable[[RequestT, Policy], Awaitable[ResponseT]]
-) -> ResponseT:
+    run: StepRun, request: Asked, policy: Policy, *, send: Callable[[Asked, Policy], Awaitable[Answered]]
+) -> Answered:
     """Makes the call and notes on the step's receipt what it used.
 
     Raises:
@@ -72,7 +62,7 @@ async def call(
     return response
 
 
-async def _reserve(run: StepRun, request: RequestT, policy: Policy) -> tuple[RequestT, Held | None]:
+async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Held | None]:
     """Room in the run's budget, and the request with its answer kept short enough to have any."""
     budget = run.context.budget
     if budget is None:

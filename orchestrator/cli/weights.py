@@ -12,7 +12,7 @@ from orchestrator.cli.report import REAL_MODEL
 
 if TYPE_CHECKING:
     from orchestrator.orchestrator import Orchestrator
-    from unified_api.local.weights import Progress
+    from unified_api.local import weights
 
 __all__ = ["name_servers", "offer", "pull", "wanted"]
 
@@ -21,14 +21,13 @@ NO_MODEL = "No model can be called: no key is set, no server is configured, no w
 
 def wanted(orchestrator: Orchestrator) -> bool:
     """Whether no chat model can be called now and the embedded one lacks nothing but its weights."""
-    from unified_api.local import openmp, weights
+    from unified_api.local import awaits_pull
 
     if orchestrator.gateway.catalog.unreachable:
         return False  # a server is configured: the demo model is not what is wanted
     if any(model.ready and "chat" in model.capabilities for model in orchestrator.models()):
         return False
-    cache_dir = orchestrator.settings.cache_dir
-    return _installed() and (weights.find(cache_dir) is None or openmp.absent(cache_dir))
+    return awaits_pull(orchestrator.settings.cache_dir)
 
 
 async def name_servers() -> None:
@@ -59,11 +58,10 @@ def offer(cache_dir: Path, *, yes: bool) -> None:
 
 def pull(cache_dir: Path, *, verify: bool = False) -> Path:
     """Fetches and checks the weights with a progress bar; WeightsError says what went wrong."""
-    from unified_api.local import openmp, weights
+    from unified_api import local
 
-    openmp.pull(cache_dir)
     if not console.live():
-        return weights.pull(cache_dir, on_progress=Lines(), verify=verify)
+        return local.pull(cache_dir, on_progress=Lines(), verify=verify)
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description:<12}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -75,7 +73,7 @@ def pull(cache_dir: Path, *, verify: bool = False) -> Path:
                 bar.reset(task, description=progress.phase)
             bar.update(task, completed=progress.done, total=progress.total or None)
 
-        return weights.pull(cache_dir, on_progress=show, verify=verify)
+        return local.pull(cache_dir, on_progress=show, verify=verify)
 
 
 class Lines:
@@ -84,14 +82,8 @@ class Lines:
     def __init__(self) -> None:
         self._phase: str | None = None
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: weights.Progress) -> None:
         if progress.phase != self._phase:
             self._phase = progress.phase
             size = f" ({progress.total / 1e6:.0f} MB)" if progress.total else ""
             console.say(f"The embedded model's weights: {progress.phase}{size}", style="dim")
-
-
-def _installed() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("xllamacpp") is not None

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from unified_api.local.adapter import LocalAdapter
-from unified_api.local.readiness import missing
+from unified_api.local.readiness import awaits_pull, missing, pull
 
-__all__ = ["LocalAdapter", "missing"]
+__all__ = ["LocalAdapter", "awaits_pull", "missing", "pull"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unified_api.local import embedder, openmp, weights
 
-__all__ = ["EXTRA_COMMAND", "missing"]
+__all__ = ["EXTRA_COMMAND", "awaits_pull", "missing", "pull"]
 
 EXTRA_COMMAND = "pip install 'meta-orchestrator[local]'"
 
@@ -33,6 +33,21 @@ def missing(cache_dir: Path) -> Mapping[str, str]:
     if embedder.files() is None or not (_installed("numpy") and _installed("tokenizers")):
         lacking[_EMBEDDINGS] = f"the package wordllama is not installed: {EXTRA_COMMAND}"
     return lacking
+
+
+def awaits_pull(cache_dir: Path) -> bool:
+    """Whether the chat model lacks nothing but what `pull` brings."""
+    return _installed("xllamacpp") and (openmp.absent(cache_dir) or weights.find(cache_dir) is None)
+
+
+def pull(cache_dir: Path, *, on_progress: weights.OnProgress | None = None, verify: bool = False) -> Path:
+    """Bring what the chat model lacks into `cache_dir`, and return the path of its weights.
+
+    Blocks; called again it costs next to nothing. `on_progress` and `verify` are those of `weights.pull`, which also
+    says when WeightsError is raised.
+    """
+    openmp.pull(cache_dir)
+    return weights.pull(cache_dir, on_progress=on_progress, verify=verify)
 
 
 def _installed(package: str) -> bool:
