@@ -17,13 +17,14 @@ from unified_api.routing.filters import select
 from unified_api.routing.ranking import at_most, rank
 from unified_api.settings import Route, Settings
 from unified_api.types import Attempt, Capability, Policy
+from unified_api.wire.families import unsupported_by
 
 __all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
 
 _TOKEN_STEP = 1024
 """Sizes are rounded down to it, so that calls of about one size share one remembered selection."""
 _CHAT: frozenset[Capability] = frozenset({"chat"})
-_KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output"})
+_KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output", "rerank", "moderation"})
 
 
 def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
@@ -285,20 +286,20 @@ class Catalog:
         if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
             missing = row.api_key_env
         priced = pricing.listing(row.price_address, name)
-        capabilities = row.capabilities_of(name)
+        capabilities, wire = row.capabilities_of(name), row.wire_of(name)
         prices = row.prices_of(name) or (None if priced is None else priced.prices)
         return Model(
             id=model_id,
             provider=provider,
             name=name,
-            wire=row.wire,
+            wire=wire,
             capabilities=capabilities,
             context=(priced and priced.context) or (row.context if "chat" in capabilities else None),
             tier=row.tier_of(name),
             prices=prices,
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
             quality=row.quality_of(name),
-            unsupported=row.unsupported_by(name),
+            unsupported=row.unsupported_by(name) | unsupported_by(wire),
             ready=missing is None,
             missing=missing,
         )

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import anyio
 
 from unified_api import local, pricing
-from unified_api.adapter import Adapter, HttpAdapter
+from unified_api.adapter import Adapter
 from unified_api.attempts import Attempts, bounded
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NotFoundError
 from unified_api.fitting import Fitting
+from unified_api.http_adapter import HttpAdapter
 from unified_api.models import Model, Selection
 from unified_api.needs import AnyRequest, Asked, least_tokens, needs_of, parameters_of, takes_schema, worst_tokens
 from unified_api.providers import ProviderRow, is_loopback
@@ -31,8 +32,12 @@ from unified_api.types import (
     EmbedResponse,
     ImageRequest,
     ImageResponse,
+    ModerationRequest,
+    ModerationResponse,
     Policy,
     Request,
+    RerankRequest,
+    RerankResponse,
     Response,
     Usage,
 )
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gateway", "ResponseStream"]
 
-AnyResponse = TypeVar("AnyResponse", Response, EmbedResponse, ImageResponse)
+AnyResponse = TypeVar("AnyResponse", Response, EmbedResponse, ImageResponse, RerankResponse, ModerationResponse)
 
 _DISCOVERY_S = 2.0
 _LONGEST_DISCOVERY_S = 3.0
@@ -142,6 +147,14 @@ class Gateway:
     async def image(self, request: ImageRequest, policy: Policy = Policy()) -> ImageResponse:
         """Generated images. Raises like `chat`."""
         return await self._whole(request, policy, lambda adapter: adapter.image)
+
+    async def rerank(self, request: RerankRequest, policy: Policy = Policy()) -> RerankResponse:
+        """The documents that answer the query best, best first. Raises like `chat`."""
+        return await self._whole(request, policy, lambda adapter: adapter.rerank)
+
+    async def moderate(self, request: ModerationRequest, policy: Policy = Policy()) -> ModerationResponse:
+        """What a moderation model says of each input. Raises like `chat`."""
+        return await self._whole(request, policy, lambda adapter: adapter.moderate)
 
     @asynccontextmanager
     async def stream(self, request: Request, policy: Policy = Policy()) -> AsyncIterator[ResponseStream]:
@@ -306,7 +319,7 @@ class Gateway:
 
 
 def _longest_answer(request: AnyRequest, model: Model) -> int:
-    if isinstance(request, EmbedRequest):
+    if isinstance(request, EmbedRequest | RerankRequest | ModerationRequest):
         return 0
     if isinstance(request, ImageRequest):
         return _IMAGE_OUTPUT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from unified_api.types import Capability, Quality, Sensitivity, Tier
@@ -30,6 +31,8 @@ class DataPolicy:
     region: str | None = None
     source: str | None = None
     """Page that says so, or `configuration`."""
+    as_of: date | None = None
+    """When that page was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ from unified_api.types import (
     ImagePart,
     ImageRequest,
     Json,
+    ModerationRequest,
     Request,
+    RerankRequest,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -22,12 +24,13 @@ from unified_api.types import (
 
 __all__ = ["AnyRequest", "Asked", "fit", "least_tokens", "needs_of", "parameters_of", "takes_schema", "worst_tokens"]
 
-AnyRequest = Request | EmbedRequest | ImageRequest
-Asked = TypeVar("Asked", Request, EmbedRequest, ImageRequest)
+AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
+Asked = TypeVar("Asked", Request, EmbedRequest, ImageRequest, RerankRequest, ModerationRequest)
+_CONTENT = frozenset({"model", "messages", "inputs", "prompt", "query", "documents", "extra"})
 
 _OPTIONAL: dict[type[AnyRequest], tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name not in {"model", "messages", "inputs", "prompt"})
-    for kind in (Request, EmbedRequest, ImageRequest)
+    kind: tuple(f.name for f in fields(kind) if f.name not in _CONTENT)
+    for kind in (Request, EmbedRequest, ImageRequest, RerankRequest, ModerationRequest)
 }
 _TOKENS_PER_IMAGE = 1_500
 """A large picture in high detail; OpenAI, "Images and vision", counts 85 to 1,445 for GPT-4o."""
@@ -39,6 +42,10 @@ def needs_of(request: AnyRequest) -> frozenset[Capability]:
         return frozenset({"embeddings"})
     if isinstance(request, ImageRequest):
         return frozenset({"image_output"})
+    if isinstance(request, RerankRequest):
+        return frozenset({"rerank"})
+    if isinstance(request, ModerationRequest):
+        return frozenset({"moderation"})
     needs: set[Capability] = {"chat"}
     if request.tools:
         needs.add("tools")
@@ -49,7 +56,7 @@ def needs_of(request: AnyRequest) -> frozenset[Capability]:
 
 def parameters_of(request: AnyRequest) -> frozenset[str]:
     """The optional fields that the request sets, without the schema, which no model must take."""
-    set_ = (name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, ()))
+    set_ = (name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, (), {}))
     return frozenset(set_) - {"output_schema"}
 
 
@@ -95,6 +102,15 @@ def _size(request: AnyRequest) -> tuple[int, int]:
         return sum(len(text.encode("utf-8", "replace")) for text in request.inputs), 0
     if isinstance(request, ImageRequest):
         return len(request.prompt.encode("utf-8", "replace")), 0
+    if isinstance(request, RerankRequest):
+        return sum(len(text.encode("utf-8", "replace")) for text in (request.query, *request.documents)), 0
+    if isinstance(request, ModerationRequest):
+        texts = [given for given in request.inputs if isinstance(given, str)]
+        return sum(len(text.encode("utf-8", "replace")) for text in texts), len(request.inputs) - len(texts)
+    return _chat_size(request)
+
+
+def _chat_size(request: Request) -> tuple[int, int]:
     texts: list[str] = []
     images = 0
     for message in request.messages:
@@ -103,7 +119,7 @@ def _size(request: AnyRequest) -> tuple[int, int]:
                 case TextPart():
                     texts.append(part.text)
                 case ToolResultPart():
-                    texts.append(part.content)
+                    texts.append(part.text)
                 case ToolCallPart():
                     texts.append(part.name + part.arguments)
                 case ImagePart():

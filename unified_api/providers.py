@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, Sensitivity, Tier
+from unified_api.wire.names import WireName, wire_for
 
 __all__ = [
     "PROVIDER_NAME_PATTERN",
@@ -38,12 +40,14 @@ _PATHS = ("/chat/completions", "/completions", "/embeddings", "/images/generatio
 """Ends of addresses that were copied whole; `/models` is no such end, Azure has its models there."""
 # What the lists of Ollama and LM Studio hold besides chat models says so by its name only.
 _EMBEDS = re.compile(r"embed|\bbge-|\bgte-|\be5-|minilm|\bparaphrase-|sentence-transformers")
+_KINDS: tuple[Capability, ...] = ("image_output", "rerank", "moderation")
 _NO_CHAT = re.compile(r"rerank|whisper|\btts\b|\bclip-vit")
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 RequestField = Literal[
-    "tools", "tool_choice", "parallel_tool_calls", "output_schema", "temperature", "top_p", "max_tokens", "stop",
-    "seed", "reasoning_effort", "user", "dimensions", "size",
+    "tools", "builtin_tools", "tool_choice", "parallel_tool_calls", "output_schema", "temperature", "top_p", "top_k",
+    "frequency_penalty", "presence_penalty", "max_tokens", "stop", "seed", "reasoning_effort", "reasoning_budget",
+    "show_reasoning", "logprobs", "n", "user", "metadata", "dimensions", "purpose", "size", "negative_prompt", "top_n",
 ]  # fmt: skip
 
 
@@ -130,6 +134,9 @@ class DataPolicyRow(BaseModel):
     trains: bool | None = None
     region: str | None = None
     source: str | None = None
+    """The page that says so."""
+    as_of: date | None = None
+    """When that page was read."""
 
 
 class ProviderRow(BaseModel):
@@ -139,7 +146,14 @@ class ProviderRow(BaseModel):
 
     base_url: Annotated[str, AfterValidator(_checked_url)] | None = None
     """What the wire's paths are appended to, such as `https://api.openai.com/v1`."""
-    wire: Literal["openai_chat", "local"] = "openai_chat"
+    wire: WireName | Literal["local"] = "openai_chat"
+    """The wire family of the chat models."""
+    wires: dict[WireName, tuple[Pattern, ...]] = {}
+    """Wire family -> patterns of the models that speak it instead."""
+    auth: Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4"] = "bearer"
+    """How the key is sent: `Authorization: Bearer KEY`, the header of that name, or an AWS signature."""
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], str] = {}
+    """Further headers of every call, such as a version. Never keys."""
     api_key_env: (
         Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_checked_key_name)] | None
     ) = None
@@ -190,6 +204,16 @@ class ProviderRow(BaseModel):
         """Whether the row can tell which of genai-prices' models are callable here."""
         return "chat" in self.capabilities
 
+    @property
+    def auth_header(self) -> tuple[str, str]:
+        """The header that holds the key, and its value with `{key}` where the key goes."""
+        return ("authorization", "Bearer {key}") if self.auth == "bearer" else (self.auth, "{key}")
+
+    def wire_of(self, name: str) -> str:
+        """The wire family that the model speaks."""
+        named = (wire for wire, patterns in self.wires.items() if _any_matches(patterns, name))
+        return next(named, None) or wire_for(self.wire, self.capabilities_of(name))
+
     def tier_of(self, name: str) -> Tier | None:
         return next((tier for tier, model in self.tiers.items() if model == name), None)
 
@@ -198,8 +222,9 @@ class ProviderRow(BaseModel):
         unasked = _NO_CHAT.search(name.lower()) is not None
         if self._matches("embeddings", name, default=not unasked and _EMBEDS.search(name.lower()) is not None):
             return frozenset({"embeddings"})
-        if self._matches("image_output", name, default=False):
-            return frozenset({"image_output"})
+        for kind in _KINDS:
+            if self._matches(kind, name, default=False):
+                return frozenset({kind})
         if not self._matches("chat", name, default=not unasked):
             return frozenset()
         extras = {able for able, default in DEFAULTS.items() if self._matches(able, name, default=default)}
@@ -229,6 +254,9 @@ DEFAULTS: Mapping[Capability, bool] = {
     "tools": True,
     "structured_output": True,
     "vision": False,
+    "audio": False,
+    "video": False,
+    "documents": False,
     "reasoning": False,
 }
 """What a chat model of an OpenAI-compatible server is taken to do where its row says nothing."""

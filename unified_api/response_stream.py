@@ -18,10 +18,15 @@ from unified_api.errors import DeadlineExceededError, GatewayError, TimedOutErro
 from unified_api.models import Model
 from unified_api.settings import Timeouts
 from unified_api.types import (
+    AlternativeChunk,
     Chunk,
+    CitationChunk,
     FinishChunk,
+    LogprobsChunk,
+    PartChunk,
     Request,
     Response,
+    SentChunk,
     ToolCallChunk,
     Usage,
     UsageChunk,
@@ -99,8 +104,10 @@ def _raise_timeout(model: Model, fault: str, *, passed: bool) -> NoReturn:
 
 def _is_content(chunk: Chunk) -> bool:
     match chunk:
-        case UsageChunk() | FinishChunk():
+        case UsageChunk() | FinishChunk() | SentChunk() | LogprobsChunk() | AlternativeChunk():
             return False
+        case PartChunk() | CitationChunk():
+            return True
         case ToolCallChunk():
             return bool(chunk.name or chunk.arguments)
         case _:

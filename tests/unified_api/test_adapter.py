@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from unified_api.adapter import Adapter, HttpAdapter
+from unified_api.adapter import Adapter
 from unified_api.catalog import Catalog
 from unified_api.errors import (
     AuthenticationError,
@@ -15,6 +15,7 @@ from unified_api.errors import (
     ServerError,
     UnsupportedParameterError,
 )
+from unified_api.http_adapter import HttpAdapter
 from unified_api.local import LocalAdapter
 from unified_api.models import Model
 from unified_api.providers import ProviderRow, builtin_rows

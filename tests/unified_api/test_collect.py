@@ -6,15 +6,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unified_api.types import (
+    Alternative,
+    AlternativeChunk,
     Chunk,
+    Citation,
+    CitationChunk,
     FinishChunk,
+    ImagePart,
+    LogprobsChunk,
+    PartChunk,
+    ProviderState,
     ReasoningChunk,
     ReasoningPart,
     RefusalChunk,
     RefusalPart,
     Response,
+    SentChunk,
     TextChunk,
     TextPart,
+    TokenLogprob,
     ToolCallChunk,
     ToolCallPart,
     Usage,
@@ -34,12 +44,12 @@ def test_no_chunks_make_an_empty_answer_of_the_asked_model() -> None:
     assert collect() == Response(model="p/asked", provider="p", parts=(), finish_reason="unknown")
 
 
-def test_pieces_are_joined_and_thoughts_come_first() -> None:
+def test_pieces_of_one_kind_are_joined_and_parts_stand_in_the_order_in_which_they_came() -> None:
     response = collect(
-        TextChunk("Hel"),
         ReasoningChunk("h"),
-        TextChunk("lo"),
         ReasoningChunk("m"),
+        TextChunk("Hel"),
+        TextChunk("lo"),
         RefusalChunk("no"),
         FinishChunk("stop"),
     )
@@ -47,7 +57,39 @@ def test_pieces_are_joined_and_thoughts_come_first() -> None:
     assert response.finish_reason == "stop"
 
 
-def test_tool_calls_are_put_together_by_index() -> None:
+def test_a_providers_state_belongs_to_the_part_before_it_and_ends_that_part() -> None:
+    signed = ProviderState("p", {"signature": "s"})
+    response = collect(
+        ReasoningChunk("a"),
+        ReasoningChunk("", signed),
+        ReasoningChunk("b"),
+        TextChunk("", signed),
+        ToolCallChunk(0, "i", "f"),
+    )
+    assert response.parts == (
+        ReasoningPart("a", signed), ReasoningPart("b"), TextPart("", state=signed), ToolCallPart("i", "f"),
+    )  # fmt: skip
+
+
+def test_citations_join_the_text_before_them_and_whole_parts_stand_alone() -> None:
+    source, image = Citation(url="https://x.example"), ImagePart(url="https://x.example/a.png")
+    response = collect(TextChunk("a"), CitationChunk(source), PartChunk(image), TextChunk("b"))
+    assert response.parts == (TextPart("a", (source,)), image, TextPart("b"))
+    assert response.citations == (source,)
+
+
+def test_further_answers_are_kept_apart() -> None:
+    token = TokenLogprob("a", -0.5)
+    response = collect(
+        TextChunk("a"), AlternativeChunk(1, TextChunk("b")), LogprobsChunk((token,)), FinishChunk("stop"),
+        AlternativeChunk(1, FinishChunk("length")), SentChunk("tool", ("seed",)),
+    )  # fmt: skip
+    assert (response.text, response.finish_reason, response.logprobs) == ("a", "stop", (token,))
+    assert response.alternatives == (Alternative(parts=(TextPart("b"),), finish_reason="length"),)
+    assert (response.structured_by, response.dropped) == ("tool", ("seed",))
+
+
+def test_tool_calls_are_put_together_by_index_and_stand_where_they_began() -> None:
     response = collect(
         ToolCallChunk(1, "b", "g"),
         ToolCallChunk(0, None, "f", '{"x"'),
@@ -55,8 +97,8 @@ def test_tool_calls_are_put_together_by_index() -> None:
         ToolCallChunk(2, None, "h", "{}"),
     )
     assert response.tool_calls == (
-        ToolCallPart("a", "f", '{"x":1}'),
         ToolCallPart("b", "g"),
+        ToolCallPart("a", "f", '{"x":1}'),
         ToolCallPart("call_2", "h"),
     )
 

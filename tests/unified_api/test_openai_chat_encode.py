@@ -49,7 +49,7 @@ EVERYTHING = replace(
 
 
 def body(request: Request, *, profile: WireProfile = PLAIN, stream: bool = False) -> dict[str, object]:
-    wire = encode(request, model="m", profile=profile, stream=stream)
+    wire = encode(request, provider="p", model="m", profile=profile, stream=stream)
     assert (wire.method, wire.path) == ("POST", "/chat/completions")
     assert wire.headers["content-type"] == "application/json"
     return json.loads(wire.body)
@@ -105,7 +105,7 @@ def test_a_stream_asks_for_its_usage_unless_the_provider_cannot() -> None:
     assert body(HELLO, stream=True)["stream_options"] == {"include_usage": True}
     assert body(HELLO, stream=True)["stream"] is True
     assert "stream_options" not in body(HELLO, stream=True, profile=WireProfile(stream_usage=False))
-    assert encode(HELLO, model="m", profile=PLAIN, stream=True).headers["accept"] == "text/event-stream"
+    assert encode(HELLO, provider="p", model="m", profile=PLAIN, stream=True).headers["accept"] == "text/event-stream"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_stream_asks_for_its_usage_unless_the_provider_cannot() -> None:
 def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: str) -> None:
     profile = WireProfile(unsupported=frozenset({name}))
     with pytest.raises(UnsupportedParameterError, match=f"'m' cannot take the parameter '{name}'") as caught:
-        encode(EVERYTHING, model="m", profile=profile)
+        encode(EVERYTHING, provider="p", model="m", profile=profile)
     assert caught.value.param == name
     assert body(HELLO, profile=profile)["model"] == "m"
 
@@ -188,7 +188,7 @@ def test_a_schema_too_deep_to_be_sent_is_refused_in_words() -> None:
     for _ in range(2000):
         schema = {**CLOSED, "properties": {"a": schema}}
     with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
-        encode(replace(HELLO, output_schema=OutputSchema(schema)), model="m", profile=PLAIN)
+        encode(replace(HELLO, output_schema=OutputSchema(schema)), provider="p", model="m", profile=PLAIN)
 
 
 def test_a_forced_tool_is_named() -> None:
@@ -271,7 +271,7 @@ def test_a_tool_choice_that_says_nothing_without_tools_is_not_sent() -> None:
 def test_a_part_in_the_wrong_role_is_refused_with_its_place(role: Role, part: Part) -> None:
     request = replace(HELLO, messages=(Message.user("x"), Message(role, (part,))))
     with pytest.raises(InvalidRequestError, match=rf"messages\[1\].*'{role}'.*{type(part).__name__}"):
-        encode(request, model="m", profile=PLAIN)
+        encode(request, provider="p", model="m", profile=PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_part_in_the_wrong_role_is_refused_with_its_place(role: Role, part: Pa
 )
 def test_what_no_server_could_take_is_refused_in_words(request_: Request, words: str) -> None:
     with pytest.raises(InvalidRequestError, match=words):
-        encode(request_, model="m", profile=PLAIN)
+        encode(request_, provider="p", model="m", profile=PLAIN)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

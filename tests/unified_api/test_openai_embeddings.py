@@ -26,7 +26,7 @@ PLAIN = WireProfile()
 
 
 def body(request: EmbedRequest, profile: WireProfile = PLAIN) -> dict[str, object]:
-    wire = encode(request, model="m", profile=profile)
+    wire = encode(request, provider="p", model="m", profile=profile)
     assert (wire.method, wire.path) == ("POST", "/embeddings")
     return json.loads(wire.body)
 
@@ -52,7 +52,7 @@ def test_the_inputs_are_sent_and_the_rest_only_when_asked() -> None:
 
 def test_no_inputs_and_unsupported_dimensions_are_refused() -> None:
     with pytest.raises(InvalidRequestError, match="at least one input"):
-        encode(EmbedRequest(model="p/m", inputs=()), model="m", profile=PLAIN)
+        encode(EmbedRequest(model="p/m", inputs=()), provider="p", model="m", profile=PLAIN)
     with pytest.raises(UnsupportedParameterError, match="'dimensions'"):
         body(EmbedRequest(model="p/m", inputs=("a",), dimensions=8), WireProfile(unsupported=frozenset({"dimensions"})))
 

@@ -28,7 +28,7 @@ ENCODED = base64.b64encode(PNG).decode()
 
 
 def body(request: ImageRequest, profile: WireProfile = PLAIN) -> dict[str, object]:
-    wire = encode(request, model="m", profile=profile)
+    wire = encode(request, provider="p", model="m", profile=profile)
     assert (wire.method, wire.path) == ("POST", "/images/generations")
     return json.loads(wire.body)
 

@@ -142,7 +142,7 @@ def sent(request: Request, provider: str, name: str, *, stream: bool = False) ->
     row = builtin_rows()[provider]
     profile = WireProfile(**row.profile.model_dump(exclude={"unsupported"}), unsupported=model.unsupported)
     fitted, _ = fit(request, model, named=False)
-    return json.loads(openai_chat.encode(fitted, model=name, profile=profile, stream=stream).body)
+    return json.loads(openai_chat.encode(fitted, provider="openai", model=name, profile=profile, stream=stream).body)
 
 
 @settings(max_examples=150)
@@ -174,7 +174,7 @@ def test_every_embeddings_request_is_one_that_is_documented(inputs: list[str], d
         ("mistral", lambda body: mistral_faults(body, name="EmbeddingRequest")),
     ):
         profile = WireProfile(**builtin_rows()[provider].profile.model_dump(exclude={"unsupported"}))
-        assert judge(json.loads(openai_embeddings.encode(request, model="m", profile=profile).body)) == []
+        assert judge(json.loads(openai_embeddings.encode(request, provider="p", model="m", profile=profile).body)) == []
 
 
 @given(texts.filter(str.strip), st.none() | st.sampled_from(["1024x1024", "1536x1024", "1024x1536"]))
@@ -182,7 +182,7 @@ def test_every_images_request_is_one_that_openai_documents(prompt: str, size: st
     request = ImageRequest(model="p/m", prompt=prompt, size=size)
     profile = WireProfile(**builtin_rows()["openai"].profile.model_dump(exclude={"unsupported"}))
     for name in ("gpt-image-1", "dall-e-3"):
-        body = json.loads(openai_images.encode(request, model=name, profile=profile).body)
+        body = json.loads(openai_images.encode(request, provider="openai", model=name, profile=profile).body)
         assert openai_faults(body, name="CreateImageRequest") == []
 
 
@@ -202,14 +202,14 @@ def test_strict_is_said_of_just_the_schemas_that_the_rules_take(schema: dict[str
 def test_messages_that_no_server_takes_are_refused_here(message: Message, match: str) -> None:
     request = Request(model="p/m", messages=(message,))
     with pytest.raises(InvalidRequestError, match=match):
-        openai_chat.encode(request, model="m", profile=WireProfile())
+        openai_chat.encode(request, provider="p", model="m", profile=WireProfile())
 
 
 def test_results_may_not_wait_for_another_turn() -> None:
     call, result = Message("assistant", (ToolCallPart("c", "f"),)), Message("tool", (ToolResultPart("c", "x"),))
     request = Request(model="p/m", messages=(call, Message.user("wait"), result))
     with pytest.raises(InvalidRequestError, match=re.escape("['c'] have no result")):
-        openai_chat.encode(request, model="m", profile=WireProfile())
+        openai_chat.encode(request, provider="p", model="m", profile=WireProfile())
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a.b", "x" * 65, "été"])
@@ -218,13 +218,13 @@ def test_names_that_openai_refuses_are_refused_here(name: str) -> None:
     schema = Request(model="p/m", messages=(Message.user("x"),), output_schema=OutputSchema({"type": "object"}, name))
     for request in (tool, schema):
         with pytest.raises(InvalidRequestError, match="is no name of a tool or schema"):
-            openai_chat.encode(request, model="m", profile=WireProfile())
+            openai_chat.encode(request, provider="p", model="m", profile=WireProfile())
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
     request = Request(model="p/m", messages=(Message.user("x"),), tools=(Tool("f"), Tool("f")))
     with pytest.raises(InvalidRequestError, match="two tools are called 'f'"):
-        openai_chat.encode(request, model="m", profile=WireProfile())
+        openai_chat.encode(request, provider="p", model="m", profile=WireProfile())
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,11 @@ from unified_api.types import (
     Image,
     ImageRequest,
     ImageResponse,
+    ModerationRequest,
+    ModerationResponse,
     Request,
+    RerankRequest,
+    RerankResponse,
     Response,
     TextChunk,
     TextPart,
@@ -93,9 +97,22 @@ class LocalAdapter:
         image = Image(placeholder.MEDIA_TYPE, data=placeholder.draw(request.prompt, size=request.size))
         return ImageResponse(model=model.id, provider=model.provider, images=(image,))
 
+    async def rerank(self, model: Model, request: RerankRequest, timeouts: Timeouts) -> RerankResponse:
+        del request, timeouts
+        raise _cannot(model, "rerank")
+
+    async def moderate(self, model: Model, request: ModerationRequest, timeouts: Timeouts) -> ModerationResponse:
+        del request, timeouts
+        raise _cannot(model, "moderate")
+
     async def aclose(self) -> None:
         self._embedder = None
         await self._chat.aclose()
+
+
+def _cannot(model: Model, what: str) -> NotFoundError:
+    message = f"the provider 'local' has no model that can {what}: name one of another provider"
+    return NotFoundError(message, provider="local", model=model.id)
 
 
 def _require(model: Model, name: str) -> None:

@@ -55,7 +55,9 @@ def encode(request: Request, *, model: str) -> JsonObject:
     _refuse_parts(request.messages)
     _check_limits(request)
     # The wire family checks what is common to all; its body is ours but for the sampling.
-    wire = encode_openai(request, model=model, profile=WireProfile(unsupported=UNSUPPORTED), stream=True)
+    wire = encode_openai(
+        request, provider="local", model=model, profile=WireProfile(unsupported=UNSUPPORTED), stream=True
+    )
     body: JsonObject = {**_SAMPLING, **orjson.loads(wire.body)}
     body.setdefault("max_tokens", MAX_TOKENS if request.output_schema is None else MAX_TOKENS_JSON)
     if request.output_schema is not None:

@@ -26,9 +26,13 @@ from unified_api.types import (
     Image,
     ImageRequest,
     ImageResponse,
+    ModerationRequest,
+    ModerationResponse,
     ReasoningChunk,
     RefusalChunk,
     Request,
+    RerankRequest,
+    RerankResponse,
     Response,
     Sensitivity,
     TextChunk,
@@ -42,13 +46,15 @@ from unified_api.wire.collect import Collector
 
 __all__ = ["ALL_CAPABILITIES", "Reply", "Script", "ScriptedModel", "scripted_gateway"]
 
-AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest
+AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 Plain: TypeAlias = (
     str
     | Response
     | EmbedResponse
     | ImageResponse
     | Image
+    | RerankResponse
+    | ModerationResponse
     | BaseException
     | Sequence["Chunk | BaseException"]
     | Sequence[Sequence[float]]
@@ -58,7 +64,21 @@ Reply: TypeAlias = "Plain | Callable[[AnyRequest], Plain | Awaitable[Plain]]"
 Script: TypeAlias = "Reply | Sequence[Reply]"
 
 ALL_CAPABILITIES: frozenset[Capability] = frozenset(
-    {"chat", "streaming", "tools", "structured_output", "vision", "reasoning", "embeddings", "image_output"}
+    {
+        "chat",
+        "streaming",
+        "tools",
+        "structured_output",
+        "vision",
+        "audio",
+        "video",
+        "documents",
+        "reasoning",
+        "embeddings",
+        "image_output",
+        "rerank",
+        "moderation",
+    }
 )
 _CHUNKS = (TextChunk, ReasoningChunk, RefusalChunk, ToolCallChunk, FinishChunk, UsageChunk)
 
@@ -154,6 +174,22 @@ class _ScriptedAdapter:
             raise ConfigurationError(f"an image request needs an Image or ImageResponse, not {type(reply).__name__}")
         usage = Usage(input_tokens=_tokens(request.prompt), output_tokens=0)
         return ImageResponse(model=model.id, provider=model.provider, images=(reply,), usage=usage)
+
+    async def rerank(self, model: Model, request: RerankRequest, timeouts: Timeouts) -> RerankResponse:
+        del timeouts
+        await anyio.lowlevel.checkpoint()
+        reply = await self._models[model.id].reply(request)
+        if not isinstance(reply, RerankResponse):
+            raise ConfigurationError(f"a rerank request needs a RerankResponse, not {type(reply).__name__}")
+        return reply
+
+    async def moderate(self, model: Model, request: ModerationRequest, timeouts: Timeouts) -> ModerationResponse:
+        del timeouts
+        await anyio.lowlevel.checkpoint()
+        reply = await self._models[model.id].reply(request)
+        if not isinstance(reply, ModerationResponse):
+            raise ConfigurationError(f"a moderation request needs a ModerationResponse, not {type(reply).__name__}")
+        return reply
 
     async def aclose(self) -> None:
         """Nothing to let go of."""

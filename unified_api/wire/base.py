@@ -10,9 +10,18 @@ from typing import Any, Literal
 import orjson
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
-from unified_api.types import EmbedRequest, FinishReason, ImageRequest, Json, Request
+from unified_api.types import (
+    EmbedRequest,
+    FinishReason,
+    ImageRequest,
+    Json,
+    ModerationRequest,
+    Request,
+    RerankRequest,
+)
 
 __all__ = [
+    "AnyRequest",
     "WireProfile",
     "WireRequest",
     "call_id",
@@ -32,10 +41,11 @@ _IMAGE_STARTS = (
 
 _REQUEST_FIELDS = frozenset(
     parameter.name
-    for request in (Request, EmbedRequest, ImageRequest)
+    for request in (Request, EmbedRequest, ImageRequest, RerankRequest, ModerationRequest)
     for parameter in fields(request)
-    if parameter.name not in {"model", "messages", "inputs", "prompt"}
+    if parameter.name not in {"model", "messages", "inputs", "prompt", "query", "documents", "extra"}
 )
+AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,14 @@ class WireProfile:
             raise ValueError(f"unsupported names {unknown}, which no request has; known are {sorted(_REQUEST_FIELDS)}")
 
 
-def check_supported(request: Request | EmbedRequest | ImageRequest, *, model: str, profile: WireProfile) -> None:
+def check_supported(request: AnyRequest, *, provider: str, model: str, profile: WireProfile) -> None:
     """UnsupportedParameterError when the request uses what the model cannot take; nothing is ever dropped silently."""
     for name in sorted(profile.unsupported):
-        if getattr(request, name, None) not in (None, ()):
+        if getattr(request, name, None) not in (None, (), {}):
             raise UnsupportedParameterError(
                 f"{model!r} cannot take the parameter {name!r}: leave it out or choose another model",
-                model=model,
+                provider=provider,
+                model=f"{provider}/{model}",
                 param=name,
             )
 

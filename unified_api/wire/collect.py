@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import TypeAlias
 
 from unified_api.types import (
+    Alternative,
+    AlternativeChunk,
+    BuiltinToolPart,
     Chunk,
+    Citation,
+    CitationChunk,
+    ContentChunk,
     FinishChunk,
     FinishReason,
+    MediaPart,
     Part,
+    PartChunk,
+    ProviderState,
     ReasoningChunk,
     ReasoningPart,
     RefusalChunk,
     RefusalPart,
     Response,
+    SentChunk,
     TextChunk,
     TextPart,
+    TokenLogprob,
     ToolCallChunk,
     ToolCallPart,
     Usage,
@@ -25,70 +38,139 @@ from unified_api.wire.base import call_id
 
 __all__ = ["Collector"]
 
+_Spoken: TypeAlias = TextChunk | ReasoningChunk | RefusalChunk
+
 
 class Collector:
     """Takes chunks in the order they came; `response` may be asked at any time for what there is so far."""
 
     def __init__(self) -> None:
-        self._texts: dict[type[TextPart | ReasoningPart | RefusalPart], list[str]] = {
-            ReasoningPart: [],
-            TextPart: [],
-            RefusalPart: [],
-        }
-        self._calls: dict[int, _Call] = {}
-        self._finish: FinishReason = "unknown"
+        self._answers: dict[int, _Answer] = {0: _Answer()}
+        self._first = self._answers[0]
         self._usage = Usage()
         self._model: str | None = None
         self._cost: Decimal | None = None
+        self._sent = SentChunk()
 
     def add(self, chunk: Chunk) -> None:
-        if isinstance(chunk, TextChunk):
-            self._texts[TextPart].append(chunk.text)
-        elif isinstance(chunk, ReasoningChunk):
-            self._texts[ReasoningPart].append(chunk.text)
-        elif isinstance(chunk, RefusalChunk):
-            self._texts[RefusalPart].append(chunk.text)
-        elif isinstance(chunk, ToolCallChunk):
-            self._calls.setdefault(chunk.index, _Call()).add(chunk)
-        elif isinstance(chunk, FinishChunk):
-            self._finish = chunk.finish_reason
+        if isinstance(chunk, UsageChunk):
+            self._usage = chunk.usage
+            self._model = chunk.model or self._model
+            self._cost = self._cost if chunk.cost_usd is None else chunk.cost_usd
+        elif isinstance(chunk, AlternativeChunk):
+            self._answers.setdefault(chunk.number, _Answer()).add(chunk.chunk)
+        elif isinstance(chunk, SentChunk):
+            self._sent = chunk
         else:
-            self._add_usage(chunk)
+            self._first.add(chunk)
 
     def response(self, *, provider: str, model: str) -> Response:
         """The answer so far; `model` is the asked name, used when the stream echoed none."""
+        others = (self._answers[number] for number in sorted(self._answers) if number)
         return Response(
             model=f"{provider}/{self._model or model}",
             provider=provider,
-            parts=self._parts(),
-            finish_reason=self._finish,
+            parts=self._first.parts(),
+            finish_reason=self._first.finish,
             usage=self._usage,
             cost_usd=self._cost,
+            logprobs=tuple(self._first.logprobs),
+            alternatives=tuple(
+                Alternative(parts=one.parts(), finish_reason=one.finish, logprobs=tuple(one.logprobs)) for one in others
+            ),
+            structured_by=self._sent.structured_by,
+            dropped=self._sent.dropped,
         )
 
-    def _add_usage(self, chunk: UsageChunk) -> None:
-        self._usage = chunk.usage
-        self._model = chunk.model or self._model
-        self._cost = self._cost if chunk.cost_usd is None else chunk.cost_usd
 
-    def _parts(self) -> tuple[Part, ...]:
-        spoken = (kind("".join(texts)) for kind, texts in self._texts.items() if texts)
-        called = (self._calls[index].part(index) for index in sorted(self._calls) if self._calls[index].name)
-        return (*spoken, *called)
+class _Answer:
+    """One of the answers: its parts in the order in which they began."""
+
+    def __init__(self) -> None:
+        self.finish: FinishReason = "unknown"
+        self.logprobs: list[TokenLogprob] = []
+        self._pieces: list[_Speech | _Call | MediaPart | BuiltinToolPart] = []
+        self._calls: dict[int, _Call] = {}
+        self._open: _Speech | None = None
+
+    def add(self, chunk: ContentChunk | FinishChunk) -> None:
+        if isinstance(chunk, TextChunk | ReasoningChunk | RefusalChunk):
+            self._speak(chunk)
+        elif isinstance(chunk, ToolCallChunk):
+            self._call(chunk)
+        elif isinstance(chunk, FinishChunk):
+            self.finish = chunk.finish_reason
+        elif isinstance(chunk, PartChunk):
+            self._open = None
+            self._pieces.append(chunk.part)
+        elif isinstance(chunk, CitationChunk):
+            self._cite(chunk.citation)
+        else:
+            self.logprobs.extend(chunk.tokens)
+
+    def parts(self) -> tuple[Part, ...]:
+        made = (piece.part() if isinstance(piece, _Speech | _Call) else piece for piece in self._pieces)
+        return tuple(part for part in made if part is not None)
+
+    def _speak(self, chunk: _Spoken) -> None:
+        if self._open is None or self._open.kind is not type(chunk) or self._open.state is not None:
+            self._open = _Speech(type(chunk))
+            self._pieces.append(self._open)
+        self._open.texts.append(chunk.text)
+        if not isinstance(chunk, RefusalChunk):
+            self._open.state = chunk.state
+
+    def _call(self, chunk: ToolCallChunk) -> None:
+        call = self._calls.get(chunk.index)
+        if call is None:
+            call = self._calls[chunk.index] = _Call(chunk.index)
+            self._pieces.append(call)
+            self._open = None
+        call.add(chunk)
+
+    def _cite(self, citation: Citation) -> None:
+        last = next((one for one in reversed(self._pieces) if isinstance(one, _Speech) and one.kind is TextChunk), None)
+        if last is None:
+            last = self._open = _Speech(TextChunk)
+            self._pieces.append(last)
+        last.citations.append(citation)
+
+
+class _Speech:
+    __slots__ = ("citations", "kind", "state", "texts")
+
+    def __init__(self, kind: type[_Spoken]) -> None:
+        self.kind = kind
+        self.texts: list[str] = []
+        self.state: ProviderState | None = None
+        self.citations: list[Citation] = []
+
+    def part(self) -> Part | None:
+        text = "".join(self.texts)
+        if not (text or self.state or self.citations):
+            return None
+        if self.kind is TextChunk:
+            return TextPart(text, tuple(self.citations), self.state)
+        return ReasoningPart(text, self.state) if self.kind is ReasoningChunk else RefusalPart(text)
 
 
 class _Call:
-    __slots__ = ("arguments", "id", "name")
+    __slots__ = ("_arguments", "_index", "_made")
 
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._made = ToolCallPart("", "")
+        self._arguments: list[str] = []
 
     def add(self, chunk: ToolCallChunk) -> None:
-        self.id = self.id or chunk.id or ""
-        self.name = self.name or chunk.name or ""
-        self.arguments.append(chunk.arguments)
+        if chunk.id or chunk.name or chunk.state:
+            made = self._made
+            self._made = replace(
+                made, id=made.id or chunk.id or "", name=made.name or chunk.name or "", state=made.state or chunk.state
+            )
+        self._arguments.append(chunk.arguments)
 
-    def part(self, index: int) -> ToolCallPart:
-        return ToolCallPart(self.id or call_id(index), self.name, "".join(self.arguments) or "{}")
+    def part(self) -> ToolCallPart | None:
+        if not self._made.name:
+            return None
+        return replace(self._made, id=self._made.id or call_id(self._index), arguments="".join(self._arguments) or "{}")

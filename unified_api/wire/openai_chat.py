@@ -7,4 +7,6 @@ from unified_api.wire.openai_chat_decode import decode
 from unified_api.wire.openai_chat_encode import encode
 from unified_api.wire.openai_chat_stream import StreamDecoder
 
-__all__ = ["StreamDecoder", "decode", "decode_error", "encode"]
+__all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "decode_error", "encode"]
+
+UNSUPPORTED: frozenset[str] = frozenset()

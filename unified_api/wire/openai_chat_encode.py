@@ -40,13 +40,13 @@ _ALLOWED: dict[Role, tuple[type[Part], ...]] = {
 }
 
 
-def encode(request: Request, *, model: str, profile: WireProfile, stream: bool = False) -> WireRequest:
+def encode(request: Request, *, provider: str, model: str, profile: WireProfile, stream: bool = False) -> WireRequest:
     """The HTTP request for `request`, addressed to the provider's own name `model`.
 
     Raises UnsupportedParameterError for a field that `profile.unsupported` names, InvalidRequestError for a request
     that no server could take (no message, a part in the wrong role, text that is not Unicode ...).
     """
-    _check(request, model=model, profile=profile)
+    _check(request, provider=provider, model=model, profile=profile)
     body: JsonObject = {"model": model, "messages": _messages(request.messages, model=model)}
     body.update((profile.renamed.get(name, name), value) for name, value in _parameters(request, profile))
     if stream:
@@ -86,8 +86,8 @@ def _parameters(request: Request, profile: WireProfile) -> Iterable[tuple[str, J
         yield "stop", list(request.stop)
 
 
-def _check(request: Request, *, model: str, profile: WireProfile) -> None:
-    check_supported(request, model=model, profile=profile)
+def _check(request: Request, *, provider: str, model: str, profile: WireProfile) -> None:
+    check_supported(request, provider=provider, model=model, profile=profile)
     if not request.messages:
         _refuse("a chat request needs at least one message", "messages", model)
     for name in ("temperature", "top_p"):
@@ -175,7 +175,7 @@ def _messages(messages: tuple[Message, ...], *, model: str) -> list[Json]:
 
 
 def _tool_result(part: ToolResultPart) -> JsonObject:
-    return {"role": "tool", "tool_call_id": part.call_id, "content": part.content}
+    return {"role": "tool", "tool_call_id": part.call_id, "content": part.text}
 
 
 def _assistant(parts: tuple[Part, ...]) -> JsonObject:

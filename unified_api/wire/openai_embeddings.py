@@ -16,9 +16,9 @@ from unified_api.wire.openai_answer import answer_object, echoed_model, malforme
 __all__ = ["decode", "decode_error", "encode"]
 
 
-def encode(request: EmbedRequest, *, model: str, profile: WireProfile) -> WireRequest:
+def encode(request: EmbedRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
     """The HTTP request (https://platform.openai.com/docs/api-reference/embeddings/create)."""
-    check_supported(request, model=model, profile=profile)
+    check_supported(request, provider=provider, model=model, profile=profile)
     if not request.inputs:
         raise InvalidRequestError("an embedding request needs at least one input", model=model, param="inputs")
     body: JsonObject = {"model": model, "input": list(request.inputs)}

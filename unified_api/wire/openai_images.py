@@ -16,9 +16,9 @@ __all__ = ["decode", "decode_error", "encode"]
 _BY_ENDING = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 
 
-def encode(request: ImageRequest, *, model: str, profile: WireProfile) -> WireRequest:
+def encode(request: ImageRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
     """The HTTP request (https://platform.openai.com/docs/api-reference/images/create)."""
-    check_supported(request, model=model, profile=profile)
+    check_supported(request, provider=provider, model=model, profile=profile)
     if not request.prompt.strip():
         raise InvalidRequestError("an image request needs a prompt", model=model, param="prompt")
     body: JsonObject = {"model": model, "prompt": request.prompt, "n": 1}

@@ -1,0 +1,129 @@
+"""The wire families by name: which module speaks what. A new family is a module and a line here.
+
+A provider's row names the family of its chat (`wire`), and by patterns of model names any others (`wires`); what a
+family does not list here it does not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from unified_api.types import (
+    Chunk,
+    EmbedRequest,
+    EmbedResponse,
+    ImageRequest,
+    ImageResponse,
+    ModerationRequest,
+    ModerationResponse,
+    Request,
+    RerankRequest,
+    RerankResponse,
+    Response,
+)
+from unified_api.wire import openai_chat, openai_embeddings, openai_images
+from unified_api.wire.base import WireProfile, WireRequest
+
+__all__ = [
+    "CHAT",
+    "EMBED",
+    "IMAGE",
+    "MODERATE",
+    "RERANK",
+    "ChatWire",
+    "Decoder",
+    "EmbedWire",
+    "ImageWire",
+    "ModerationWire",
+    "RerankWire",
+    "unsupported_by",
+]
+
+
+class Decoder(Protocol):
+    """Bytes of one streamed answer in, chunks out; the same chunks however the bytes were cut.
+
+    An error inside the stream is raised by the `feed` or `end` after the chunks that came before it. `end`, called
+    once after the last `feed`, raises TruncatedStreamError when the provider's sign of a finished answer is missing.
+    """
+
+    @property
+    def malformed(self) -> int:
+        """Events that could not be read and were passed over."""
+
+    def feed(self, data: bytes) -> list[Chunk]: ...
+
+    def end(self) -> list[Chunk]: ...
+
+
+class MakesDecoder(Protocol):
+    def __call__(self, *, provider: str, model: str, profile: WireProfile) -> Decoder: ...
+
+
+class ChatWire(Protocol):
+    """Pure functions between our types and one family's bytes.
+
+    `encode` raises UnsupportedParameterError naming what the model cannot take, and InvalidRequestError for what no
+    model could; `decode` takes the body of a 2xx and raises MalformedResponseError or what an error inside it means.
+    """
+
+    @property
+    def UNSUPPORTED(self) -> frozenset[str]:  # noqa: N802  # a constant of the module
+        """Fields of a Request that the family has no words for."""
+
+    @property
+    def StreamDecoder(self) -> MakesDecoder:  # noqa: N802  # a class of the module
+        """Makes the decoder of one stream."""
+
+    def encode(
+        self, request: Request, *, provider: str, model: str, profile: WireProfile, stream: bool = False
+    ) -> WireRequest: ...
+
+    def decode(self, body: bytes, *, provider: str, model: str, profile: WireProfile) -> Response: ...
+
+
+class EmbedWire(Protocol):
+    def encode(self, request: EmbedRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest: ...
+
+    def decode(
+        self, body: bytes, *, provider: str, model: str, profile: WireProfile, expected: int | None = None
+    ) -> EmbedResponse: ...
+
+
+class ImageWire(Protocol):
+    def encode(self, request: ImageRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest: ...
+
+    def decode(self, body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse: ...
+
+
+class RerankWire(Protocol):
+    def encode(self, request: RerankRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest: ...
+
+    def decode(
+        self, body: bytes, *, provider: str, model: str, profile: WireProfile, documents: int | None = None
+    ) -> RerankResponse: ...
+
+
+class ModerationWire(Protocol):
+    def encode(self, request: ModerationRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest: ...
+
+    def decode(self, body: bytes, *, provider: str, model: str, profile: WireProfile) -> ModerationResponse: ...
+
+
+CHAT: Mapping[str, ChatWire] = {
+    "openai_chat": openai_chat,
+}
+EMBED: Mapping[str, EmbedWire] = {
+    "openai_embeddings": openai_embeddings,
+}
+IMAGE: Mapping[str, ImageWire] = {
+    "openai_images": openai_images,
+}
+RERANK: Mapping[str, RerankWire] = {}
+MODERATE: Mapping[str, ModerationWire] = {}
+
+
+def unsupported_by(wire: str) -> frozenset[str]:
+    """Fields of a chat request that the family `wire` has no words for."""
+    return CHAT[wire].UNSUPPORTED if wire in CHAT else frozenset()
