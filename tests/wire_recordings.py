@@ -10,6 +10,9 @@ from functools import cache
 
 from corpus import ROOT
 
+from unified_api.wire.recording import Recording as WireRecording
+from unified_api.wire.recording import read_recording
+
 # What answers under these paths speaks the OpenAI-compatible family; other APIs carry the same label in the index.
 _PATHS = {"chat": "/chat/completions", "embeddings": "/embeddings", "images": ("/images/generations", "/images/edits")}
 _OTHER_HOSTS = {
@@ -84,3 +87,10 @@ def error_answers() -> Iterator[Recording]:
     for row in _index():
         if int(str(row["status"])) >= 400:
             yield _load(str(row["id"]))
+
+
+def streamed() -> Iterator[WireRecording]:
+    """Every streamed answer of status 200, as the product's own reader gives it."""
+    for row in _index():
+        if row["streaming"] and row["status"] == 200:
+            yield read_recording((ROOT / "wire" / f"{row['id']}.json").read_bytes())

@@ -32,19 +32,20 @@ from unified_api.wire.outcome import Outcome
 from unified_api.wire.recognition import Exchange, recognise
 from unified_api.wire.recording import Recording, RecordingError, read_recording
 
-__all__ = ["main", "replay"]
+__all__ = ["CHAT", "main", "profile_of", "replay"]
 
 _NOT_RECORDINGS = frozenset({"MANIFEST.json", "_index.json"})
 
 
-_CHAT: Mapping[str, families.ChatWire] = families.CHAT
+CHAT: Mapping[str, families.ChatWire] = families.CHAT
+"""The families that chat answers are read with."""
 
 
 def replay(recording: Recording) -> Outcome:
     """The outcome of one interaction. An error answer that is read as the error it is counts as ok."""
     exchange = recognise(recording.host, recording.path)
     start = Outcome(id=recording.id, ok=True, family=exchange.family or recording.api)
-    profile = _profile(recording)
+    profile = profile_of(recording)
     if not 200 <= recording.status < 300:
         return replace(start, error=_refusal(recording, profile))
     if exchange.task is None:
@@ -67,7 +68,7 @@ def _refusal(recording: Recording, profile: WireProfile) -> ProviderError:
 
 
 def _chat(start: Outcome, recording: Recording, exchange: Exchange, profile: WireProfile) -> Outcome:
-    wire = _CHAT[exchange.family]
+    wire = CHAT[exchange.family]
     named = {"provider": recording.provider, "model": recording.model}
     if not recording.streaming:
         return _answered(start, recording, wire.decode(recording.body, **named, profile=profile))
@@ -170,7 +171,7 @@ def _cost(recording: Recording, response: Response | EmbedResponse | ImageRespon
     return None if cost is None else float(cost)
 
 
-def _profile(recording: Recording) -> WireProfile:
+def profile_of(recording: Recording) -> WireProfile:
     """How the provider departs from its family, by the row that has its host or else its name."""
     rows = builtin_rows()
     hosted = (row for row in rows.values() if urlsplit(row.base_url or "").hostname == recording.host.partition(":")[0])
