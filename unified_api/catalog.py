@@ -172,9 +172,17 @@ class Catalog:
         return model.prices if row is None else row.prices_of(model.name)
 
     def candidates(
-        self, model: str, policy: Policy = Policy(), *, parameters: frozenset[str] = frozenset(), tokens: int = 0
+        self,
+        model: str,
+        policy: Policy = Policy(),
+        *,
+        parameters: frozenset[str] = frozenset(),
+        tokens: int = 0,
+        tools_of: frozenset[str] = frozenset(),
     ) -> Selection:
         """The route for `model` under `policy`; `parameters` are the fields the request sets, `tokens` its least size.
+
+        `tools_of` are the providers whose built-in tools the request brings.
 
         Raises:
             ConfigurationError: the name means nothing here, or several things.
@@ -188,6 +196,7 @@ class Catalog:
             sensitivity=policy.sensitivity,
             parameters=parameters,
             tokens=tokens - tokens % _TOKEN_STEP,
+            tools_of=tools_of,
         )
         return self._select(model, requirements)
 
@@ -300,6 +309,7 @@ class Catalog:
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
             quality=row.quality_of(name),
             unsupported=row.unsupported_by(name) | unsupported_by(wire),
+            structured_by=row.structured_by,
             ready=missing is None,
             missing=missing,
         )

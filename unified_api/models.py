@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 from unified_api.types import Capability, Quality, Sensitivity, Tier
 
@@ -57,6 +58,8 @@ class Model:
     quality: Quality | None = None
     unsupported: frozenset[str] = frozenset()
     """Fields of a request that the model refuses, such as `temperature`."""
+    structured_by: Literal["native", "grammar"] = "native"
+    """How `structured_output` keeps an answer to its schema: by the provider's own way, or a grammar while decoding."""
     ready: bool = True
     """Whether it can be called now: a key is set or none is needed, and its weights are there."""
     missing: str | None = None
@@ -74,6 +77,8 @@ class Requirements:
     """Fields that the request sets."""
     tokens: int = 0
     """Estimated size of the prompt."""
+    tools_of: frozenset[str] = frozenset()
+    """Providers whose built-in tools the request brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Dropped:
     model: str
     code: str
     """`no_credentials`, `not_ready`, `missing_capability`, `insufficient_clearance`, `context_too_small`,
-    `unsupported_parameter`, `stand_in`, `dearer_tier`, `other_vectors` or `unreachable`."""
+    `unsupported_parameter`, `foreign_tool`, `stand_in`, `dearer_tier`, `other_vectors` or `unreachable`."""
     reason: str
 
 

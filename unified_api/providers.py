@@ -166,6 +166,8 @@ class ProviderRow(BaseModel):
     """Further models, which serve `auto` after the tiers' own."""
     capabilities: dict[Capability, tuple[Pattern, ...]] = {}
     """Capability -> patterns of model names that have it. One that is not named here goes by `DEFAULTS`."""
+    structured_by: Literal["native", "grammar"] = "native"
+    """How models with `structured_output` keep to a schema: the provider's own way, or a grammar while decoding."""
     context: Annotated[int, Field(ge=1)] | None = None
     """Context size in tokens, where the price data does not know the model."""
     free: bool = False

@@ -11,9 +11,12 @@ __all__ = ["CLEARANCES", "HINTS", "drop", "select"]
 CLEARANCES = ("public", "internal", "confidential", "restricted")
 """From least to most sensitive."""
 
-HINTS = frozenset({"temperature", "top_p", "seed", "user", "parallel_tool_calls", "reasoning_effort"})
+HINTS = frozenset({
+    "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "user", "metadata",
+    "parallel_tool_calls", "reasoning_effort", "reasoning_budget", "show_reasoning", "purpose",
+})  # fmt: skip
 """Fields that shade an answer without changing what it is. Where the router chose the model, the gateway leaves out
-the ones it refuses and says so in the attempt; a model that the caller named is taken at its word."""
+the ones it refuses and says so in the response's `dropped`; a model that the caller named is taken at its word."""
 
 
 def select(models: Iterable[Model], requirements: Requirements, *, named: bool) -> Selection:
@@ -45,14 +48,9 @@ def drop(model: Model, requirements: Requirements, *, named: bool) -> Dropped | 
     if CLEARANCES.index(requirements.sensitivity) > CLEARANCES.index(model.data_policy.clearance):
         reason = f"is cleared for {model.data_policy.clearance} data, and this is {requirements.sensitivity}"
         return Dropped(model.id, "insufficient_clearance", reason)
-    refused = model.unsupported & requirements.parameters
-    if not named:
-        refused -= HINTS
-    if refused:
-        return Dropped(model.id, "unsupported_parameter", f"refuses {_words(refused)}; leave it out")
-    if model.context is not None and requirements.tokens > model.context:
-        reason = f"holds {model.context:,} tokens, and the request has at least {requirements.tokens:,}"
-        return Dropped(model.id, "context_too_small", reason)
+    problem = _misfit(model, requirements, named=named)
+    if problem is not None:
+        return problem
     if not model.ready:
         missing = model.missing or "something"
         is_key = missing.isidentifier()
@@ -61,6 +59,22 @@ def drop(model: Model, requirements: Requirements, *, named: bool) -> Dropped | 
             "no_credentials" if is_key else "not_ready",
             f"the environment variable {missing} is not set" if is_key else missing,
         )
+    return None
+
+
+def _misfit(model: Model, requirements: Requirements, *, named: bool) -> Dropped | None:
+    """What of the request the model cannot take."""
+    refused = model.unsupported & requirements.parameters
+    if not named:
+        refused -= HINTS
+    if refused:
+        return Dropped(model.id, "unsupported_parameter", f"refuses {_words(refused)}; leave it out")
+    foreign = requirements.tools_of - {model.provider}
+    if foreign:
+        return Dropped(model.id, "foreign_tool", f"has not the built-in tools of {_words(foreign)}")
+    if model.context is not None and requirements.tokens > model.context:
+        reason = f"holds {model.context:,} tokens, and the request has at least {requirements.tokens:,}"
+        return Dropped(model.id, "context_too_small", reason)
     return None
 
 
