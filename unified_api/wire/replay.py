@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,8 +76,9 @@ def _chat(start: Outcome, recording: Recording, exchange: Exchange, profile: Wir
     decoder, collector = wire.StreamDecoder(**named, profile=profile), Collector()
     error: ProviderError | None = None
     try:
-        for chunk in (*decoder.feed(recording.body), *decoder.end()):
-            collector.add(chunk)
+        for step in (partial(decoder.feed, recording.body), decoder.end):
+            for chunk in step():
+                collector.add(chunk)
     except ProviderError as failure:
         error = failure
     outcome = _answered(start, recording, collector.response(**named))
