@@ -15,6 +15,7 @@ from unified_api.types import (
     FinishReason,
     ImageRequest,
     Json,
+    JsonObject,
     ModerationRequest,
     Request,
     RerankRequest,
@@ -69,7 +70,9 @@ class WireProfile:
     unsupported: frozenset[str] = frozenset()
     """Fields of our `Request` (`temperature`, `seed`, ...) that the model refuses; using one raises."""
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Field on the wire -> the provider's own word for it, such as `seed` -> `random_seed`."""
+    """Field on the wire -> the provider's own word for it, such as `seed` -> `random_seed`.
+
+    A chat's own word may be a path (`reasoning.max_tokens`), and begin with "!" where it says the opposite."""
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """Where shown thinking may lie in a message, first match wins."""
     finish_reasons: Mapping[str, FinishReason] = field(default_factory=dict)
@@ -80,6 +83,31 @@ class WireProfile:
     """Whether `[DONE]` alone ends a stream well, for servers that never send a finish reason (Snowflake)."""
     throttle_codes: frozenset[str] = frozenset()
     """Error codes that mean "wait a little" here though they mean "no quota left" elsewhere."""
+    audio: Literal["encoded", "data_url", "encoded_or_url"] = "encoded"
+    """How a chat is shown sound: base64 beside its format; data or https address in that place (Qwen); or the first,
+    and an address as a bare string (Mistral)."""
+    video_url: bool = False
+    """Whether a chat takes `video_url` parts."""
+    document: Literal["file", "file_or_url", "document_url"] = "file"
+    """How a chat is shown documents: `file` parts with the bytes; those with an address too (OpenRouter); or
+    `document_url` parts, which hold either (Mistral)."""
+    tool_result_media: frozenset[Literal["image", "audio", "video", "document"]] = frozenset()
+    """What a tool message may hold beside text."""
+    cache_mark: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
+    """The key of a part that marks the end of what may be cached; None: there are no marks, and ours are left out."""
+    efforts: Mapping[str, str | JsonObject] = field(default_factory=dict)
+    """Reasoning effort -> the provider's word for it, or what it adds to the body instead; what is not named here is
+    refused. Empty: each is sent as it is."""
+    reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
+    """Where the model wants its own earlier thinking back (a field of the message, or parts of its content)."""
+    call_id_length: int | None = None
+    """Letters and digits that a tool call's id must have; other ids are sent as one made from them (Mistral: 9)."""
+    prefix_field: str | None = None
+    """The key that makes a last message of the assistant the beginning of the answer (`prefix`, `partial`)."""
+    message_names: bool = True
+    """Whether messages of persons and models may carry a name."""
+    step_fields: tuple[str, ...] = ("executed_tools",)
+    """Where a message tells the steps of built-in tools."""
     embedding_format: str | None = None
     """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
     image_format: str | None = None
