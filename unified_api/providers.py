@@ -12,13 +12,13 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from unified_api.models import Prices
-from unified_api.types import Capability, FinishReason, Quality, Sensitivity, Tier
+from unified_api.types import Capability, FinishReason, Quality, ReasoningEffort, Sensitivity, Tier
 from unified_api.wire.names import WireName, wire_for
 
 __all__ = [
@@ -112,6 +112,17 @@ class ProfileRow(BaseModel):
     done_is_finish: bool = False
     throttle_codes: frozenset[str] = frozenset()
     unsupported: dict[RequestField, tuple[Pattern, ...]] = {}
+    audio: Literal["encoded", "data_url", "encoded_or_url"] = "encoded"
+    video_url: bool = False
+    document: Literal["file", "file_or_url", "document_url"] = "file"
+    tool_result_media: frozenset[Literal["image", "audio", "video", "document"]] = frozenset()
+    cache_mark: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
+    efforts: dict[ReasoningEffort, str | dict[str, Any]] = {}
+    reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
+    call_id_length: Annotated[int, Field(ge=1, le=40)] | None = None
+    prefix_field: str | None = None
+    message_names: bool = True
+    step_fields: tuple[str, ...] = ("executed_tools",)
     embedding_format: str | None = None
     image_format: str | None = None
 
