@@ -31,6 +31,7 @@ def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decim
     `names` begins with the name the provider echoed (often a dated one) and ends with the one that was asked for.
     None when no price is known, or the usage is not.
     """
+    usage = _charged(usage)
     if base_url is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     found = next((match for name in names if (match := _find(base_url, name))), None)
@@ -53,6 +54,7 @@ def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decim
 
 def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
     """US dollars by plain prices a million tokens; what costs nothing costs nothing whatever its usage."""
+    usage = _charged(usage)
     if prices is None or prices.input is None:
         return None
     output = prices.output or Decimal(0)
@@ -61,6 +63,15 @@ def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
     if usage.input_tokens is None or usage.output_tokens is None or (prices.output is None and usage.output_tokens):
         return None
     return (prices.input * usage.input_tokens + output * usage.output_tokens) / 1_000_000
+
+
+def _charged(usage: Usage) -> Usage:
+    """The usage that is paid for: the billed counts where the provider tells them, of which nothing is cached."""
+    if usage.billed_input_tokens is None and usage.billed_output_tokens is None:
+        return usage
+    given = usage.input_tokens if usage.billed_input_tokens is None else usage.billed_input_tokens
+    made = usage.output_tokens if usage.billed_output_tokens is None else usage.billed_output_tokens
+    return Usage(input_tokens=given, output_tokens=made)
 
 
 def listing(base_url: str | None, name: str) -> Listing | None:

@@ -39,6 +39,9 @@ class Usage:
     output_image_tokens: int | None = None
     web_searches: int | None = None
     """Searches that a built-in tool made, not tokens."""
+    billed_input_tokens: int | None = None
+    """What is charged, where the provider says that it is not what the model read (Cohere charges no template)."""
+    billed_output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
