@@ -11,7 +11,8 @@
         |   |-- ContentRefusedError   the provider's filter refused the content
         |   |-- FailedGenerationError the model wrote a tool call or JSON that its provider rejected
         |   |-- UnsupportedParameterError  a parameter this model cannot take
-        |   `-- SchemaRefusedError    the server makes no answer keep to this schema; asked again, it is told in words
+        |   |   `-- ParameterRefusedError  the server refuses one that may be left out; it is asked again without it
+        |   `-- SchemaRefusedError    the server makes no answer keep to this schema; it is asked again another way
         |-- AuthenticationError       401, or a bad key under another status
         |-- PermissionDeniedError     403
         |-- QuotaError                402, or a 429 that waiting will not cure
@@ -49,6 +50,7 @@ __all__ = [
     "MalformedResponseError",
     "NoCandidateError",
     "NotFoundError",
+    "ParameterRefusedError",
     "PermissionDeniedError",
     "ProviderError",
     "QuotaError",
@@ -173,8 +175,16 @@ class UnsupportedParameterError(InvalidRequestError):
     code = "unsupported_parameter"
 
 
+class ParameterRefusedError(UnsupportedParameterError):
+    """The server refuses the parameter named by `param`, and the policy lets it be left out."""
+
+    code = "parameter_refused"
+    retryable = True
+    fallback = True
+
+
 class SchemaRefusedError(InvalidRequestError):
-    """The server refuses to make an answer keep to the schema; the same model may be asked for it in words."""
+    """The server refuses to make an answer keep to the schema; the same model may be asked for it another way."""
 
     code = "schema_refused"
     retryable = True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random as _random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
@@ -18,10 +18,10 @@ from unified_api.attempts import Attempts, bounded
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NotFoundError
-from unified_api.fitting import Fitting
+from unified_api.fitting import AnyResponse, Fitted, Fitting, Ways, left_out, must_hold, way_of
 from unified_api.http_adapter import HttpAdapter
 from unified_api.models import Model, Selection
-from unified_api.needs import AnyRequest, Asked, least_tokens, needs_of, parameters_of, takes_schema, worst_tokens
+from unified_api.needs import AnyRequest, Asked, least_tokens, needs_of, tools_of, worst_tokens
 from unified_api.providers import ProviderRow, is_loopback
 from unified_api.response_stream import ResponseStream, open_stream
 from unified_api.settings import Settings, Timeouts
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Gateway", "ResponseStream"]
-
-AnyResponse = TypeVar("AnyResponse", Response, EmbedResponse, ImageResponse, RerankResponse, ModerationResponse)
 
 _DISCOVERY_S = 2.0
 _LONGEST_DISCOVERY_S = 3.0
@@ -97,8 +95,7 @@ class Gateway:
         self._clock = clock or MonotonicClock()
         self._transport = Transport(clock=self._clock, backend=backend)
         self._attempts = Attempts(clock=self._clock, random=random)
-        self._wordy: set[str] = set()
-        """Models whose servers have refused a schema, and are asked for theirs in words from then on."""
+        self._refused_ways: Ways = {}
 
     async def __aenter__(self) -> Self:
         if self._catalog is None:
@@ -165,20 +162,22 @@ class Gateway:
         """
         policy = replace(policy, needs=policy.needs | {"streaming"})
         selection = self._select(request, policy)
-        fitting = Fitting(request, self._wordy)
+        fitting = Fitting(request, policy, self._refused_ways)
 
         @asynccontextmanager
-        async def ask(model: Model, deadline: float) -> AsyncIterator[AsyncIterator[Chunk]]:
-            fitted = fitting.request_for(model)
+        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Request], AsyncIterator[Chunk]]]:
             timeouts, adapter = self._timeouts(model), self._adapter(model)
             async with AsyncExitStack() as stack:
-                with fitting.judged(model, fitted):
-                    opened = open_stream(adapter, model, fitted, timeouts, clock=self._clock, deadline=deadline)
-                    chunks = await stack.enter_async_context(opened)
-                yield chunks
+
+                async def opened(fitted: Fitted[Request]) -> AsyncIterator[Chunk]:
+                    stream = open_stream(adapter, model, fitted.request, timeouts, clock=self._clock, deadline=deadline)
+                    return await stack.enter_async_context(stream)
+
+                fitted, chunks = await fitting.ask(model, opened)
+                yield fitted, await stack.enter_async_context(aclosing(fitted.reading(chunks)))
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
-            yield ResponseStream(won, clock=self._clock, price=self._cost, note=fitting.note_for(won.model))
+            yield ResponseStream(won, clock=self._clock, price=self._cost)
 
     def estimate(self, request: AnyRequest, policy: Policy = Policy()) -> Decimal | None:
         """The most that the call may cost, in US dollars: the dearest candidate at the longest answer.
@@ -186,11 +185,12 @@ class Gateway:
         Without `max_tokens` an answer is taken to have at most 16,384 tokens. None when a candidate's price is
         unknown; zero for models that cost nothing. Raises like `chat` when nothing may serve.
         """
-        usage = Usage(input_tokens=worst_tokens(request))
+        asked = worst_tokens(request)
         worst = Decimal(0)
         candidates = self._select(request, policy).candidates
         for model in candidates if policy.fallback else candidates[:1]:
-            cost = self._cost(model, "", replace(usage, output_tokens=_longest_answer(request, model)))
+            longest = _longest_answer(request, model, left_out(request, policy, model.unsupported))
+            cost = self._cost(model, "", Usage(input_tokens=_held(asked, request, model), output_tokens=longest))
             if cost is None:
                 return None
             worst = max(worst, cost)
@@ -221,33 +221,40 @@ class Gateway:
         operation: Callable[[Adapter], Callable[[Model, Asked, Timeouts], Awaitable[AnyResponse]]],
     ) -> AnyResponse:
         selection = self._select(request, policy)
-        fitting = Fitting(request, self._wordy)
+        fitting = Fitting(request, policy, self._refused_ways)
 
         @asynccontextmanager
-        async def ask(model: Model, deadline: float) -> AsyncIterator[AnyResponse]:
-            fitted = fitting.request_for(model)
-            call = operation(self._adapter(model))
-            with fitting.judged(model, fitted):
-                response = await bounded(self._clock, deadline, lambda: call(model, fitted, self._timeouts(model)))
-            yield response
+        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Asked], AnyResponse]]:
+            call, timeouts = operation(self._adapter(model)), self._timeouts(model)
+
+            async def answer(fitted: Fitted[Asked]) -> AnyResponse:
+                return await bounded(self._clock, deadline, lambda: call(model, fitted.request, timeouts))
+
+            yield await fitting.ask(model, answer)
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
-            model, response = won.model, won.result
+            model, (fitted, response) = won.model, won.result
+            fitting.heed(model, fitted, response)
+            response = fitted.read(response)
             cost = response.cost_usd
             if cost is None:
                 cost = self._cost(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
-            note = fitting.note_for(model)
-            won.trail.succeeded(model, self._clock.now() - won.started, cost=cost, note=note)
+            won.trail.succeeded(model, self._clock.now() - won.started, cost=cost, note=fitted.note)
             return replace(response, cost_usd=cost, quality=model.quality, attempts=won.trail.story)
 
     def _select(self, request: AnyRequest, policy: Policy) -> Selection:
         policy = replace(policy, needs=policy.needs | needs_of(request))
         selection = self.catalog.candidates(
-            request.model, policy, parameters=parameters_of(request), tokens=least_tokens(request)
+            request.model,
+            policy,
+            parameters=must_hold(request, policy),
+            tokens=least_tokens(request),
+            tools_of=tools_of(request),
         )
         if request.model == "auto" and isinstance(request, Request) and request.output_schema is not None:
             # What can be made to keep to the schema is asked before what can only be told of it.
-            ordered = sorted(selection.candidates, key=lambda one: one.id in self._wordy or not takes_schema(one))
+            refused = self._refused_ways
+            ordered = sorted(selection.candidates, key=lambda one: way_of(one, refused.get(one.id, set())) == "words")
             selection = replace(selection, candidates=tuple(ordered))
         return selection
 
@@ -318,12 +325,18 @@ class Gateway:
         return row.api_key_env is None or self.settings.environment.get(row.api_key_env) is not None
 
 
-def _longest_answer(request: AnyRequest, model: Model) -> int:
+def _longest_answer(request: AnyRequest, model: Model, dropped: tuple[str, ...]) -> int:
     if isinstance(request, EmbedRequest | RerankRequest | ModerationRequest):
         return 0
     if isinstance(request, ImageRequest):
-        return _IMAGE_OUTPUT
-    if request.max_tokens is not None:
-        return request.max_tokens
-    longest = model.max_output or _ASSUMED_OUTPUT
-    return longest if model.context is None else min(longest, model.context)
+        return _IMAGE_OUTPUT * (request.n or 1)
+    longest = None if "max_tokens" in dropped else request.max_tokens
+    if longest is None:
+        longest = model.max_output or _ASSUMED_OUTPUT
+        longest = longest if model.context is None else min(longest, model.context)
+    return longest * (request.n or 1)
+
+
+def _held(tokens: int, request: AnyRequest, model: Model) -> int:
+    """A chat has no more tokens than the model holds: what is longer is refused unpaid."""
+    return min(tokens, model.context) if isinstance(request, Request) and model.context else tokens

@@ -18,16 +18,20 @@ from unified_api.errors import (
     ContextOverflowError,
     FailedGenerationError,
     InvalidRequestError,
+    NotFoundError,
     ProviderError,
     ServerError,
 )
 from unified_api.types import Message, Request, TextPart
 
-__all__ = ["asked_in_words", "blames_schema", "is_about_one_schema"]
+__all__ = ["asked_in_words", "blames_schema", "blames_tool", "is_about_one_schema"]
 
 _FIELD = re.compile(
     r"response[ _-]?format|json[ _-]?schema|structured[ _-]?outputs?|guided[ _-]?(json|decoding|grammar)|\bgrammar\b",
     re.IGNORECASE,
+)
+_TOOL = re.compile(
+    r"\btools?\b|tool[ _-]?(choice|call|use)|function[ _-]?(call|choice|declaration)|\bfunctions\b", re.IGNORECASE
 )
 _ONE_SCHEMA = re.compile(
     r"\b(invalid|unsupported|bad|unable|fail\w*|cannot|could not)\b.{0,60}\b(schema|grammar)\b", re.IGNORECASE
@@ -61,6 +65,16 @@ def blames_schema(error: ProviderError) -> bool:
     if isinstance(error, _OTHERS) or not isinstance(error, InvalidRequestError | ServerError):
         return False
     return bool(_FIELD.search(error.param or "") or _FIELD.search(error.message))
+
+
+def blames_tool(error: ProviderError) -> bool:
+    """Whether the server refuses a request that makes the model call a tool, or takes no tools at all.
+
+    OpenRouter says so with a 404 ("No endpoints found that support tool use"), Ollama with a 400.
+    """
+    if isinstance(error, _OTHERS) or not isinstance(error, InvalidRequestError | NotFoundError | ServerError):
+        return False
+    return bool(_TOOL.search(error.param or "") or _TOOL.search(error.message))
 
 
 def is_about_one_schema(error: ProviderError) -> bool:

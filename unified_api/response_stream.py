@@ -15,6 +15,7 @@ from unified_api.adapter import Adapter
 from unified_api.attempts import Won
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError, GatewayError, TimedOutError
+from unified_api.fitting import Fitted
 from unified_api.models import Model
 from unified_api.settings import Timeouts
 from unified_api.types import (
@@ -123,16 +124,15 @@ class ResponseStream:
 
     def __init__(
         self,
-        won: Won[AsyncIterator[Chunk]],
+        won: Won[tuple[Fitted[Request], AsyncIterator[Chunk]]],
         *,
         clock: Clock,
         price: Callable[[Model, str, Usage], Decimal | None],
-        note: str | None,
     ) -> None:
         self._won = won
+        self._fitted, self._chunks = won.result
         self._clock = clock
         self._price = price
-        self._note = note
         self._collector = Collector()
         self._response: Response | None = None
 
@@ -158,7 +158,7 @@ class ResponseStream:
 
     async def __anext__(self) -> Chunk:
         try:
-            chunk = await anext(self._won.result)
+            chunk = await anext(self._chunks)
         except StopAsyncIteration:
             self._finish()
             raise
@@ -180,7 +180,7 @@ class ResponseStream:
         cost = response.cost_usd
         if cost is None:
             cost = self._price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
-        trail.succeeded(model, self._seconds(), cost=cost, note=self._note)
+        trail.succeeded(model, self._seconds(), cost=cost, note=self._fitted.note)
         self._response = replace(response, cost_usd=cost, quality=model.quality, attempts=trail.story)
 
     def _seconds(self) -> float:

@@ -7,20 +7,26 @@ from corpus import ROOT, needs_corpora
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unified_api.models import Model
-from unified_api.needs import fit, least_tokens, needs_of, parameters_of, worst_tokens
+from unified_api.needs import least_tokens, needs_of, parameters_of, tools_of, worst_tokens
 from unified_api.types import (
+    AudioPart,
+    BuiltinTool,
+    DocumentPart,
     EmbedRequest,
     ImagePart,
     ImageRequest,
     Message,
+    ModerationRequest,
     OutputSchema,
+    ProviderState,
     ReasoningPart,
     Request,
+    RerankRequest,
     TextPart,
     Tool,
     ToolCallPart,
     ToolResultPart,
+    VideoPart,
 )
 
 
@@ -34,6 +40,24 @@ def test_the_kind_of_request_and_what_it_holds_say_what_it_needs() -> None:
     assert needs_of(ask(TextPart("x"))) == {"chat"}
     full = ask(ImagePart(url="https://x.example"), tools=(Tool("f"),), output_schema=OutputSchema({}))
     assert needs_of(full) == {"chat", "vision", "tools"}
+    assert needs_of(ModerationRequest(model="m", inputs=("x", ImagePart(data=b"")))) == {"moderation"}
+    assert needs_of(RerankRequest(model="m", query="x", documents=("y",))) == {"rerank"}
+
+
+def test_what_is_shown_in_any_message_or_result_must_be_seen_heard_or_read() -> None:
+    shown = ask(AudioPart(data=b"x"), VideoPart(url="https://x.example"), DocumentPart(data=b"%PDF"))
+    assert needs_of(shown) == {"chat", "audio", "video", "documents"}
+    assert needs_of(ask(DocumentPart(text="plain words"))) == {"chat"}
+    result = ToolResultPart("c", (TextPart("see"), ImagePart(data=b"x"), DocumentPart(text="plain")))
+    assert needs_of(Request(model="m", messages=(Message("tool", (result,)),))) == {"chat", "vision"}
+    spoken = Message("assistant", (AudioPart(data=b"x", transcript="hello"),))
+    assert needs_of(Request(model="m", messages=(spoken,))) == {"chat"}
+
+
+def test_the_providers_of_built_in_tools_are_told() -> None:
+    brought = ask(builtin_tools=(BuiltinTool("a", {"type": "search"}), BuiltinTool("b", {})))
+    assert tools_of(brought) == {"a", "b"}
+    assert tools_of(EmbedRequest(model="m", inputs=())) == frozenset()
 
 
 def test_only_fields_that_are_set_are_parameters() -> None:
@@ -44,15 +68,6 @@ def test_only_fields_that_are_set_are_parameters() -> None:
         "parallel_tool_calls",
     }
     assert parameters_of(EmbedRequest(model="m", inputs=("x",), dimensions=8)) == {"dimensions"}
-
-
-def test_only_hints_are_left_out_and_never_of_a_model_that_was_named() -> None:
-    model = Model(id="a/m", provider="a", name="m", wire="x", unsupported=frozenset({"temperature", "stop"}))
-    request = ask(temperature=0.5, stop=("x",))
-    fitted, note = fit(request, model, named=False)
-    assert (fitted.temperature, fitted.stop) == (None, ("x",))
-    assert "temperature" in note
-    assert fit(request, model, named=True) == (request, None)
 
 
 _parts = st.one_of(
@@ -81,8 +96,36 @@ def test_the_worst_count_holds_for_texts_of_which_each_byte_is_a_token(text: str
     assert worst_tokens(ask(TextPart(text))) >= len(text.encode())
 
 
-def test_shown_thinking_is_not_counted_for_it_is_not_sent() -> None:
+def test_shown_thinking_is_counted_only_where_its_provider_wants_it_back() -> None:
     assert worst_tokens(ask(ReasoningPart("x" * 1000))) == worst_tokens(ask())
+    assert worst_tokens(ask(ReasoningPart("x" * 1000, ProviderState("a", {})))) > worst_tokens(ask()) + 1000
+
+
+@pytest.mark.parametrize(
+    ("part", "tokens"),
+    [  # what the dearest provider counts for it
+        (AudioPart(data=bytes(16_000 * 2 * 60)), 32 * 60),
+        (AudioPart(data=bytes(4_000 * 60)), 32 * 60),
+        (AudioPart(url="https://x.example"), 32 * 60),
+        (VideoPart(data=bytes(60_000 * 60)), 300 * 60),
+        (DocumentPart(data=bytes(2_000)), 4_500),
+        (DocumentPart(url="https://x.example"), 4_500 * 10),
+        (DocumentPart(text="words " * 100), 100),
+    ],
+)
+def test_what_is_no_text_counts_at_its_dearest(part: object, tokens: int) -> None:
+    assert worst_tokens(ask(part)) >= worst_tokens(ask()) + tokens
+    assert worst_tokens(ask(ToolResultPart("c", (part,)))) >= worst_tokens(ask()) + tokens
+    assert least_tokens(ask(part)) <= 110
+
+
+def test_texts_that_are_read_one_by_one_need_no_more_room_than_the_longest() -> None:
+    many = EmbedRequest(model="m", inputs=("word " * 100,) * 1000)
+    assert least_tokens(many) == least_tokens(EmbedRequest(model="m", inputs=("word " * 100,)))
+    assert worst_tokens(many) > 1000 * 100
+    ranked = RerankRequest(model="m", query="q" * 600, documents=("d" * 600,) * 10)
+    assert least_tokens(ranked) == 200
+    assert worst_tokens(ranked) >= 10 * 1200
 
 
 @needs_corpora

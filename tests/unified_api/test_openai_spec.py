@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from openai_rules import chat_faults, mistral_faults, openai_faults, strict_faul
 
 from unified_api.catalog import Catalog
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
-from unified_api.needs import fit
+from unified_api.fitting import Fitting
 from unified_api.providers import builtin_rows
 from unified_api.types import (
     EmbedRequest,
@@ -23,6 +24,7 @@ from unified_api.types import (
     Message,
     NamedTool,
     OutputSchema,
+    Policy,
     ReasoningPart,
     RefusalPart,
     Request,
@@ -141,7 +143,7 @@ def sent(request: Request, provider: str, name: str, *, stream: bool = False) ->
     model = Catalog().get(f"{provider}/{name}")
     row = builtin_rows()[provider]
     profile = WireProfile(**row.profile.model_dump(exclude={"unsupported"}), unsupported=model.unsupported)
-    fitted, _ = fit(request, model, named=False)
+    fitted = Fitting(replace(request, model="auto"), Policy(), {}).fitted(model).request
     return json.loads(openai_chat.encode(fitted, provider="openai", model=name, profile=profile, stream=stream).body)
 
 

@@ -10,8 +10,10 @@ from unified_api.errors import (
     AuthenticationError,
     ConnectionFailedError,
     ContextOverflowError,
+    ParameterRefusedError,
     ProviderError,
     QuotaError,
+    SchemaRefusedError,
 )
 from unified_api.models import Model
 from unified_api.types import Policy
@@ -60,6 +62,14 @@ def next_move(
     spent = _spent(tried, policy)
     if spent is not None:
         return GiveUp(spent)
+    return _onward(candidates, tried, policy, remaining=remaining, jitter=jitter)
+
+
+def _onward(
+    candidates: Sequence[Model], tried: Sequence[Tried], policy: Policy, *, remaining: float, jitter: float
+) -> Move:
+    if isinstance(tried[-1].error, _MENDED):
+        return Ask(tried[-1].index)
     other = _other(candidates, tried, policy)
     wait = _retry_wait(tried, jitter)
     if wait is not None and wait < remaining and (other is None or _worth_waiting(tried, wait)):
@@ -121,6 +131,10 @@ def _other(candidates: Sequence[Model], tried: Sequence[Tried], policy: Policy) 
 
 _PROVIDER_WIDE = (AuthenticationError, QuotaError, ConnectionFailedError)
 """Failures that every model of the provider would share."""
+
+
+_MENDED = (ParameterRefusedError, SchemaRefusedError)
+"""Failures after which the same deployment is asked for something else, which needs no wait."""
 
 
 def _is_longer(model: Model, than: Model) -> bool:
