@@ -123,6 +123,7 @@ class ProfileRow(BaseModel):
     prefix_field: str | None = None
     message_names: bool = True
     step_fields: tuple[str, ...] = ("executed_tools",)
+    stateless: bool = False
     embedding_format: str | None = None
     image_format: str | None = None
 

@@ -108,6 +108,17 @@ class WireProfile:
     """Whether messages of persons and models may carry a name."""
     step_fields: tuple[str, ...] = ("executed_tools",)
     """Where a message tells the steps of built-in tools."""
+    stateless: bool = False
+    """Whether the Responses API is told to keep nothing of a call (`store: false`); a model that takes a
+    `reasoning_effort` then gives its reasoning encrypted, to be sent back."""
+    default_max_tokens: Mapping[str, int] = field(default_factory=dict)
+    """Pattern of model names -> tokens that an answer may have where the request does not say and the wire must
+    (`anthropic`), thinking not counted; first match wins."""
+    reasoning_style: Mapping[str, Literal["budget", "adaptive", "always"]] = field(default_factory=dict)
+    """Pattern of model names -> how a Claude is told to think: a number of tokens, an effort, or an effort and it cannot
+    be told not to; first match wins, a number where none does."""
+    system_turns: tuple[str, ...] = ()
+    """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
     embedding_format: str | None = None
     """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
     image_format: str | None = None
