@@ -124,6 +124,9 @@ class ProfileRow(BaseModel):
     message_names: bool = True
     step_fields: tuple[str, ...] = ("executed_tools",)
     stateless: bool = False
+    default_max_tokens: dict[Pattern, Annotated[int, Field(ge=1)]] = {}
+    reasoning_style: dict[Pattern, Literal["budget", "adaptive", "always"]] = {}
+    system_turns: tuple[Pattern, ...] = ()
     embedding_format: str | None = None
     image_format: str | None = None
 
