@@ -23,6 +23,7 @@ from unified_api.types import (
 
 __all__ = [
     "AnyRequest",
+    "ReasoningStyle",
     "WireProfile",
     "WireRequest",
     "call_id",
@@ -46,6 +47,7 @@ _REQUEST_FIELDS = frozenset(
     for parameter in fields(request)
     if parameter.name not in {"model", "messages", "inputs", "prompt", "query", "documents", "extra"}
 )
+ReasoningStyle = Literal["budget", "adaptive", "always", "reasoningConfig", "reasoning_effort", "reasoning_config"]
 AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 
 
@@ -114,9 +116,14 @@ class WireProfile:
     default_max_tokens: Mapping[str, int] = field(default_factory=dict)
     """Pattern of model names -> tokens that an answer may have where the request does not say and the wire must
     (`anthropic`), thinking not counted; first match wins."""
-    reasoning_style: Mapping[str, Literal["budget", "adaptive", "always"]] = field(default_factory=dict)
-    """Pattern of model names -> how a Claude is told to think: a number of tokens, an effort, or an effort and it cannot
-    be told not to; first match wins, a number where none does."""
+    reasoning_style: Mapping[str, ReasoningStyle] = field(default_factory=dict)
+    """Pattern of model names -> how the model is told to think: a Claude by a number of tokens, by an effort, or by an
+    effort and it cannot be told not to (`anthropic`: a number where no pattern fits); other models of `bedrock` by the
+    field of that name (there: `outputConfig.effort` where none fits). First match wins."""
+    top_k_field: Mapping[str, str] = field(default_factory=dict)
+    """Pattern of model names -> the path of the field that a model of `bedrock` has for `top_k`; first match wins."""
+    cache_points: tuple[str, ...] = ("*",)
+    """Patterns of the models of `bedrock` that take cache marks; others are sent none."""
     system_turns: tuple[str, ...] = ()
     """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
     embedding_format: str | None = None
