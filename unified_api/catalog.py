@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from unified_api import pricing
+from unified_api import address, pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
+from unified_api.facts import facts, listed
 from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, Selection
 from unified_api.providers import DataPolicyRow, ProviderRow, builtin_rows, is_loopback, origin
 from unified_api.routing.filters import select
@@ -35,23 +36,34 @@ def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
             its key would be readable by everyone on the way.
 
     """
-    rows: dict[str, ProviderRow] = {}
-    builtin = builtin_rows()
-    for name, row in settings.providers.items():
+    owned = {name: _addressed(name, row, settings) for name, row in settings.providers.items()}
+    builtin = {name: _addressed(name, row, settings) for name, row in builtin_rows().items()}
+    merged = {name: _merged(_moved(name, builtin[name], row), row) for name, row in owned.items() if name in builtin}
+    for name, row in owned.items():
         if row.wire == "local" and name != "local":
             raise ConfigurationError(f"{settings.path}: [providers.{name}]: only the provider local has wire = 'local'")
-        if name not in builtin:
-            if row.base_url is None:
-                near = get_close_matches(name, builtin, n=1)
-                hint = f", or did you mean [providers.{near[0]}]?" if near else ""
-                raise ConfigurationError(f"{settings.path}: [providers.{name}] needs a base_url{hint}")
-            rows[name] = row
-    for name, row in builtin.items():
-        own = settings.providers.get(name)
-        rows[name] = row if own is None else _merged(_moved(name, row, own), own)
-    for name in settings.providers:
+        if name not in builtin and row.base_url is None:
+            near = get_close_matches(name, builtin, n=1)
+            hint = f", or did you mean [providers.{near[0]}]?" if near else ""
+            raise ConfigurationError(f"{settings.path}: [providers.{name}] needs a base_url{hint}")
+    # A server of one's own is as much the user's where a built-in row gives its usual address.
+    first = {
+        name: merged.get(name, row) for name, row in owned.items() if not (name in builtin and builtin[name].names)
+    }
+    rows = {**first, **{name: merged.get(name, row) for name, row in builtin.items() if name not in first}}
+    for name in owned:
         _check_key_is_hidden(name, rows[name], settings)
     return rows
+
+
+def _addressed(name: str, row: ProviderRow, settings: Settings) -> ProviderRow:
+    """The row with the environment's values in its address; variables without a value stay, and are `missing` later."""
+    if row.base_url is None or "$" not in row.base_url:
+        return row
+    try:
+        return row.model_copy(update={"base_url": address.filled(row.base_url, settings.environment.get)})
+    except ConfigurationError as error:
+        raise ConfigurationError(f"[providers.{name}]: {error}") from None
 
 
 def _moved(name: str, base: ProviderRow, own: ProviderRow) -> ProviderRow:
@@ -125,6 +137,7 @@ class Catalog:
         """
         settings = settings or Settings()
         self._environment = settings.environment
+        self._own = settings.providers
         self._rows = provider_rows(settings) if rows is None else dict(rows)
         self._routes = settings.routes
         self._missing = missing or {}
@@ -134,7 +147,8 @@ class Catalog:
         self._served = dict(self._given)
         """What `auto` chooses from."""
         for provider, row in self._rows.items():
-            for name in dict.fromkeys((*row.names, *(discovered or {}).get(provider, ()))):
+            names = row.names if row.auto else ()
+            for name in dict.fromkeys((*names, *(discovered or {}).get(provider, ()))):
                 self._served.setdefault(f"{provider}/{name}", self._deployment(provider, name))
         self._known: dict[str, Model] | None = None
         self._select = lru_cache(maxsize=512)(self._candidates)
@@ -167,9 +181,12 @@ class Catalog:
         return None if row is None else row.price_address
 
     def stated_prices(self, model: Model) -> Prices | None:
-        """The prices that the configuration states, which go before the price data's."""
+        """The prices that the configuration states, or another source where the price data does not know the model."""
         row = self._rows.get(model.provider)
-        return model.prices if row is None else row.prices_of(model.name)
+        if row is None:
+            return model.prices
+        known = pricing.listing(row.price_address, model.name) is not None
+        return row.prices_of(model.name) or (None if known else model.prices)
 
     def candidates(
         self,
@@ -280,39 +297,54 @@ class Catalog:
         if self._known is None:
             known = dict(self._served)
             for provider, row in self._rows.items():
-                if row.lists_priced and (address := row.price_address) is not None:
-                    for priced in pricing.listings(address):
-                        model = self._deployment(provider, priced.name)
-                        if model.capabilities:
-                            known.setdefault(model.id, model)
+                for name in self._names(provider, row):
+                    model_id = f"{provider}/{name}"
+                    if model_id not in known and (model := self._deployment(provider, name)).capabilities:
+                        known[model_id] = model
             self._known = known
         return self._known
+
+    def _names(self, provider: str, row: ProviderRow) -> Iterable[str]:
+        """What public tables list for the provider, where it is the one that they mean."""
+        known = (*row.names, *listed(provider)) if provider in builtin_rows() else row.names
+        priced = row.lists_priced and row.price_address is not None
+        more = (one.name for one in pricing.listings(row.price_address or "")) if priced else ()
+        return dict.fromkeys((*known, *more))
 
     def _deployment(self, provider: str, name: str) -> Model:
         row = self._rows[provider]
         model_id = f"{provider}/{name}"
-        missing = self._missing.get(model_id)
-        if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
-            missing = row.api_key_env
+        missing = self._missing_of(row) or self._missing.get(model_id)
         priced = pricing.listing(row.price_address, name)
-        capabilities, wire = row.capabilities_of(name), row.wire_of(name)
-        prices = row.prices_of(name) or (None if priced is None else priced.prices)
+        found = facts(row.priced_as or provider, name)
+        if found is not None and provider in self._own:
+            found = found.without(self._own[provider].capabilities)
+        capabilities, wire = row.capabilities_of(name, found), row.wire_of(name, found)
+        public = priced.prices if priced is not None and priced.prices is not None else found.prices if found else None
         return Model(
             id=model_id,
             provider=provider,
             name=name,
             wire=wire,
             capabilities=capabilities,
-            context=(priced and priced.context) or (row.context if "chat" in capabilities else None),
+            context=(found and found.context)
+            or (priced and priced.context)
+            or (row.context if "chat" in capabilities else None),
+            max_output=found.max_output if found else None,
             tier=row.tier_of(name),
-            prices=prices,
+            prices=row.prices_of(name) or public,
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
             quality=row.quality_of(name),
-            unsupported=row.unsupported_by(name) | unsupported_by(wire),
-            structured_by=row.structured_by,
+            unsupported=row.unsupported_by(name, found) | unsupported_by(wire),
             ready=missing is None,
             missing=missing,
         )
+
+    def _missing_of(self, row: ProviderRow) -> str | None:
+        """The first variable that is not set: the key's, or one of the address."""
+        if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
+            return row.api_key_env
+        return None if row.base_url is None else address.unset(row.base_url)
 
 
 def _one_vector_space(selection: Selection) -> Selection:

@@ -12,13 +12,16 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from unified_api.address import sketched
+from unified_api.facts import Facts
 from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, ReasoningEffort, Sensitivity, Tier
+from unified_api.wire.base import ReasoningStyle
 from unified_api.wire.names import WireName, wire_for
 
 __all__ = [
@@ -85,7 +88,10 @@ def _checked_builtin(value: str) -> str:
 
 
 def _checked_url(value: str) -> str:
-    parts = urlsplit(value.strip())
+    sketch = sketched(value.strip())
+    if "$" in sketch or "{" in sketch:
+        raise ValueError("may hold variables as ${NAME} or ${NAME:-default}, the default without spaces and slashes")
+    parts = urlsplit(sketch)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError('must be an address such as "https://api.example.com/v1"')
     if parts.username or parts.password:
@@ -125,7 +131,9 @@ class ProfileRow(BaseModel):
     step_fields: tuple[str, ...] = ("executed_tools",)
     stateless: bool = False
     default_max_tokens: dict[Pattern, Annotated[int, Field(ge=1)]] = {}
-    reasoning_style: dict[Pattern, Literal["budget", "adaptive", "always"]] = {}
+    reasoning_style: dict[Pattern, ReasoningStyle] = {}
+    top_k_field: dict[Pattern, str] = {}
+    cache_points: tuple[Pattern, ...] = ("*",)
     system_turns: tuple[Pattern, ...] = ()
     embedding_format: str | None = None
     image_format: str | None = None
@@ -160,7 +168,8 @@ class ProviderRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     base_url: Annotated[str, AfterValidator(_checked_url)] | None = None
-    """What the wire's paths are appended to, such as `https://api.openai.com/v1`."""
+    """What the wire's paths are appended to, such as `https://api.openai.com/v1`. May hold variables of the environment
+    as `${NAME}` or `${NAME:-default}`."""
     wire: WireName | Literal["local"] = "openai_chat"
     """The wire family of the chat models."""
     wires: dict[WireName, tuple[Pattern, ...]] = {}
@@ -179,6 +188,8 @@ class ProviderRow(BaseModel):
     """The model that serves `auto` at each tier."""
     models: tuple[Pattern, ...] = ()
     """Further models, which serve `auto` after the tiers' own."""
+    auto: bool = True
+    """Whether `auto` may choose its models. Not where the key is one that people have for other things as well."""
     capabilities: dict[Capability, tuple[Pattern, ...]] = {}
     """Capability -> patterns of model names that have it. One that is not named here goes by `DEFAULTS`."""
     structured_by: Literal["native", "grammar"] = "native"
@@ -209,7 +220,8 @@ class ProviderRow(BaseModel):
     @property
     def price_address(self) -> str | None:
         """The address by which the price data knows who bills."""
-        return self.base_url if self.priced_as is None else builtin_rows()[self.priced_as].base_url
+        address = self.base_url if self.priced_as is None else builtin_rows()[self.priced_as].base_url
+        return None if address is None else sketched(address)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -226,29 +238,27 @@ class ProviderRow(BaseModel):
         """The header that holds the key, and its value with `{key}` where the key goes."""
         return ("authorization", "Bearer {key}") if self.auth == "bearer" else (self.auth, "{key}")
 
-    def wire_of(self, name: str) -> str:
+    def wire_of(self, name: str, facts: Facts | None = None) -> str:
         """The wire family that the model speaks."""
         named = (wire for wire, patterns in self.wires.items() if _any_matches(patterns, name))
-        return next(named, None) or wire_for(self.wire, self.capabilities_of(name))
+        return next(named, None) or wire_for(self.wire, self.capabilities_of(name, facts))
 
     def tier_of(self, name: str) -> Tier | None:
         return next((tier for tier, model in self.tiers.items() if model == name), None)
 
-    def capabilities_of(self, name: str) -> frozenset[Capability]:
-        """What the model can do by this row's patterns; a chat model can do `DEFAULTS` unless the row narrows them."""
-        unasked = _NO_CHAT.search(name.lower()) is not None
-        if self._matches("embeddings", name, default=not unasked and _EMBEDS.search(name.lower()) is not None):
-            return frozenset({"embeddings"})
-        for kind in _KINDS:
-            if self._matches(kind, name, default=False):
-                return frozenset({kind})
-        if not self._matches("chat", name, default=not unasked):
-            return frozenset()
-        extras = {able for able, default in DEFAULTS.items() if self._matches(able, name, default=default)}
-        return frozenset({"chat", *extras})
+    def capabilities_of(self, name: str, facts: Facts | None = None) -> frozenset[Capability]:
+        """What the model can do: by the `facts`, else by this row's patterns, else by `DEFAULTS` for a chat model."""
+        facts = facts or Facts()
+        kind = facts.kind or self._kind_of(name)
+        if kind != "chat":
+            return frozenset() if kind is None else frozenset({kind})
+        extras = {able for able, default in DEFAULTS.items() if self._can(able, name, facts, default=default)}
+        return frozenset({kind, *extras})
 
-    def unsupported_by(self, name: str) -> frozenset[str]:
-        return frozenset(key for key, patterns in self.profile.unsupported.items() if _any_matches(patterns, name))
+    def unsupported_by(self, name: str, facts: Facts | None = None) -> frozenset[str]:
+        """Fields of a request that the model refuses."""
+        stated = {key for key, patterns in self.profile.unsupported.items() if _any_matches(patterns, name)}
+        return frozenset(stated | ((facts or Facts()).cannot & set(get_args(RequestField)) - set(DEFAULTS)))
 
     def quality_of(self, name: str) -> Quality | None:
         return next((mark for mark, patterns in self.quality.items() if _any_matches(patterns, name)), None)
@@ -260,6 +270,18 @@ class ProviderRow(BaseModel):
         stated = (price for pattern, price in self.prices.items() if _any_matches((pattern,), name))
         price = next(stated, None)
         return None if price is None else Prices(input=price.input, output=price.output)
+
+    def _kind_of(self, name: str) -> Capability | None:
+        """`chat` or what else the model does, by patterns and by what its name says; None for what no call asks for."""
+        unasked = _NO_CHAT.search(name.lower()) is not None
+        if self._matches("embeddings", name, default=not unasked and _EMBEDS.search(name.lower()) is not None):
+            return "embeddings"
+        kind = next((kind for kind in _KINDS if self._matches(kind, name, default=False)), None)
+        return kind or ("chat" if self._matches("chat", name, default=not unasked) else None)
+
+    def _can(self, able: Capability, name: str, facts: Facts, *, default: bool) -> bool:
+        said = facts.says(able)
+        return self._matches(able, name, default=default) if said is None else said
 
     def _matches(self, capability: Capability, name: str, *, default: bool) -> bool:
         patterns = self.capabilities.get(capability)
