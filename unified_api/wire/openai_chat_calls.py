@@ -1,9 +1,9 @@
-"""Which tool call a piece of a stream belongs to."""
+"""Which tool call a piece of an answer belongs to."""
 
 from __future__ import annotations
 
-from unified_api.types import Json, JsonObject, ToolCallChunk
-from unified_api.wire.openai_chat_decode import arguments_text
+from unified_api.types import Json, JsonObject, ProviderState, ToolCallChunk
+from unified_api.wire.openai_chat_words import arguments_text
 
 __all__ = ["ToolCallReader"]
 
@@ -11,19 +11,21 @@ __all__ = ["ToolCallReader"]
 class ToolCallReader:
     """The tool calls seen so far, and which of them a new piece belongs to.
 
-    The `index` decides where there is one; where it is missing (Mistral) or always 0 (some proxies send parallel calls
-    so), a new id does. An empty id belongs to the call before it.
+    In a whole answer each entry is a call. In a stream the `index` decides where there is one; where it is missing
+    (Mistral) or always 0 (some proxies send parallel calls so), a new id does. An empty id belongs to the call before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str, *, whole: bool) -> None:
         self.named = False
+        self._provider = provider
+        self._whole = whole
         self._ids: list[str] = []
         self._names: list[str] = []
         self._places: dict[int, int] = {}
 
     def read(self, delta: JsonObject) -> list[ToolCallChunk]:
         entries = delta.get("tool_calls")
-        if not isinstance(entries, list):
+        if not isinstance(entries, list) or not entries:
             entries = [{"index": 0, "function": delta.get("function_call")}]
         chunks = [self._read_entry(entry) for entry in entries if isinstance(entry, dict)]
         return [chunk for chunk in chunks if chunk is not None]
@@ -32,16 +34,20 @@ class ToolCallReader:
         function = entry.get("function")
         function = function if isinstance(function, dict) else {}
         identity, name = _word(entry.get("id")), _word(function.get("name"))
-        place = self._place(entry.get("index"), identity, name)
+        place = self._open() if self._whole else self._place(entry.get("index"), identity, name)
+        if self._whole and not name:  # Snowflake sends an empty `function_call` with every message
+            return None
         arguments = arguments_text(function.get("arguments"))
         first_id = "" if self._ids[place] else identity
         first_name = "" if self._names[place] else name
-        if not (first_id or first_name or arguments):
+        extra = entry.get("extra_content")  # Gemini's thought signature, behind Google's compatible endpoint
+        state = ProviderState(self._provider, {"extra_content": extra}) if isinstance(extra, dict) and extra else None
+        if not (first_id or first_name or arguments or state):
             return None
         self._ids[place] = self._ids[place] or identity
         self._names[place] = self._names[place] or name
         self.named = self.named or bool(name)
-        return ToolCallChunk(place, first_id or None, first_name or None, arguments)
+        return ToolCallChunk(place, first_id or None, first_name or None, arguments, state)
 
     def _place(self, index: Json, identity: str, name: str) -> int:
         if type(index) is int:

@@ -41,7 +41,8 @@ _BLOCK = "content_part"
 
 def write_messages(messages: tuple[Message, ...], writer: PartWriter) -> list[Json]:
     """Raises InvalidRequestError for messages that no server takes, UnsupportedParameterError for what this one does
-    not."""
+    not.
+    """
     written: list[Json] = []
     for place, message in enumerate(messages):
         _check(message, place, writer)

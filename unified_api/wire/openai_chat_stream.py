@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Protocol
 
 import orjson
 
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
 from unified_api.types import (
+    AlternativeChunk,
     Chunk,
+    ContentChunk,
     FinishChunk,
+    FinishReason,
     Json,
     JsonObject,
-    ReasoningChunk,
-    ReasoningPart,
-    RefusalChunk,
-    RefusalPart,
-    Response,
-    TextChunk,
-    TextPart,
-    ToolCallChunk,
-    ToolCallPart,
     Usage,
     UsageChunk,
 )
 from unified_api.wire.base import WireProfile, parse_json
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
-from unified_api.wire.openai_chat_calls import ToolCallReader
-from unified_api.wire.openai_chat_decode import (
-    decode,
-    ended_in_error,
-    finish_reason,
-    first_choice,
-    read_content,
-    read_reasoning,
-)
+from unified_api.wire.openai_chat_choice import ChoiceReader
+from unified_api.wire.openai_chat_decode import decode_chunks
+from unified_api.wire.openai_chat_words import ended_in_error, finish_reason
 from unified_api.wire.usage import merge_usage, read_cost, read_usage
 
 __all__ = ["StreamDecoder"]
@@ -44,11 +32,12 @@ __all__ = ["StreamDecoder"]
 # A byte order mark and white space: no answer of ours begins with one of these bytes otherwise.
 _LEAD = b"\xef\xbb\xbf \t\r\n"
 _DOCUMENT_STARTS = {b"{", b"[", b"<"}
-_CHUNKS: dict[str, type[TextChunk | ReasoningChunk | RefusalChunk]] = {
-    "text": TextChunk,
-    "reasoning": ReasoningChunk,
-    "refusal": RefusalChunk,
-}
+
+
+class _Chunks(Protocol):
+    """A list of chunks that may hold other kinds too."""
+
+    def append(self, chunk: ContentChunk | FinishChunk, /) -> object: ...
 
 
 class StreamDecoder:
@@ -56,26 +45,24 @@ class StreamDecoder:
 
     An error inside the stream is raised by the `feed` or `end` after the chunks that came before it. `end` raises
     TruncatedStreamError when no finish reason came; a missing `[DONE]` after one is no fault. A server that ignores
-    `stream` and answers with one JSON document is read all the same.
+    `stream` and answers with one JSON document is read all the same. An error after the finish is no error of the
+    answer, which is whole.
     """
 
     malformed: int
     """Events that could not be read and were passed over."""
-    late_error: ProviderError | None
-    """An error that came after the finish reason: the answer is whole, so it is not raised."""
 
     def __init__(self, *, provider: str, model: str, profile: WireProfile) -> None:
         self.malformed = 0
-        self.late_error = None
         self._provider = provider
         self._model = model
         self._profile = profile
         self._events = SseDecoder()
-        self._calls = ToolCallReader()
+        self._first = ChoiceReader(provider=provider, profile=profile)
+        self._others: dict[int, ChoiceReader] = {}
         self._echoed: str | None = None
         self._usage = Usage()
         self._sent: UsageChunk | None = None
-        self._finished = False
         self._done = False
         self._error: ProviderError | None = None
         self._document: list[bytes] | None = None
@@ -137,14 +124,13 @@ class StreamDecoder:
             if len(lines) > 1 and lines[0].startswith(b"{"):
                 # One JSON chunk a line, without the framing of events.
                 return self._finish(self._read([SseEvent(line) for line in lines]))
-        response = decode(body, provider=self._provider, model=self._model, profile=self._profile)
-        self._finished = True
-        return list(_chunks_of(response, self._provider))
+        self._first.finished = True
+        return decode_chunks(body, provider=self._provider, model=self._model, profile=self._profile)
 
     def _finish(self, chunks: list[Chunk]) -> list[Chunk]:
         if self._error is not None:
             raise self._error
-        if not self._finished:
+        if not self._complete:
             raise TruncatedStreamError(
                 f"the stream of {self._provider} for {self._model!r} ended without a finish reason, so the answer may "
                 f"be cut ({self.malformed} unreadable events): try again or allow a fallback",
@@ -152,6 +138,10 @@ class StreamDecoder:
                 model=f"{self._provider}/{self._model}",
             )
         return chunks
+
+    @property
+    def _complete(self) -> bool:
+        return self._first.finished and all(one.finished for one in self._others.values())
 
     def _read(self, events: list[SseEvent]) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -173,9 +163,8 @@ class StreamDecoder:
         text = event.data.strip()
         if text == b"[DONE]":
             self._done = True
-            if self._profile.done_is_finish and not self._finished:
-                self._finished = True
-                chunks.append(FinishChunk("tool_calls" if self._calls.named else "unknown"))
+            if self._profile.done_is_finish and not self._first.finished:
+                self._end(self._first, "tool_calls" if self._first.calls.named else "unknown", chunks)
         elif event.name == "error":
             self._fail(text.decode("utf-8", "replace") or "no reason given")
         elif text:
@@ -191,7 +180,7 @@ class StreamDecoder:
             else:
                 self.malformed += 1
             return
-        choices = value.get("choices")
+        choices, usage = value.get("choices"), value.get("usage")
         if value.get("error") or name == "error" or not choices:
             error = value if name == "error" else find_error(value)
             if error is not None:
@@ -199,51 +188,58 @@ class StreamDecoder:
         model = value.get("model")
         if model and isinstance(model, str):
             self._echoed = model
-        choice = first_choice(value) if choices else None
-        if choice is not None and not choice.get("index") and self._error is None:
-            self._read_choice(choice, chunks)
-        usage = value.get("usage") or _hidden_usage(value, choice)
-        if isinstance(usage, dict):
+        if "citations" in value or "search_results" in value:
+            self._first.read_sources(value)
+        if choices and self._error is None and isinstance(choices, list):
+            for place, choice in enumerate(choices):
+                if isinstance(choice, dict):
+                    index = choice.get("index")
+                    self._read_choice(index if type(index) is int and index >= 0 else place, choice, chunks)
+                    usage = usage or choice.get("usage")  # Moonshot
+        if not usage and "x_groq" in value:
+            groq = value["x_groq"]
+            usage = groq.get("usage") if isinstance(groq, dict) else None
+        if usage and isinstance(usage, dict):
             self._read_usage(usage, chunks)
 
     def _fail(self, error: Json) -> None:
         failure = embedded_error(error, provider=self._provider, model=self._model, profile=self._profile)
-        if self._finished:
-            self.late_error = failure
-        else:
+        if not self._complete:
             self._error = failure
 
-    def _read_choice(self, choice: JsonObject, chunks: list[Chunk]) -> None:
+    def _read_choice(self, number: int, choice: JsonObject, chunks: list[Chunk]) -> None:
         if choice.get("error"):
             return self._fail({"error": choice["error"]})
-        delta = choice.get("delta")
-        if isinstance(delta, dict):
-            self._read_delta(delta, chunks)
-        if self._finished or (choice.get("finish_reason") is None and "finish_details" not in choice):
-            return None
-        reason = finish_reason(choice, self._profile, called=self._calls.named)
-        if reason == "error":
-            self._error = ended_in_error(choice, provider=self._provider, model=self._model)
-        elif reason is not None:
-            self._finished = True
-            chunks.append(FinishChunk(reason))
+        if number == 0:
+            return self._read_delta(self._first, choice, chunks)
+        reader = self._others.get(number)
+        if reader is None:
+            reader = self._others[number] = ChoiceReader(provider=self._provider, profile=self._profile)
+        pieces: list[ContentChunk | FinishChunk] = []
+        self._read_delta(reader, choice, pieces)
+        chunks.extend(AlternativeChunk(number, piece) for piece in pieces)
         return None
 
-    def _read_delta(self, delta: JsonObject, chunks: list[Chunk]) -> None:
-        thought = read_reasoning(delta, self._profile)
-        if thought:
-            chunks.append(ReasoningChunk(thought))
-        content = delta.get("content")
-        if type(content) is str:
-            if content:
-                chunks.append(TextChunk(content))
-        elif content is not None:
-            chunks.extend(_CHUNKS[kind](text) for kind, text in read_content(content) if kind in _CHUNKS and text)
-        refusal = delta.get("refusal")
-        if isinstance(refusal, str) and refusal:
-            chunks.append(RefusalChunk(refusal))
-        if delta.get("tool_calls") or delta.get("function_call"):
-            chunks.extend(self._calls.read(delta))
+    def _read_delta(self, reader: ChoiceReader, choice: JsonObject, chunks: _Chunks) -> None:
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            reader.read(delta, chunks)
+        told = choice.get("logprobs")
+        if told is not None:
+            reader.read_logprobs(told, chunks)
+        if reader.finished:
+            reader.close(chunks)
+        elif choice.get("finish_reason") is not None or "finish_details" in choice:
+            reason = finish_reason(choice, self._profile, called=reader.calls.named)
+            if reason == "error" and reader is self._first:
+                self._error = ended_in_error(choice, provider=self._provider, model=self._model)
+            elif reason is not None:
+                self._end(reader, reason, chunks)
+
+    def _end(self, reader: ChoiceReader, reason: FinishReason, chunks: _Chunks) -> None:
+        reader.finished = True
+        reader.close(chunks)
+        chunks.append(FinishChunk(reason))
 
     def _read_usage(self, stated: JsonObject, chunks: list[Chunk]) -> None:
         self._usage = merge_usage(self._usage, read_usage(stated))
@@ -256,14 +252,6 @@ class StreamDecoder:
             chunks.append(chunk)
 
 
-def _hidden_usage(chunk: JsonObject, choice: JsonObject | None) -> Json:
-    """Usage in `x_groq` (Groq) or inside the choice (Moonshot)."""
-    groq = chunk.get("x_groq")
-    if isinstance(groq, dict) and groq.get("usage"):
-        return groq["usage"]
-    return None if choice is None else choice.get("usage")
-
-
 def _parse_lines(text: bytes) -> list[Json]:
     """What orjson refused, read leniently as one value, or as a value a line where the blank lines are missing."""
     try:
@@ -274,21 +262,3 @@ def _parse_lines(text: bytes) -> list[Json]:
         return [orjson.loads(line) for line in text.splitlines() if line.strip() not in {b"", b"[DONE]"}]
     except orjson.JSONDecodeError:
         return []
-
-
-def _chunks_of(response: Response, provider: str) -> Iterator[Chunk]:
-    """A whole answer as the chunks of a stream that came at once."""
-    calls = 0
-    for part in response.parts:
-        if isinstance(part, TextPart):
-            yield TextChunk(part.text)
-        elif isinstance(part, ReasoningPart):
-            yield ReasoningChunk(part.text)
-        elif isinstance(part, RefusalPart):
-            yield RefusalChunk(part.text)
-        elif isinstance(part, ToolCallPart):
-            yield ToolCallChunk(calls, part.id, part.name, part.arguments)
-            calls += 1
-    yield FinishChunk(response.finish_reason)
-    if response.usage != Usage() or response.cost_usd is not None:
-        yield UsageChunk(response.usage, response.model.removeprefix(f"{provider}/"), response.cost_usd)
