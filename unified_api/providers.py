@@ -21,7 +21,7 @@ from unified_api.address import sketched
 from unified_api.facts import Facts
 from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, ReasoningEffort, Sensitivity, Tier
-from unified_api.wire.base import ReasoningStyle
+from unified_api.wire.base import FORMER_GEMINI, ReasoningStyle
 from unified_api.wire.names import WireName, wire_for
 
 __all__ = [
@@ -135,6 +135,7 @@ class ProfileRow(BaseModel):
     top_k_field: dict[Pattern, str] = {}
     cache_points: tuple[Pattern, ...] = ("*",)
     system_turns: tuple[Pattern, ...] = ()
+    former_models: tuple[Pattern, ...] = FORMER_GEMINI
     embedding_format: str | None = None
     image_format: str | None = None
 

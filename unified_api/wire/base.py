@@ -22,6 +22,7 @@ from unified_api.types import (
 )
 
 __all__ = [
+    "FORMER_GEMINI",
     "AnyRequest",
     "ReasoningStyle",
     "WireProfile",
@@ -49,6 +50,12 @@ _REQUEST_FIELDS = frozenset(
 )
 ReasoningStyle = Literal["budget", "adaptive", "always", "reasoningConfig", "reasoning_effort", "reasoning_config"]
 AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
+
+
+FORMER_GEMINI = (
+    "gemini-1.*", "gemini-2.*", "gemini-exp*", "gemini-pro", "gemini-pro-vision", "gemini-robotics-er-1*", "learnlm*",
+    "gemma*",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,9 @@ class WireProfile:
     """Patterns of the models of `bedrock` that take cache marks; others are sent none."""
     system_turns: tuple[str, ...] = ()
     """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
+    former_models: tuple[str, ...] = FORMER_GEMINI
+    """Patterns of the models of `gemini` from before Gemini 3: they are told to think by a number of tokens, take no
+    media in tool results, have one resolution for all images, and want no signature of calls that others made."""
     embedding_format: str | None = None
     """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
     image_format: str | None = None
