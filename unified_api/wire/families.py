@@ -22,7 +22,7 @@ from unified_api.types import (
     RerankResponse,
     Response,
 )
-from unified_api.wire import openai_chat, openai_embeddings, openai_images
+from unified_api.wire import gemini, openai_chat, openai_embeddings, openai_images
 from unified_api.wire.base import WireProfile, WireRequest
 
 __all__ = [
@@ -112,6 +112,7 @@ class ModerationWire(Protocol):
 
 
 CHAT: Mapping[str, ChatWire] = {
+    "gemini": gemini,
     "openai_chat": openai_chat,
 }
 EMBED: Mapping[str, EmbedWire] = {

@@ -1,0 +1,195 @@
+"""One candidate of a Gemini answer, read piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from unified_api.types import (
+    BuiltinToolPart,
+    CitationChunk,
+    ContentChunk,
+    FinishChunk,
+    FinishReason,
+    Json,
+    JsonObject,
+    LogprobsChunk,
+    PartChunk,
+    ProviderState,
+    ReasoningChunk,
+    TextChunk,
+    TokenLogprob,
+    ToolCallChunk,
+)
+from unified_api.wire.base import WireProfile, call_id
+from unified_api.wire.gemini_arguments import PartialArguments
+from unified_api.wire.gemini_citations import Spoken, grounded, recited, searches
+from unified_api.wire.gemini_finish import read_finish
+from unified_api.wire.gemini_media import BESIDE, UnreadablePartError, read_media
+
+__all__ = ["CandidateReader"]
+
+
+class CandidateReader:
+    """Gives the chunks of each piece. What stands beside the parts (sources, kept whole) comes with the finish."""
+
+    def __init__(self, provider: str, profile: WireProfile) -> None:
+        self.finished = False
+        self.searches = 0
+        self._provider = provider
+        self._profile = profile
+        self._calls = 0
+        self._open: _OpenCall | None = None
+        self._spoken = Spoken()
+        self._speaking = False
+        self._beside: dict[str, JsonObject] = {}
+
+    def read(self, candidate: JsonObject) -> tuple[list[ContentChunk | FinishChunk], int]:
+        """The chunks of one piece, and how many of its parts could not be read."""
+        chunks: list[ContentChunk | FinishChunk] = []
+        content = candidate.get("content")
+        parts = content.get("parts") if isinstance(content, dict) else None
+        unreadable = 0
+        for part in parts if isinstance(parts, list) else []:
+            try:
+                chunks.extend(self._part(part))
+            except UnreadablePartError:
+                unreadable += 1
+        tokens = _logprobs(candidate.get("logprobsResult"))
+        if tokens:
+            chunks.append(LogprobsChunk(tokens))
+        for name in ("citationMetadata", "groundingMetadata", "urlContextMetadata"):
+            found = candidate.get(name)
+            if isinstance(found, dict) and found:
+                self._beside[name] = found
+        self.searches = max(self.searches, searches(self._beside.get("groundingMetadata", {})))
+        reason = read_finish(candidate.get("finishReason"), self._profile, called=self._calls > 0)
+        if self.finished:
+            chunks.extend(self._sources())
+        elif reason is not None:
+            chunks.extend(self.end(reason))
+        return chunks, unreadable
+
+    def end(self, reason: FinishReason | None = None) -> list[ContentChunk | FinishChunk]:
+        """What is still held, and the finish; to be called where no piece told a reason."""
+        held: list[ContentChunk | FinishChunk] = [] if self._open is None else [self._close(self._open)]
+        held.extend(self._sources())
+        self.finished = True
+        if reason in {None, "stop"}:
+            reason = "tool_calls" if self._calls else reason
+        return [*held, FinishChunk(reason or "unknown")]
+
+    def _part(self, part: Json) -> Iterator[ContentChunk]:
+        if not isinstance(part, dict):
+            raise UnreadablePartError(f"a part is {type(part).__name__}, not an object")
+        text, call = part.get("text"), part.get("functionCall")
+        held = next((name for name in part if name not in BESIDE), None)
+        if isinstance(call, dict):
+            yield from self._call(call, self._state(part))
+        elif isinstance(text, str) or held is None:
+            yield from self._say(text if isinstance(text, str) else "", part)
+        elif held in {"inlineData", "fileData"} and part.get("thought") is not True:
+            media = read_media(part, provider=self._provider)
+            self._speaking = False
+            if media is not None:
+                yield PartChunk(media)
+        else:
+            # Steps of built-in tools, and the pictures of its thinking, which are no answer.
+            self._speaking = False
+            yield PartChunk(BuiltinToolPart(self._provider, held, part))
+
+    def _say(self, text: str, part: JsonObject) -> Iterator[ContentChunk]:
+        state = self._state(part)
+        if not text and state is None:
+            return
+        if part.get("thought") is True:
+            self._speaking = False
+            yield ReasoningChunk(text, state)
+            return
+        if not self._speaking:
+            self._spoken.begin()
+        self._spoken.add(text)
+        self._speaking = state is None
+        yield TextChunk(text, state)
+
+    def _state(self, part: JsonObject) -> ProviderState | None:
+        signature = part.get("thoughtSignature")
+        return ProviderState(self._provider, {"thoughtSignature": signature}) if signature else None
+
+    def _call(self, call: JsonObject, state: ProviderState | None) -> Iterator[ContentChunk]:
+        pieces, goes_on = call.get("partialArgs"), call.get("willContinue") is True
+        if self._open is None and not goes_on and not pieces:
+            made = self._made(call, call.get("args"), state)
+            if made is not None:
+                yield made
+            return
+        if self._open is None:
+            self._open = _OpenCall(call, state)
+        elif state is not None:
+            self._open.state = self._open.state or state
+        for piece in pieces if isinstance(pieces, list) else []:
+            self._open.arguments.add(piece)
+        if not goes_on:
+            yield self._close(self._open)
+
+    def _close(self, opened: _OpenCall) -> ContentChunk:
+        self._open = None
+        arguments = opened.call.get("args")
+        whole = {**(arguments if isinstance(arguments, dict) else {}), **opened.arguments.whole()}
+        return self._made(opened.call, whole, opened.state) or TextChunk("")
+
+    def _made(self, call: JsonObject, arguments: Json, state: ProviderState | None) -> ToolCallChunk | None:
+        """The call in one chunk, as Google gives it; None for one without a name."""
+        name, identity = call.get("name"), call.get("id")
+        if not isinstance(name, str) or not name:
+            return None
+        index, self._calls = self._calls, self._calls + 1
+        self._speaking = False
+        given = identity if isinstance(identity, str) and identity else call_id(index)
+        text = "{}" if arguments is None else orjson.dumps(arguments).decode()
+        return ToolCallChunk(index, given, name, text, state)
+
+    def _sources(self) -> Iterator[ContentChunk]:
+        """What stood beside the parts, each once: its citations, and the blocks that no citation holds whole."""
+        works, sources = self._beside.get("citationMetadata", {}), self._beside.get("groundingMetadata", {})
+        yield from map(CitationChunk, recited(works, self._spoken, provider=self._provider))
+        yield from map(CitationChunk, grounded(sources, self._spoken, provider=self._provider))
+        for name, metadata in self._beside.items():
+            if name != "citationMetadata":
+                self._speaking = False
+                yield PartChunk(BuiltinToolPart(self._provider, name, metadata))
+        self._beside.clear()
+
+
+class _OpenCall:
+    """A call whose arguments are still coming."""
+
+    def __init__(self, call: JsonObject, state: ProviderState | None) -> None:
+        self.call = call
+        self.state = state
+        self.arguments = PartialArguments()
+
+
+def _logprobs(result: Json) -> tuple[TokenLogprob, ...]:
+    if not isinstance(result, dict):
+        return ()
+    chosen, tops = result.get("chosenCandidates"), result.get("topCandidates")
+    tokens: list[TokenLogprob] = []
+    for place, entry in enumerate(chosen if isinstance(chosen, list) else []):
+        top = tops[place] if isinstance(tops, list) and place < len(tops) else None
+        others = top.get("candidates") if isinstance(top, dict) else None
+        read = [_token(one) for one in others] if isinstance(others, list) else []
+        one = _token(entry)
+        if one is not None:
+            tokens.append(TokenLogprob(*one, tuple(other for other in read if other is not None)))
+    return tuple(tokens)
+
+
+def _token(entry: Json) -> tuple[str, float] | None:
+    token, probability = (entry.get("token"), entry.get("logProbability")) if isinstance(entry, dict) else (None, None)
+    # A probability of 1 is a logarithm of 0, which protobuf leaves out.
+    probability = 0.0 if probability is None else probability
+    if not isinstance(token, str) or isinstance(probability, bool) or not isinstance(probability, int | float):
+        return None
+    return token, float(probability)
