@@ -40,16 +40,40 @@ def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decim
     provider, model = found
     from genai_prices import Usage as PricedUsage  # a tenth of a second to import
 
-    tokens = PricedUsage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cached_input_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-    )
     try:
-        return model.calc_price(tokens, provider).total_price
+        return model.calc_price(PricedUsage(**_counts(usage)), provider).total_price
     except (LookupError, ValueError):  # usage that contradicts itself, such as more cached tokens than input
         return None
+
+
+def _counts(usage: Usage) -> dict[str, int | None]:
+    """The usage in genai-prices' words, which take a part for unknown unless both its wholes are told.
+
+    What nobody told of the cached sound, pictures and film is 0: they are then paid in full, as they are at most.
+    """
+    long, written = usage.cache_write_1h_tokens, usage.cache_write_tokens
+    shown = {
+        "audio": (usage.input_audio_tokens, usage.cached_audio_tokens),
+        "image": (usage.input_image_tokens, None),
+        "video": (usage.input_video_tokens, None),
+    }
+    counts = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cached_input_tokens,
+        "cache_write_tokens": written,
+        "cache_write_1h_tokens": long or None,
+        "cache_write_5m_tokens": written - long if written is not None and long else None,
+        "output_audio_tokens": usage.output_audio_tokens,
+        "output_image_tokens": usage.output_image_tokens,
+        "output_reasoning_tokens": usage.reasoning_tokens,
+        "web_searches": usage.web_searches,
+    }
+    for kind, (given, cached) in shown.items():
+        counts[f"input_{kind}_tokens"] = given
+        if given:
+            counts[f"cache_{kind}_read_tokens"] = cached or 0
+    return counts
 
 
 def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
@@ -62,7 +86,9 @@ def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None or (prices.output is None and usage.output_tokens):
         return None
-    return (prices.input * usage.input_tokens + output * usage.output_tokens) / 1_000_000
+    cached = min(usage.cached_input_tokens or 0, usage.input_tokens) if prices.cached_input is not None else 0
+    given = prices.input * (usage.input_tokens - cached) + (prices.cached_input or 0) * cached
+    return (given + output * usage.output_tokens) / 1_000_000
 
 
 def _charged(usage: Usage) -> Usage:

@@ -26,7 +26,8 @@ def read_usage(usage: JsonObject) -> Usage:
         cached_input_tokens=_count(usage, "cachedContentTokenCount"),
         reasoning_tokens=thoughts,
         input_audio_tokens=_of("AUDIO", given),
-        input_image_tokens=_of("IMAGE", given),
+        # The pages of a document are read, and priced, as images (https://ai.google.dev/gemini-api/docs/tokens).
+        input_image_tokens=_sum(_of("IMAGE", given), _of("DOCUMENT", given)),
         input_video_tokens=_of("VIDEO", given),
         cached_audio_tokens=_of("AUDIO", cached),
         output_audio_tokens=_of("AUDIO", made),

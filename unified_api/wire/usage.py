@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import Decimal
 
 from unified_api.types import Json, JsonObject, Usage
 
 __all__ = ["merge_usage", "read_cost", "read_usage"]
 
+_FIELDS = tuple(field.name for field in fields(Usage))
 _TICKS_PER_USD = 10_000_000_000
 """xAI states cost in ticks of 1e-10 USD (https://docs.x.ai/docs/key-information/consumption-and-rate-limits)."""
 
@@ -32,18 +34,22 @@ def read_usage(usage: JsonObject) -> Usage:
         cached_input_tokens=cached,
         cache_write_tokens=written,
         reasoning_tokens=_or(reasoning, _first(usage, "reasoning_tokens")),
+        input_audio_tokens=_first(prompt, "audio_tokens"),
+        input_image_tokens=_first(prompt, "image_tokens"),
+        input_video_tokens=_first(prompt, "video_tokens"),
+        cached_audio_tokens=_first(_details(prompt, "cached_tokens_details"), "audio_tokens"),
+        output_audio_tokens=_first(completion, "audio_tokens"),
+        output_image_tokens=_first(completion, "image_tokens"),
+        # OpenRouter's words, then Perplexity's.
+        web_searches=_or(
+            _first(_details(usage, "server_tool_use"), "web_search_requests"), _first(usage, "num_search_queries")
+        ),
     )
 
 
 def merge_usage(earlier: Usage, later: Usage) -> Usage:
     """`later`, with what it leaves unsaid taken from `earlier`. Counts are cumulative and never added up."""
-    return Usage(
-        input_tokens=_or(later.input_tokens, earlier.input_tokens),
-        output_tokens=_or(later.output_tokens, earlier.output_tokens),
-        cached_input_tokens=_or(later.cached_input_tokens, earlier.cached_input_tokens),
-        cache_write_tokens=_or(later.cache_write_tokens, earlier.cache_write_tokens),
-        reasoning_tokens=_or(later.reasoning_tokens, earlier.reasoning_tokens),
-    )
+    return Usage(**{name: _or(getattr(later, name), getattr(earlier, name)) for name in _FIELDS})
 
 
 def read_cost(usage: JsonObject) -> Decimal | None:
