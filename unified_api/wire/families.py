@@ -22,7 +22,7 @@ from unified_api.types import (
     RerankResponse,
     Response,
 )
-from unified_api.wire import gemini, openai_chat, openai_embeddings, openai_images
+from unified_api.wire import cohere, gemini, ollama, openai_chat, openai_embeddings, openai_images
 from unified_api.wire.base import WireProfile, WireRequest
 
 __all__ = [
@@ -112,6 +112,8 @@ class ModerationWire(Protocol):
 
 
 CHAT: Mapping[str, ChatWire] = {
+    "cohere": cohere,
+    "ollama": ollama,
     "gemini": gemini,
     "openai_chat": openai_chat,
 }

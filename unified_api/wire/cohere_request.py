@@ -1,0 +1,254 @@
+"""A request body of Cohere's chat API v2, read as a canonical request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NoReturn
+
+from unified_api.errors import InvalidRequestError
+from unified_api.types import (
+    BuiltinToolPart,
+    Citation,
+    DocumentPart,
+    ImagePart,
+    Json,
+    JsonObject,
+    Message,
+    OutputSchema,
+    Part,
+    ProviderState,
+    ReasoningPart,
+    Request,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from unified_api.wire.base import call_id
+from unified_api.wire.cohere_answer import TOOL_PLAN
+
+__all__ = ["read_request"]
+
+_NUMBERS = {
+    "temperature": "temperature",
+    "p": "top_p",
+    "k": "top_k",
+    "max_tokens": "max_tokens",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+}
+"""Word of Cohere's -> field of a Request."""
+_WHOLE = frozenset({"k", "max_tokens", "seed"})
+_ROLES = ("system", "user", "assistant", "tool")
+_READ = frozenset({"model", "messages", "stream", "tools", "strict_tools", "documents", "logprobs", *_NUMBERS})
+
+
+def read_request(body: JsonObject, *, provider: str) -> Request:
+    """The request in `body`; what it has no field for stays in `extra[provider]`. `stream` is the caller's affair.
+
+    `documents` become parts of the last user message.
+    """
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        _refuse("model", "is no name", model)
+    extra: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    fields = {**_numbers(body), **_words(extra), **_thinking(extra)}
+    if body.get("logprobs") is True:
+        fields["logprobs"] = 0
+    messages = [_message(one, f"messages[{at}]", provider) for at, one in enumerate(_list(body, "messages", "body"))]
+    return Request(
+        model=f"{provider}/{model}",
+        messages=tuple(_with_documents(messages, body, provider, extra)),
+        tools=tuple(_tools(body)),
+        extra={provider: extra} if extra else {},
+        **fields,  # type: ignore[arg-type]  # each value was looked at where it was read
+    )
+
+
+def _numbers(body: JsonObject) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, field in _NUMBERS.items():
+        value = body.get(name)
+        if value is not None:
+            if type(value) is not int and (name in _WHOLE or type(value) is not float):
+                _refuse(name, "is no whole number" if name in _WHOLE else "is no number", value)
+            found[field] = value
+    return found
+
+
+def _words(extra: JsonObject) -> dict[str, object]:
+    """Takes out of `extra` what our fields can hold."""
+    found: dict[str, object] = {}
+    choice, wanted, stop = extra.get("tool_choice"), extra.get("response_format"), extra.get("stop_sequences")
+    if choice in ("REQUIRED", "NONE"):
+        found["tool_choice"] = "required" if extra.pop("tool_choice") == "REQUIRED" else "none"
+    if isinstance(wanted, dict):
+        schema = wanted.get("json_schema")
+        if isinstance(schema, dict) and wanted.keys() == {"type", "json_schema"}:
+            found["output_schema"] = OutputSchema(schema)
+            del extra["response_format"]
+    if stop is not None:
+        if not isinstance(stop, list) or not all(isinstance(word, str) for word in stop):
+            _refuse("stop_sequences", "is no list of texts", stop)
+        found["stop"] = tuple(extra.pop("stop_sequences"))  # type: ignore[arg-type]  # a list, as was just seen
+    return found
+
+
+def _thinking(extra: JsonObject) -> dict[str, object]:
+    """The budget, or that there shall be none; `enabled` alone is no word of ours."""
+    thinking = extra.get("thinking")
+    if thinking == {"type": "disabled"}:
+        del extra["thinking"]
+        return {"reasoning_effort": "none"}
+    if isinstance(thinking, dict) and thinking.keys() == {"type", "token_budget"}:
+        budget = thinking["token_budget"]
+        if thinking["type"] == "enabled" and type(budget) is int and budget > 0:
+            del extra["thinking"]
+            return {"reasoning_budget": budget}
+    return {}
+
+
+def _tools(body: JsonObject) -> Iterator[Tool]:
+    strict = body.get("strict_tools")
+    for number, entry in enumerate(_list(body, "tools", "body")):
+        function = entry.get("function") if isinstance(entry, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(function, dict) or not isinstance(name, str) or not name:
+            _refuse(f"tools[{number}]", "has no function with a name", entry)
+        description, parameters = function.get("description"), function.get("parameters")
+        if parameters is not None and not isinstance(parameters, dict):
+            _refuse(f"tools[{number}].function.parameters", "is no object", parameters)
+        said = description if isinstance(description, str) else ""
+        tool = Tool(name, said, strict=strict if isinstance(strict, bool) else None)
+        yield tool if parameters is None else replace(tool, parameters=parameters)
+
+
+def _message(entry: Json, place: str, provider: str) -> Message:
+    if not isinstance(entry, dict):
+        _refuse(place, "is no object", entry)
+    role = entry.get("role")
+    if role == "tool":
+        answered = entry.get("tool_call_id")
+        if not isinstance(answered, str):
+            _refuse(f"{place}.tool_call_id", "is no id of a call", answered)
+        return Message("tool", (ToolResultPart(answered, _result(entry, place, provider)),))
+    if role == "assistant":
+        return Message("assistant", tuple(_said(entry, place, provider)) or (TextPart(""),))
+    if role not in ("system", "user"):
+        _refuse(f"{place}.role", f"is none of {', '.join(_ROLES)}", role)
+    parts = tuple(_content(entry, place, provider)) or (TextPart(""),)
+    return Message("user" if role == "user" else "system", parts)
+
+
+def _content(entry: JsonObject, place: str, provider: str) -> Iterator[Part]:
+    content = entry.get("content")
+    if isinstance(content, str):
+        yield TextPart(content)
+        return
+    for number, block in enumerate(_list(entry, "content", place)):
+        spot = f"{place}.content[{number}]"
+        if not isinstance(block, dict):
+            _refuse(spot, "is no object", block)
+        text, thought, image = block.get("text"), block.get("thinking"), block.get("image_url")
+        if isinstance(thought, str):
+            rest: JsonObject = {key: value for key, value in block.items() if key != "thinking"}
+            yield ReasoningPart(thought, ProviderState(provider, rest))
+        elif isinstance(text, str):
+            yield TextPart(text)
+        elif image is not None:
+            yield _image(image, spot)
+        else:
+            yield BuiltinToolPart(provider, str(block.get("type") or "content"), block)
+
+
+def _said(entry: JsonObject, place: str, provider: str) -> Iterator[Part]:
+    plan = entry.get("tool_plan")
+    if isinstance(plan, str) and plan:
+        yield ReasoningPart(plan, ProviderState(provider, TOOL_PLAN))
+    parts = list(_content(entry, place, provider))
+    cited = _citations(entry, place, provider)
+    last = max((at for at, part in enumerate(parts) if isinstance(part, TextPart)), default=None)
+    if cited and last is None:
+        _refuse(f"{place}.citations", "belong to no text", entry["citations"])
+    for at, part in enumerate(parts):
+        yield replace(part, citations=cited) if at == last and isinstance(part, TextPart) else part
+    for number, call in enumerate(_list(entry, "tool_calls", place)):
+        function = call.get("function") if isinstance(call, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(name, str):
+            _refuse(f"{place}.tool_calls[{number}]", "has no function with a name", call)
+        given, arguments = call.get("id"), function.get("arguments")
+        if arguments is not None and not isinstance(arguments, str):
+            _refuse(f"{place}.tool_calls[{number}].function.arguments", "is no text", arguments)
+        yield ToolCallPart(given if isinstance(given, str) and given else call_id(number), name, arguments or "{}")
+
+
+def _citations(entry: JsonObject, place: str, provider: str) -> tuple[Citation, ...]:
+    cited = _list(entry, "citations", place)
+    return tuple(Citation(state=ProviderState(provider, one)) for one in cited if isinstance(one, dict))
+
+
+def _image(image: Json, place: str) -> ImagePart:
+    url, detail = (image.get("url"), image.get("detail")) if isinstance(image, dict) else (image, None)
+    if not isinstance(url, str) or not url:
+        _refuse(f"{place}.image_url", "has no url", image)
+    if detail is None:
+        return ImagePart(url=url)
+    if detail not in ("auto", "low", "high"):
+        _refuse(f"{place}.image_url.detail", "is none of auto, low and high", detail)
+    return ImagePart(url=url, detail=detail)  # type: ignore[arg-type]  # one of the three, as was just seen
+
+
+def _result(entry: JsonObject, place: str, provider: str) -> str | tuple[TextPart | DocumentPart, ...]:
+    content = entry.get("content")
+    if isinstance(content, str):
+        return content
+    parts: list[TextPart | DocumentPart] = []
+    for number, block in enumerate(_list(entry, "content", place)):
+        text, document = (block.get("text"), block.get("document")) if isinstance(block, dict) else (None, None)
+        if isinstance(text, str):
+            parts.append(TextPart(text))
+        elif document is not None:
+            parts.append(_document(document, provider, f"{place}.content[{number}].document"))
+        else:
+            _refuse(f"{place}.content[{number}]", "is neither text nor a document", block)
+    return tuple(parts)
+
+
+def _document(document: Json, provider: str, place: str) -> DocumentPart:
+    """A document; what it says beside its title and text is kept for the provider."""
+    if isinstance(document, str):
+        return DocumentPart(text=document)
+    found = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(found, dict):
+        _refuse(place, "is neither text nor an object with `data`", document)
+    text, title = found.get("text"), found.get("title")
+    name = title if isinstance(title, str) else None
+    plain = document.keys() == {"data"} and found.keys() <= {"text", "title"} and isinstance(text, str)
+    state = None if plain else ProviderState(provider, document)
+    return DocumentPart(text=text if isinstance(text, str) else None, name=name, state=state)
+
+
+def _with_documents(messages: list[Message], body: JsonObject, provider: str, extra: JsonObject) -> list[Message]:
+    documents = _list(body, "documents", "body")
+    last = max((at for at, message in enumerate(messages) if message.role == "user"), default=None)
+    if last is None:
+        if documents:
+            extra["documents"] = documents
+        return messages
+    parts = tuple(_document(one, provider, f"documents[{at}]") for at, one in enumerate(documents))
+    messages[last] = replace(messages[last], parts=(*messages[last].parts, *parts))
+    return messages
+
+
+def _list(table: JsonObject, name: str, place: str) -> list[Json]:
+    found = table.get(name)
+    if found is not None and not isinstance(found, list):
+        _refuse(name if place == "body" else f"{place}.{name}", "is no list", found)
+    return found or []
+
+
+def _refuse(place: str, problem: str, value: object) -> NoReturn:
+    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place.partition("[")[0].partition(".")[0])

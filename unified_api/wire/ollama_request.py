@@ -1,0 +1,215 @@
+"""A request body of Ollama's native chat API, read as a canonical request."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import NoReturn, cast
+
+import orjson
+
+from unified_api.errors import InvalidRequestError
+from unified_api.types import (
+    ImagePart,
+    Json,
+    JsonObject,
+    Message,
+    OutputSchema,
+    Part,
+    ProviderState,
+    ReasoningEffort,
+    ReasoningPart,
+    Request,
+    Role,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from unified_api.wire.base import call_id, sniff_media_type
+from unified_api.wire.ollama_decode import THINKING
+
+__all__ = ["read_request"]
+
+_OPTIONS = {
+    "temperature": ("temperature", (int, float)),
+    "top_p": ("top_p", (int, float)),
+    "top_k": ("top_k", (int,)),
+    "num_predict": ("max_tokens", (int,)),
+    "seed": ("seed", (int,)),
+    "frequency_penalty": ("frequency_penalty", (int, float)),
+    "presence_penalty": ("presence_penalty", (int, float)),
+}
+"""Option -> field of a Request, and its kind."""
+_EFFORTS: dict[Json, ReasoningEffort] = {"low": "low", "medium": "medium", "high": "high"}
+_READ = frozenset({"model", "messages", "stream", "tools", "options", "format", "think", "logprobs", "top_logprobs"})
+
+
+def read_request(body: JsonObject, *, provider: str) -> Request:
+    """The request in `body`; what it has no field for stays in `extra[provider]`. `stream` is the caller's affair.
+
+    Calls without ids, which only newer servers give, are numbered, and results answer the calls before them in order.
+    """
+    model, messages = body.get("model"), body.get("messages")
+    if not isinstance(model, str) or not model:
+        _refuse("model", "is no name", model)
+    if not isinstance(messages, list):
+        _refuse("messages", "is no list", messages)
+    extra: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    fields = {**_options(body, extra), **_format(body, extra), **_think(body, extra), **_logprobs(body)}
+    return Request(
+        model=f"{provider}/{model}",
+        messages=tuple(_messages(messages, provider)),
+        tools=tuple(_tools(body)),
+        extra={provider: extra} if extra else {},
+        **fields,  # type: ignore[arg-type]  # each value was looked at where it was read
+    )
+
+
+def _options(body: JsonObject, extra: JsonObject) -> dict[str, object]:
+    options = body.get("options")
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        _refuse("options", "is no object", options)
+    found: dict[str, object] = {}
+    rest: JsonObject = {}
+    for name, value in options.items():
+        field, kinds = _OPTIONS.get(name, (None, ()))
+        if name == "stop":
+            found["stop"] = _stop(value)
+        elif field is None or (field == "max_tokens" and type(value) is int and value < 0):
+            rest[name] = value  # -1 and -2 are words of Ollama: no end, and until the context is full
+        elif value is not None:
+            if type(value) not in kinds:
+                _refuse(f"options.{name}", "is no number", value)
+            found[field] = value
+    if rest:
+        extra["options"] = rest
+    return found
+
+
+def _stop(value: Json) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        _refuse("options.stop", "is no list of texts", value)
+    return tuple(str(word) for word in words)
+
+
+def _format(body: JsonObject, extra: JsonObject) -> dict[str, object]:
+    wanted = body.get("format")
+    if isinstance(wanted, dict):
+        return {"output_schema": OutputSchema(wanted)}
+    if wanted not in (None, ""):
+        extra["format"] = wanted  # "json": any JSON, which no schema says
+    return {}
+
+
+def _think(body: JsonObject, extra: JsonObject) -> dict[str, object]:
+    think = body.get("think")
+    if think is False:
+        return {"reasoning_effort": "none"}
+    if isinstance(think, str) and think in _EFFORTS:
+        return {"reasoning_effort": _EFFORTS[think]}
+    if think is not None:
+        extra["think"] = think  # `true`: as hard as the model likes
+    return {}
+
+
+def _logprobs(body: JsonObject) -> dict[str, object]:
+    top = body.get("top_logprobs")
+    if body.get("logprobs") is not True:
+        return {}
+    if top is not None and type(top) is not int:
+        _refuse("top_logprobs", "is no whole number", top)
+    return {"logprobs": top or 0}
+
+
+def _tools(body: JsonObject) -> Iterator[Tool]:
+    tools = body.get("tools")
+    if tools is not None and not isinstance(tools, list):
+        _refuse("tools", "is no list", tools)
+    for number, entry in enumerate(tools or ()):
+        function = entry.get("function") if isinstance(entry, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(function, dict) or not isinstance(name, str) or not name:
+            _refuse(f"tools[{number}]", "has no function with a name", entry)
+        description, parameters = function.get("description"), function.get("parameters")
+        if parameters is not None and not isinstance(parameters, dict):
+            _refuse(f"tools[{number}].function.parameters", "is no object", parameters)
+        said = description if isinstance(description, str) else ""
+        yield Tool(name, said) if parameters is None else Tool(name, said, parameters)
+
+
+def _messages(entries: list[Json], provider: str) -> Iterator[Message]:
+    waiting: dict[str, str] = {}
+    made = 0
+    for number, entry in enumerate(entries):
+        place = f"messages[{number}]"
+        if not isinstance(entry, dict):
+            _refuse(place, "is no object", entry)
+        role, content = entry.get("role"), entry.get("content")
+        if role not in ("system", "user", "assistant", "tool"):
+            _refuse(f"{place}.role", "is none of system, user, assistant and tool", role)
+        if content is not None and not isinstance(content, str):
+            _refuse(f"{place}.content", "is no text", content)
+        if role == "tool":
+            if entry.get("images"):
+                _refuse(f"{place}.images", "are given for a tool's result, which is text", entry["images"])
+            yield Message("tool", (ToolResultPart(_answered(entry, waiting) or call_id(made), content or ""),))
+            continue
+        parts = list(_parts(entry, content or "", place, provider))
+        for call in _calls(entry, place, made):
+            made += 1
+            waiting[call.id] = call.name
+            parts.append(call)
+        yield Message(cast("Role", role), tuple(parts or [TextPart("")]))
+
+
+def _answered(entry: JsonObject, waiting: dict[str, str]) -> str | None:
+    """The id of the call that a result answers: as it says, else the first waiting one of its name, else the first."""
+    given, name = entry.get("tool_call_id"), entry.get("tool_name")
+    found: str | None = given if isinstance(given, str) and given else None
+    if found is None:
+        named = (identity for identity, called in waiting.items() if called == name)
+        found = next(named, None) or next(iter(waiting), None)
+    waiting.pop(found or "", None)
+    return found
+
+
+def _parts(entry: JsonObject, content: str, place: str, provider: str) -> Iterator[Part]:
+    thought, images = entry.get("thinking"), entry.get("images")
+    if isinstance(thought, str) and thought:
+        yield ReasoningPart(thought, ProviderState(provider, THINKING))
+    if content:
+        yield TextPart(content)
+    if images is not None and not isinstance(images, list):
+        _refuse(f"{place}.images", "is no list", images)
+    for number, image in enumerate(images or ()):
+        try:
+            data = base64.b64decode(image if isinstance(image, str) else "?", validate=True)
+        except binascii.Error:
+            _refuse(f"{place}.images[{number}]", "is no base64", image)
+        yield ImagePart(data=data, media_type=sniff_media_type(data))
+
+
+def _calls(entry: JsonObject, place: str, made: int) -> Iterator[ToolCallPart]:
+    calls = entry.get("tool_calls")
+    if calls is not None and not isinstance(calls, list):
+        _refuse(f"{place}.tool_calls", "is no list", calls)
+    for number, call in enumerate(calls or ()):
+        function = call.get("function") if isinstance(call, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(name, str):
+            _refuse(f"{place}.tool_calls[{number}]", "has no function with a name", call)
+        arguments = function.get("arguments")
+        if arguments is not None and not isinstance(arguments, dict):
+            _refuse(f"{place}.tool_calls[{number}].function.arguments", "is no object", arguments)
+        given = call.get("id")
+        identity = given if isinstance(given, str) and given else call_id(made + number)
+        yield ToolCallPart(identity, name, orjson.dumps(arguments or {}).decode())
+
+
+def _refuse(place: str, problem: str, value: object) -> NoReturn:
+    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place.partition("[")[0].partition(".")[0])
