@@ -120,6 +120,13 @@ class StreamReader:
     def __init__(self, tool: AnswerTool) -> None:
         self._tool = tool
         self._readers: dict[int, _Reader] = {0: _Reader(tool)}
+        self._stopped = False
+        self._talked = False
+
+    @property
+    def was_ignored(self) -> bool:
+        """Whether the model talked to the end instead of calling anything."""
+        return self._stopped and self._talked and not self._readers[0].has_calls
 
     def feed(self, chunk: Chunk) -> Iterator[Chunk]:
         if isinstance(chunk, UsageChunk | SentChunk):
@@ -128,6 +135,8 @@ class StreamReader:
             reader = self._readers.setdefault(chunk.number, _Reader(self._tool))
             yield from (AlternativeChunk(chunk.number, one) for one in reader.feed(chunk.chunk))
         else:
+            self._talked = self._talked or (isinstance(chunk, TextChunk) and bool(chunk.text))
+            self._stopped = self._stopped or chunk == FinishChunk("stop")
             yield from self._readers[0].feed(chunk)
 
     def end(self) -> Iterator[Chunk]:
@@ -153,6 +162,10 @@ class _Reader:
     """Further calls of the answer's tool, which are left out."""
     _answer: _AnswerText | None = None
     _index: int | None = None
+
+    @property
+    def has_calls(self) -> bool:
+        return self._answer is not None or bool(self._others)
 
     def feed(self, chunk: ContentChunk | FinishChunk) -> Iterator[ContentChunk | FinishChunk]:
         if isinstance(chunk, FinishChunk):

@@ -89,35 +89,6 @@ class Fitted(Generic[Asked]):
     """What was changed, for the record of the attempt."""
     tool: AnswerTool | None = None
 
-    @property
-    def sent(self) -> SentChunk | None:
-        """What a stream says first."""
-        return SentChunk(self.structured_by, self.dropped) if self.structured_by or self.dropped else None
-
-    def read(self, response: AnyResponse) -> AnyResponse:
-        """The answer as the caller asked for it, with what was done to the request."""
-        dropped = tuple(dict.fromkeys((*self.dropped, *response.dropped)))
-        if isinstance(response, Response):
-            response = response if self.tool is None else self.tool.read(response)
-            return replace(response, dropped=dropped, structured_by=self.structured_by)
-        return replace(response, dropped=dropped)
-
-    async def reading(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
-        """The same for a stream."""
-        if self.sent is not None:
-            yield self.sent
-        reader = None if self.tool is None else StreamReader(self.tool)
-        try:
-            async for chunk in chunks:
-                for one in (chunk,) if reader is None else reader.feed(chunk):
-                    yield one
-        except GatewayError:
-            for one in () if reader is None else reader.end():
-                yield one
-            raise
-        for one in () if reader is None else reader.end():
-            yield one
-
 
 @dataclass(slots=True)
 class _Lesson:
@@ -180,10 +151,42 @@ class Fitting(Generic[Asked]):
                 continue
             return fitted, got
 
-    def heed(self, model: Model, fitted: Fitted[Asked], response: object) -> None:
-        """Notices a server that takes a forced tool and lets the model talk all the same; next it is asked in words."""
-        tool = fitted.tool
-        if tool is not None and tool.alone and isinstance(response, Response) and tool.was_ignored(response):
+    def read(self, model: Model, fitted: Fitted[Asked], response: AnyResponse) -> AnyResponse:
+        """The answer as the caller asked for it, with what was done to the request.
+
+        A server that takes a forced tool and lets the model talk all the same is asked in words from then on.
+        """
+        dropped = tuple(dict.fromkeys((*fitted.dropped, *response.dropped)))
+        if not isinstance(response, Response):
+            return replace(response, dropped=dropped)
+        if fitted.tool is not None:
+            self._heed(model, fitted.tool, ignored=fitted.tool.was_ignored(response))
+            response = fitted.tool.read(response)
+        return replace(response, dropped=dropped, structured_by=fitted.structured_by)
+
+    async def reading(self, model: Model, fitted: Fitted[Asked], chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
+        """The same for a stream."""
+        if fitted.structured_by or fitted.dropped:
+            yield SentChunk(fitted.structured_by, fitted.dropped)
+        if fitted.tool is None:
+            async for chunk in chunks:
+                yield chunk
+            return
+        reader = StreamReader(fitted.tool)
+        try:
+            async for chunk in chunks:
+                for one in reader.feed(chunk):
+                    yield one
+        except GatewayError:
+            for one in reader.end():
+                yield one
+            raise
+        for one in reader.end():
+            yield one
+        self._heed(model, fitted.tool, ignored=reader.was_ignored)
+
+    def _heed(self, model: Model, tool: AnswerTool, *, ignored: bool) -> None:
+        if ignored and tool.alone:
             self._ways.setdefault(model.id, set()).add("tool")
 
     def _mended(self, model: Model, fitted: Fitted[Asked], error: ProviderError) -> ProviderError | None:

@@ -174,7 +174,7 @@ class Gateway:
                     return await stack.enter_async_context(stream)
 
                 fitted, chunks = await fitting.ask(model, opened)
-                yield fitted, await stack.enter_async_context(aclosing(fitted.reading(chunks)))
+                yield fitted, await stack.enter_async_context(aclosing(fitting.reading(model, fitted, chunks)))
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
             yield ResponseStream(won, clock=self._clock, price=self._cost)
@@ -234,8 +234,7 @@ class Gateway:
 
         async with self._attempts.first(selection, policy, ask, deadline=self._deadline(policy)) as won:
             model, (fitted, response) = won.model, won.result
-            fitting.heed(model, fitted, response)
-            response = fitted.read(response)
+            response = fitting.read(model, fitted, response)
             cost = response.cost_usd
             if cost is None:
                 cost = self._cost(model, response.model.removeprefix(f"{model.provider}/"), response.usage)

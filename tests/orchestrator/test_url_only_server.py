@@ -42,6 +42,8 @@ def schemaless(*texts: str) -> Any:
     def script(body: dict[str, Any]) -> Answer:
         if "response_format" in body:
             return REFUSED
+        if "tools" in body:
+            return Answer(status=400, body=b'{"error": "this model does not support tools"}')
         return Answer(text=left.pop(0) if len(left) > 1 else left[0])
 
     return script
@@ -55,7 +57,7 @@ WORDS = {"type": "array", "items": {"type": "string"}, "minItems": 2}
 
 
 @pytest.mark.parametrize("model", ["box/scripted", "auto"])
-@pytest.mark.parametrize("extra", ["", "capabilities = { structured_output = [] }"])
+@pytest.mark.parametrize("extra", ["", "capabilities = { structured_output = [], tools = [] }"])
 @pytest.mark.parametrize(
     ("schema", "texts", "value"),
     [
@@ -73,7 +75,7 @@ async def test_a_step_with_output_is_asked_in_words_checked_and_asked_again(
             assert check(workflow, models=CatalogModels(gateway.catalog)) == ()
             result = await run(workflow, {}, gateway=gateway)
     assert result.outputs == {"a": value}
-    asked = [body["messages"] for body in server.requests if "response_format" not in body]
+    asked = [body["messages"] for body in server.requests if not {"response_format", "tools"} & set(body)]
     assert len(asked) == len(texts)
     assert all(json.dumps(schema) in messages[-1]["content"] for messages in asked)
 

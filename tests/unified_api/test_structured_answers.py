@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,29 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from loopback import Answer, Loopback, loopback
 
-from unified_api.errors import ContextOverflowError, InvalidRequestError, SchemaRefusedError, ServerError
+from unified_api.errors import (
+    ContextOverflowError,
+    FailedGenerationError,
+    InvalidRequestError,
+    NotFoundError,
+    SchemaRefusedError,
+    ServerError,
+)
 from unified_api.gateway import Gateway
-from unified_api.in_words import asked_in_words, blames_schema
+from unified_api.in_words import asked_in_words, blames_schema, blames_tool
 from unified_api.settings import Settings
 from unified_api.testing import ScriptedModel, scripted_gateway
-from unified_api.types import Message, OutputSchema, Policy, Request, TextChunk, TextPart, ToolResultPart
+from unified_api.types import (
+    Message,
+    OutputSchema,
+    Policy,
+    Request,
+    Response,
+    TextChunk,
+    TextPart,
+    Tool,
+    ToolResultPart,
+)
 from unified_api.wire.object_root import wrapped
 
 TITLE = {"type": "object", "properties": {"t": {"type": "string"}}, "required": ["t"], "additionalProperties": False}
@@ -52,45 +70,130 @@ def ask(schema: dict[str, Any], model: str = "test/scripted") -> Request:
     return Request(model=model, messages=(Message.user("Tides?"),), output_schema=OutputSchema(schema))
 
 
-def refusing(status: int, body: dict[str, Any], *, words: str) -> Any:
+TOOL_REFUSALS = [
+    (400, {"error": "registry.ollama.ai/library/gemma:2b does not support tools"}),
+    (404, {"error": {"message": "No endpoints found that support tool use. To learn more about provider routing, visit "
+                     "https://example.com", "code": 404}}),
+    (400, {"object": "error", "message": 'tool_choice="required" requires --tool-call-parser to be set', "code": 400}),
+    (400, {"error": {"message": "Thinking may not be enabled when tool_choice forces tool use.",
+                     "type": "invalid_request_error"}}),
+    (500, {"error": {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"}}),
+]  # fmt: skip
+
+
+def refusing(status: int, body: dict[str, Any], *, words: str, tools: tuple[int, dict[str, Any]] | None = None) -> Any:
+    """Refuses a schema with `body`, and tools with `tools`; a tool that it takes is called with `words`."""
+
     def script(sent: dict[str, Any]) -> Answer:
-        return (
-            Answer(status=status, body=json.dumps(body).encode()) if "response_format" in sent else Answer(text=words)
-        )
+        if "response_format" in sent:
+            return Answer(status=status, body=json.dumps(body).encode())
+        if "tools" not in sent:
+            return Answer(text=words)
+        if tools is not None:
+            return Answer(status=tools[0], body=json.dumps(tools[1]).encode())
+        return Answer(tool_calls=((sent["tools"][-1]["function"]["name"], json.loads(words)),))
 
     return script
 
 
+async def answered(gateway: Gateway, request: Request, *, streamed: bool) -> Response:
+    if not streamed:
+        return await gateway.chat(request)
+    async with gateway.stream(request) as stream:
+        said = "".join([chunk.text async for chunk in stream if isinstance(chunk, TextChunk)])
+    assert said == stream.response.text
+    return stream.response
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(("status", "body"), REFUSALS)
-async def test_a_server_that_takes_no_schema_is_asked_in_words_from_then_on(
-    status: int, body: dict[str, Any], tmp_path: Path
+async def test_a_server_that_takes_no_schema_is_made_to_call_a_tool_of_it_from_then_on(
+    status: int, body: dict[str, Any], streamed: bool, tmp_path: Path
 ) -> None:
     with loopback(refusing(status, body, words='{"t": "x"}')) as server:
         async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway:
-            first = await gateway.chat(ask(TITLE))
-            second = await gateway.chat(ask(TITLE))
-    assert (first.text, second.text) == ('{"t": "x"}', '{"t": "x"}')
+            first = await answered(gateway, ask(TITLE), streamed=streamed)
+            second = await answered(gateway, ask(TITLE), streamed=streamed)
+    for response in (first, second):
+        assert (response.text, response.finish_reason, response.structured_by) == ('{"t": "x"}', "stop", "tool")
     assert [attempt.error for attempt in first.attempts] == ["schema_refused", None]
-    assert "in words" in (first.attempts[1].message or "")
+    assert "by a tool" in (first.attempts[1].message or "")
     assert [attempt.error for attempt in second.attempts] == [None]
-    asked = [sent["messages"][0]["content"] for sent in server.requests]
-    assert asked[0] == "Tides?"
-    assert json.dumps(TITLE) in asked[1]
-    assert asked[1:] == [asked[1]] * 2
+    assert [sent["messages"][0]["content"] for sent in server.requests] == ["Tides?"] * 3
+    for sent in server.requests[1:]:
+        assert sent["tools"][0]["function"]["parameters"] == TITLE
+        assert sent["tool_choice"] == {"type": "function", "function": {"name": "output"}}
 
 
-async def test_a_stream_falls_back_to_words_as_well(tmp_path: Path) -> None:
-    with loopback(refusing(*REFUSALS[0], words='{"t": "x"}')) as server:
-        async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway, gateway.stream(ask(TITLE)) as s:
-            text = "".join([chunk.text async for chunk in s if isinstance(chunk, TextChunk)])
-    assert text == '{"t": "x"}'
-    assert [attempt.error for attempt in s.response.attempts] == ["schema_refused", None]
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("refusal", TOOL_REFUSALS)
+async def test_a_server_that_takes_neither_schema_nor_tool_is_asked_in_words_from_then_on(
+    refusal: tuple[int, dict[str, Any]], streamed: bool, tmp_path: Path
+) -> None:
+    with loopback(refusing(*REFUSALS[0], words='{"t": "x"}', tools=refusal)) as server:
+        async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway:
+            first = await answered(gateway, ask(TITLE), streamed=streamed)
+            second = await answered(gateway, ask(TITLE), streamed=streamed)
+    assert (first.text, first.structured_by) == (second.text, second.structured_by) == ('{"t": "x"}', "words")
+    assert [attempt.error for attempt in first.attempts] == ["schema_refused", "schema_refused", None]
+    assert [attempt.error for attempt in second.attempts] == [None]
+    assert json.dumps(TITLE) in server.requests[2]["messages"][0]["content"]
+    assert server.requests[3]["messages"] == server.requests[2]["messages"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_server_that_passes_over_a_forced_tool_is_told_in_words_the_next_time(
+    streamed: bool, tmp_path: Path
+) -> None:
+    with loopback("Well, the moon", '{"t": "x"}') as server:
+        async with Gateway(settings(server, tmp_path, "capabilities = { structured_output = [] }")) as gateway:
+            first = await answered(gateway, ask(TITLE), streamed=streamed)
+            second = await answered(gateway, ask(TITLE), streamed=streamed)
+    assert (first.text, first.structured_by) == ("Well, the moon", "tool")
+    assert (second.text, second.structured_by) == ('{"t": "x"}', "words")
+    assert json.dumps(TITLE) in server.requests[1]["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_beside_tools_of_the_caller_the_model_may_call_them_or_answer(streamed: bool, tmp_path: Path) -> None:
+    request = replace(ask(TITLE), tools=(Tool("moon"),))
+    calls = (Answer(tool_calls=(("moon", {}),)), Answer(tool_calls=(("output", {"t": "x"}),)))
+    with loopback(*calls) as server:
+        async with Gateway(settings(server, tmp_path, "capabilities = { structured_output = [] }")) as gateway:
+            called = await answered(gateway, request, streamed=streamed)
+            told = await answered(gateway, request, streamed=streamed)
+    assert ([call.name for call in called.tool_calls], called.finish_reason) == (["moon"], "tool_calls")
+    assert (told.tool_calls, told.text, told.finish_reason) == ((), '{"t": "x"}', "stop")
+    assert [sent["tool_choice"] for sent in server.requests] == ["required"] * 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("", "native"),
+        ('structured_by = "grammar"', "grammar"),
+        ("capabilities = { structured_output = [], tools = [] }", "words"),
+    ],
+)
+async def test_every_answer_to_a_schema_says_how_it_was_made_to_keep_to_it(
+    line: str, way: str, streamed: bool, tmp_path: Path
+) -> None:
+    with loopback('{"t": "x"}', "plain") as server:
+        async with Gateway(settings(server, tmp_path, line)) as gateway:
+            assert (await answered(gateway, ask(TITLE), streamed=streamed)).structured_by == way
+            plain = Request(model="test/scripted", messages=(Message.user("x"),))
+            assert (await answered(gateway, plain, streamed=streamed)).structured_by is None
 
 
 async def test_one_schema_that_is_refused_is_no_word_about_the_next(tmp_path: Path) -> None:
     bad = {"error": {"message": "Invalid schema for response_format 'output': In context=(), ...", "param":
            "response_format", "type": "invalid_request_error", "code": None}}  # fmt: skip
-    answers = (Answer(status=400, body=json.dumps(bad).encode()), '{"t": "x"}', '{"t": "y"}')
+    answers = (
+        Answer(status=400, body=json.dumps(bad).encode()),
+        Answer(tool_calls=(("output", {"t": "x"}),)),
+        '{"t": "y"}',
+    )
     with loopback(*answers) as server:
         async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway:
             await gateway.chat(ask(TITLE))
@@ -124,7 +227,12 @@ async def test_one_permitted_attempt_ends_in_an_error_that_says_what_was_refused
 
 
 @pytest.mark.parametrize(
-    "line", ["capabilities = { structured_output = [] }", 'profile = { unsupported = { output_schema = ["*"] } }']
+    "line",
+    [
+        "capabilities = { structured_output = [], tools = [] }",
+        'profile = { unsupported = { output_schema = ["*"], tools = ["*"] } }',
+        'profile = { unsupported = { output_schema = ["*"], tool_choice = ["*"] } }',
+    ],
 )
 async def test_a_model_that_the_configuration_says_takes_no_schema_is_never_sent_one(tmp_path: Path, line: str) -> None:
     with loopback('{"t": "x"}') as server:
@@ -243,6 +351,14 @@ def test_words_about_the_schema_end_the_last_thing_the_user_says() -> None:
     assert asked.messages[3] == request.messages[3]
     assert [type(part) for part in asked.messages[2].parts] == [TextPart, TextPart]
     assert '{"type": "array"}' in asked.messages[2].parts[1].text
+
+
+def test_only_words_about_tools_blame_the_forced_tool() -> None:
+    assert blames_tool(NotFoundError("No endpoints found that support tool use"))
+    assert blames_tool(InvalidRequestError("bad", param="tool_choice"))
+    assert not blames_tool(ServerError("overloaded"))
+    assert not blames_tool(NotFoundError("no such model"))
+    assert not blames_tool(FailedGenerationError("the model failed to call a tool"))
 
 
 def test_only_a_servers_own_words_blame_the_schema() -> None:
