@@ -137,6 +137,10 @@ class ProfileRow(BaseModel):
     system_turns: tuple[Pattern, ...] = ()
     former_models: tuple[Pattern, ...] = FORMER_GEMINI
     embedding_format: str | None = None
+    purpose_field: str | None = None
+    purposes: dict[Literal["query", "document"], str] = {}
+    paths: dict[Literal["/embeddings", "/embed", "/rerank", "/moderations"], Annotated[str, Field(pattern=r"^/")]] = {}
+    rerank_fields: dict[str, str | int | float | bool] = {}
     image_format: str | None = None
 
 

@@ -138,6 +138,15 @@ class WireProfile:
     media in tool results, have one resolution for all images, and want no signature of calls that others made."""
     embedding_format: str | None = None
     """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
+    purpose_field: str | None = None
+    """Where an embeddings endpoint is told what the texts are for; None: it is not, and a purpose is refused."""
+    purposes: Mapping[str, str] = field(default_factory=dict)
+    """`query` and `document` -> the provider's own words for them; as they are where they are not named."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Path of embeddings, rerank or moderations in their family -> the provider's own (`/embeddings` ->
+    `/v1/embeddings`). `{model}` in it stands for the model, which the body then leaves out."""
+    rerank_fields: Mapping[str, Json] = field(default_factory=dict)
+    """What every rerank request says besides (`api_version = 2` on Bedrock)."""
     image_format: str | None = None
     """`response_format` to ask of an images endpoint; None leaves it out."""
 
