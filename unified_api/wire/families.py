@@ -22,7 +22,18 @@ from unified_api.types import (
     RerankResponse,
     Response,
 )
-from unified_api.wire import cohere, gemini, ollama, openai_chat, openai_embeddings, openai_images
+from unified_api.wire import (
+    cohere,
+    gemini,
+    gemini_embeddings,
+    gemini_images,
+    imagen,
+    ollama,
+    openai_chat,
+    openai_embeddings,
+    openai_images,
+    vertex_embeddings,
+)
 from unified_api.wire.base import WireProfile, WireRequest
 
 __all__ = [
@@ -118,9 +129,13 @@ CHAT: Mapping[str, ChatWire] = {
     "openai_chat": openai_chat,
 }
 EMBED: Mapping[str, EmbedWire] = {
+    "gemini_embeddings": gemini_embeddings,
+    "vertex_embeddings": vertex_embeddings,
     "openai_embeddings": openai_embeddings,
 }
 IMAGE: Mapping[str, ImageWire] = {
+    "gemini_images": gemini_images,
+    "imagen": imagen,
     "openai_images": openai_images,
 }
 RERANK: Mapping[str, RerankWire] = {}

@@ -18,13 +18,13 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
-from unified_api.wire.base import WireProfile, parse_json, shorten
+from unified_api.wire.base import WireProfile, shorten
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.gemini_answer import answer_value, unreadable
 from unified_api.wire.gemini_candidate import CandidateReader
 from unified_api.wire.gemini_usage import read_usage
-from unified_api.wire.openai_answer import malformed
 
 __all__ = ["AnswerReader", "decode"]
 
@@ -35,10 +35,7 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> R
     Raises MalformedResponseError when it is none, what an error inside it means, and FailedGenerationError when the
     model wrote a call that Google could not read.
     """
-    try:
-        value = parse_json(body)
-    except ValueError as error:
-        raise malformed(f"is no JSON ({error})", body, provider=provider, model=model) from error
+    value = answer_value(body, provider=provider, model=model)
     reader, collector = AnswerReader(provider=provider, model=model, profile=profile), Collector()
     for one in value if isinstance(value, list) else [value]:
         for chunk in reader.read(one):
@@ -49,7 +46,7 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> R
         raise reader.error
     if reader.malformed or not reader.begun:
         problem = "holds what cannot be read" if reader.malformed else "has neither candidates nor a block reason"
-        raise malformed(problem, body, provider=provider, model=model)
+        raise unreadable(problem, body, provider=provider, model=model)
     return replace(collector.response(provider=provider, model=model), id=reader.id)
 
 

@@ -1,0 +1,63 @@
+"""The embeddings wire family of Vertex AI.
+
+https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+"""
+
+from __future__ import annotations
+
+from unified_api.errors import InvalidRequestError
+from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject, Usage
+from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.errors import decode_error
+from unified_api.wire.gemini_answer import answer_object, unreadable, vector
+from unified_api.wire.gemini_embeddings import TASKS, checked
+from unified_api.wire.gemini_encode import model_path
+
+__all__ = ["decode", "decode_error", "encode"]
+
+
+def encode(request: EmbedRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
+    """One prediction with an instance for each input."""
+    check_supported(request, provider=provider, model=model, profile=profile)
+    if not request.inputs:
+        raise InvalidRequestError("an embedding request needs at least one input", model=model, param="inputs")
+    task: JsonObject = {} if request.purpose is None else {"task_type": TASKS[request.purpose]}
+    body: JsonObject = {"instances": [{"content": text, **task} for text in request.inputs]}
+    if request.dimensions is not None:
+        body["parameters"] = {"outputDimensionality": request.dimensions}
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    return WireRequest("POST", f"{model_path(model)}:predict", headers, dump_json(body, model=model))
+
+
+def decode(
+    body: bytes, *, provider: str, model: str, profile: WireProfile, expected: int | None = None
+) -> EmbedResponse:
+    """The vectors in the order of the inputs; MalformedResponseError when there are not `expected` of them."""
+    answer = answer_object(body, provider=provider, model=model, profile=profile)
+    predictions = answer.get("predictions")
+    if not isinstance(predictions, list) or not predictions:
+        raise unreadable("has no predictions", body, provider=provider, model=model)
+    entries = [_embeddings(one) for one in predictions]
+    try:
+        vectors = tuple(vector(entry.get("values")) for entry in entries)
+    except ValueError as error:
+        raise unreadable(f"has unreadable embeddings ({error})", body, provider=provider, model=model) from error
+    return EmbedResponse(
+        model=f"{provider}/{model}",
+        provider=provider,
+        vectors=checked(vectors, expected, provider=provider, model=model),
+        usage=Usage(input_tokens=_tokens(entries)),
+    )
+
+
+def _embeddings(prediction: Json) -> JsonObject:
+    found = prediction.get("embeddings") if isinstance(prediction, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _tokens(entries: list[JsonObject]) -> int | None:
+    """The tokens of all inputs; None when one of them is not counted."""
+    counts = [entry.get("statistics") for entry in entries]
+    said = [count.get("token_count") if isinstance(count, dict) else None for count in counts]
+    whole = [int(one) for one in said if isinstance(one, int | float) and not isinstance(one, bool)]
+    return sum(whole) if len(whole) == len(entries) else None
