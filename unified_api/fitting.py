@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -42,14 +42,18 @@ Ways: TypeAlias = dict[str, set[StructuredBy]]
 
 _ESSENTIAL = frozenset({"tools", "builtin_tools", "output_schema"})
 """What makes a request another one when it is left out: no policy allows that."""
-_WIRE_WORDS = {
-    "max_completion_tokens": "max_tokens", "max_output_tokens": "max_tokens", "num_predict": "max_tokens",
-    "stop_sequences": "stop", "random_seed": "seed", "top_logprobs": "logprobs", "response_logprobs": "logprobs",
-    "effort": "reasoning_effort", "thinking_level": "reasoning_effort", "thinking_budget": "reasoning_budget",
-    "budget_tokens": "reasoning_budget", "include_thoughts": "show_reasoning", "candidate_count": "n",
-    "num_generations": "n", "user_id": "user", "safety_identifier": "user", "end_user_id": "user",
-    "p": "top_p", "k": "top_k", "output_dimension": "dimensions", "output_dimensionality": "dimensions",
-    "disable_parallel_tool_use": "parallel_tool_calls", "input_type": "purpose", "task_type": "purpose",
+_WIRE_WORDS: Mapping[str, tuple[str, ...]] = {
+    "max_completion_tokens": ("max_tokens",), "max_output_tokens": ("max_tokens",), "num_predict": ("max_tokens",),
+    "stop_sequences": ("stop",), "random_seed": ("seed",), "p": ("top_p",), "k": ("top_k",),
+    "top_logprobs": ("logprobs",), "response_logprobs": ("logprobs",),
+    "reasoning": ("reasoning_effort", "reasoning_budget", "show_reasoning"), "effort": ("reasoning_effort",),
+    "thinking": ("reasoning_budget", "reasoning_effort", "show_reasoning"), "thinking_level": ("reasoning_effort",),
+    "thinking_config": ("reasoning_budget", "reasoning_effort", "show_reasoning"), "summary": ("show_reasoning",),
+    "thinking_budget": ("reasoning_budget",), "budget_tokens": ("reasoning_budget",),
+    "include_thoughts": ("show_reasoning",), "candidate_count": ("n",), "num_generations": ("n",), "num_images": ("n",),
+    "user_id": ("user",), "safety_identifier": ("user",), "end_user_id": ("user",), "request_metadata": ("metadata",),
+    "output_dimension": ("dimensions",), "output_dimensionality": ("dimensions",), "input_type": ("purpose",),
+    "task_type": ("purpose",), "disable_parallel_tool_use": ("parallel_tool_calls",), "aspect_ratio": ("size",),
 }  # fmt: skip
 """The providers' words for our fields, as they stand in an error's `param`."""
 
@@ -200,10 +204,9 @@ class Fitting(Generic[Asked]):
             return _as(SchemaRefusedError, model, error)
         if not isinstance(error, UnsupportedParameterError):
             return None
-        name = _field_of(error.param)
-        if name not in parameters_of(fitted.request) & parameters_of(self._request):
-            return None
-        if name not in left_out(self._request, self._policy, {name}):
+        sent = parameters_of(fitted.request)
+        name = _field_of(error.param, sent.intersection(left_out(self._request, self._policy, sent)))
+        if name is None:
             return None
         lesson.fields.add(name)
         return _as(ParameterRefusedError, model, error)
@@ -215,11 +218,11 @@ def _blames(way: StructuredBy, error: ProviderError) -> bool:
     return blames_tool(error) if way == "tool" else blames_schema(error)
 
 
-def _field_of(param: str | None) -> str:
-    """The field of ours that an error's `param` means: `generationConfig.topK` is `top_k`."""
-    word = re.sub(r"[\[\]]", "", (param or "").rpartition(".")[2] or param or "")
-    word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
-    return _WIRE_WORDS.get(word, word)
+def _field_of(param: str | None, candidates: AbstractSet[str]) -> str | None:
+    """Which of our fields an error's `param` means: `generationConfig.topK` is `top_k`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", re.sub(r"\[\w*\]", "", param or "")).lower().split(".")
+    meant = (name for word in reversed(words) for name in _WIRE_WORDS.get(word, (word,)))
+    return next((name for name in meant if name in candidates), None)
 
 
 def _defaults(request: AnyRequest, names: tuple[str, ...]) -> dict[str, Any]:
