@@ -23,6 +23,7 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import (
+    bedrock,
     cohere,
     gemini,
     gemini_embeddings,
@@ -123,6 +124,7 @@ class ModerationWire(Protocol):
 
 
 CHAT: Mapping[str, ChatWire] = {
+    "bedrock": bedrock,
     "cohere": cohere,
     "ollama": ollama,
     "gemini": gemini,
