@@ -6,7 +6,7 @@ family does not list here it does not do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from unified_api.types import (
@@ -144,6 +144,6 @@ RERANK: Mapping[str, RerankWire] = {}
 MODERATE: Mapping[str, ModerationWire] = {}
 
 
-def unsupported_by(wire: str) -> frozenset[str]:
-    """Fields of a chat request that the family `wire` has no words for."""
-    return CHAT[wire].UNSUPPORTED if wire in CHAT else frozenset()
+def unsupported_by(wire: str, renamed: Collection[str] = ()) -> frozenset[str]:
+    """Fields of a chat request that the family `wire` has no words for, and its provider's `renamed` neither."""
+    return CHAT[wire].UNSUPPORTED.difference(renamed) if wire in CHAT else frozenset()
