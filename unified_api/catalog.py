@@ -335,7 +335,7 @@ class Catalog:
             prices=row.prices_of(name) or public,
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
             quality=row.quality_of(name),
-            unsupported=row.unsupported_by(name, found) | unsupported_by(wire),
+            unsupported=row.unsupported_by(name, found) | unsupported_by(wire, row.profile.renamed),
             structured_by=row.structured_by,
             ready=missing is None,
             missing=missing,
