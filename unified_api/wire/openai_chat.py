@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from unified_api.wire.errors import decode_error
 from unified_api.wire.openai_chat_decode import decode
-from unified_api.wire.openai_chat_encode import encode
+from unified_api.wire.openai_chat_encode import NEED_A_NAME, encode
+from unified_api.wire.openai_chat_request import read_request
 from unified_api.wire.openai_chat_stream import StreamDecoder
 
-__all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "decode_error", "encode"]
+__all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "decode_error", "encode", "read_request"]
 
-UNSUPPORTED: frozenset[str] = frozenset()
+UNSUPPORTED: frozenset[str] = NEED_A_NAME
+"""Unless a provider's `renamed` says what it calls them."""
