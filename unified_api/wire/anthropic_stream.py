@@ -64,13 +64,7 @@ class StreamDecoder:
             self._read_event(event, chunks)
         if self._framing.document is not None:
             return self._read_document(self._framing.document)
-        if not self._reader.finished:
-            raise TruncatedStreamError(
-                f"the stream of {self._provider} for {self._model!r} ended without its last event, so the answer may "
-                f"be cut ({self.malformed} unreadable events): try again or allow a fallback",
-                provider=self._provider,
-                model=f"{self._provider}/{self._model}",
-            )
+        self._check_finished()
         return chunks
 
     def _read(self, events: list[SseEvent]) -> list[Chunk]:
@@ -84,6 +78,15 @@ class StreamDecoder:
         if self._error is not None and not chunks:
             raise self._error
         return chunks
+
+    def _check_finished(self) -> None:
+        if not self._reader.finished:
+            raise TruncatedStreamError(
+                f"the stream of {self._provider} for {self._model!r} ended without its last event, so the answer may "
+                f"be cut ({self.malformed} unreadable events): try again or allow a fallback",
+                provider=self._provider,
+                model=f"{self._provider}/{self._model}",
+            )
 
     def _read_event(self, event: SseEvent, chunks: list[Chunk]) -> None:
         value = _parsed(event.data)

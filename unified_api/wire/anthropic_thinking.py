@@ -1,0 +1,145 @@
+"""How a Claude is told to think, and how long its answer may be.
+
+https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking and /extended-thinking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple, NoReturn, TypeVar
+
+from unified_api.errors import UnsupportedParameterError
+from unified_api.types import JsonObject, ReasoningEffort, Request
+from unified_api.wire.base import WireProfile
+
+__all__ = ["Thinking", "matches_any", "told_to_think"]
+
+_LEAST = 1024
+"""Tokens that a budget must have at least."""
+_DEFAULT_MAX_TOKENS = 4096
+"""What every model of the family can answer with."""
+_BUDGETS: Mapping[ReasoningEffort, int] = {
+    "minimal": _LEAST,
+    "low": 2048,
+    "medium": 8000,
+    "high": 16_000,
+    "xhigh": 24_000,
+}
+"""Effort -> tokens, for models that only take a number."""
+_EFFORTS: Mapping[ReasoningEffort, str] = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "xhigh",
+}
+"""Effort -> the wire's word, of which "low" is the lowest."""
+Found = TypeVar("Found")
+
+
+class Thinking(NamedTuple):
+    """What the request's wishes become: `max_tokens`, and `thinking` and an effort where they are to be sent."""
+
+    max_tokens: int
+    thinking: JsonObject | None = None
+    effort: str | None = None
+
+
+def told_to_think(request: Request, *, provider: str, model: str, profile: WireProfile, interleaved: bool) -> Thinking:
+    """The wire's words for effort, budget and the wish to see the thinking.
+
+    A budget is counted inside `max_tokens`, so it is added to the default, and must be less than what is asked for -
+    unless thinking is `interleaved` with tool calls, where it holds for the whole turn. Raises
+    UnsupportedParameterError for a wish that the model cannot be told.
+    """
+    return _Wish(request, provider, model, profile, interleaved).told()
+
+
+class _Wish(NamedTuple):
+    request: Request
+    provider: str
+    model: str
+    profile: WireProfile
+    interleaved: bool
+
+    @property
+    def style(self) -> str:
+        return _first_match(self.profile.reasoning_style, self.model) or "budget"
+
+    @property
+    def room(self) -> int:
+        """Tokens for the answer where the request does not say."""
+        return _first_match(self.profile.default_max_tokens, self.model) or _DEFAULT_MAX_TOKENS
+
+    @property
+    def limit(self) -> int:
+        return self.room if self.request.max_tokens is None else self.request.max_tokens
+
+    def told(self) -> Thinking:
+        effort, budget = self.request.reasoning_effort, self.request.reasoning_budget
+        if effort == "none" or budget == 0:
+            return self._off()
+        if self.style == "budget":
+            if budget is None and effort is not None:
+                budget = self._budget_for(effort)
+            return Thinking(self.limit) if budget is None else self._counted(budget, None)
+        word = None if effort is None else self._word(effort)
+        if budget is not None:
+            return self._counted(budget, word)
+        thinks = effort is not None or self.request.show_reasoning is True
+        return Thinking(self.limit, self._shown({"type": "adaptive"}) if thinks else None, word)
+
+    def _off(self) -> Thinking:
+        effort, budget = self.request.reasoning_effort, self.request.reasoning_budget
+        if effort not in (None, "none") or budget:
+            self._refuse("reasoning_budget", f"reasoning_effort {effort!r} contradicts reasoning_budget {budget}")
+        if self.style == "always":
+            self._refuse("reasoning_effort", f"{self.model!r} always thinks: choose an effort, or another model")
+        return Thinking(self.limit, {"type": "disabled"})
+
+    def _budget_for(self, effort: ReasoningEffort) -> int:
+        """An effort is no promise of a number: at least half of what was asked for is left for the answer."""
+        limit = self.request.max_tokens
+        if limit is None:
+            return _BUDGETS[effort]
+        if limit <= _LEAST:
+            what = f"{self.model!r} thinks in {_LEAST} tokens or more: raise max_tokens ({limit}) above that"
+            self._refuse("reasoning_effort", what)
+        return min(_BUDGETS[effort], max(_LEAST, limit // 2))
+
+    def _counted(self, budget: int, word: str | None) -> Thinking:
+        limit = self.request.max_tokens
+        if budget < _LEAST:
+            what = f"reasoning_budget is {budget}: {self.model!r} needs {_LEAST} or more, or 0 for none"
+            self._refuse("reasoning_budget", what)
+        if limit is not None and budget >= limit and not self.interleaved:
+            what = f"reasoning_budget ({budget}) must be less than max_tokens ({limit}), which contains it"
+            self._refuse("reasoning_budget", what)
+        thinking = self._shown({"type": "enabled", "budget_tokens": budget})
+        return Thinking(budget + self.room if limit is None else limit, thinking, word)
+
+    def _word(self, effort: ReasoningEffort) -> str:
+        efforts = self.profile.efforts or _EFFORTS
+        word = efforts.get(effort)
+        if not isinstance(word, str):
+            what = f"{self.model!r} has no word for the effort {effort!r}: choose one of {sorted(efforts)}"
+            self._refuse("reasoning_effort", what)
+        return word
+
+    def _shown(self, thinking: JsonObject) -> JsonObject:
+        shown = self.request.show_reasoning
+        return thinking if shown is None else {**thinking, "display": "summarized" if shown else "omitted"}
+
+    def _refuse(self, param: str, what: str) -> NoReturn:
+        raise UnsupportedParameterError(
+            what, provider=self.provider, model=f"{self.provider}/{self.model}", param=param
+        )
+
+
+def matches_any(patterns: tuple[str, ...], model: str) -> bool:
+    return _first_match(dict.fromkeys(patterns, True), model) is True
+
+
+def _first_match(by_pattern: Mapping[str, Found], model: str) -> Found | None:
+    return next((found for pattern, found in by_pattern.items() if fnmatchcase(model.lower(), pattern.lower())), None)
