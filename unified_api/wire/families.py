@@ -23,6 +23,7 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import (
+    anthropic,
     bedrock,
     cohere,
     gemini,
@@ -124,6 +125,7 @@ class ModerationWire(Protocol):
 
 
 CHAT: Mapping[str, ChatWire] = {
+    "anthropic": anthropic,
     "bedrock": bedrock,
     "cohere": cohere,
     "ollama": ollama,
