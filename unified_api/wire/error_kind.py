@@ -28,7 +28,7 @@ __all__ = ["error_kind"]
 _QUOTA = frozenset({
     "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance",
     "insufficient_credits", "credit_balance_too_low", "quota_exhausted", "payment_required", "arrearage",
-    "allocationquota.freetieronly", "budget_exceeded", "account_deactivated_billing",
+    "allocationquota.freetieronly", "budget_exceeded", "account_deactivated_billing", "billing_error",
 })  # fmt: skip
 _OVERFLOW = frozenset({
     "context_length_exceeded", "context_window_exceeded", "exceed_context_size_error", "string_above_max_length",
@@ -44,8 +44,9 @@ _UNSUPPORTED = frozenset({
 })  # fmt: skip
 _NO_MODEL = frozenset({
     "model_not_found", "model_not_available", "unknown_model", "deploymentnotfound", "invalid_model",
-    "model_decommissioned", "model_not_supported", "modelnotfound", "model_not_exist",
+    "model_decommissioned", "model_not_supported", "modelnotfound", "model_not_exist", "not_found_error",
 })  # fmt: skip
+_NO_RIGHT = frozenset({"permission_error"})
 _REFUSED = frozenset({
     "content_filter", "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation",
     "datainspectionfailed", "data_inspection_failed", "content_filtered", "sensitive_words_detected",
@@ -155,6 +156,7 @@ _BY_CODE: tuple[tuple[frozenset[str], type[ProviderError]], ...] = (
     (_QUOTA, QuotaError),
     (_OVERFLOW, ContextOverflowError),
     (_BAD_KEY, AuthenticationError),
+    (_NO_RIGHT, PermissionDeniedError),
     (_REFUSED, ContentRefusedError),
     (_FAILED_GENERATION, FailedGenerationError),
     (_NO_MODEL, NotFoundError),
