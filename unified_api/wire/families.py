@@ -26,14 +26,18 @@ from unified_api.wire import (
     anthropic,
     bedrock,
     cohere,
+    cohere_embeddings,
     gemini,
     gemini_embeddings,
     gemini_images,
     imagen,
+    moderations,
     ollama,
+    ollama_embeddings,
     openai_chat,
     openai_embeddings,
     openai_images,
+    rerank,
     vertex_embeddings,
 )
 from unified_api.wire.base import WireProfile, WireRequest
@@ -133,6 +137,8 @@ CHAT: Mapping[str, ChatWire] = {
     "openai_chat": openai_chat,
 }
 EMBED: Mapping[str, EmbedWire] = {
+    "cohere_embeddings": cohere_embeddings,
+    "ollama_embeddings": ollama_embeddings,
     "gemini_embeddings": gemini_embeddings,
     "vertex_embeddings": vertex_embeddings,
     "openai_embeddings": openai_embeddings,
@@ -142,8 +148,12 @@ IMAGE: Mapping[str, ImageWire] = {
     "imagen": imagen,
     "openai_images": openai_images,
 }
-RERANK: Mapping[str, RerankWire] = {}
-MODERATE: Mapping[str, ModerationWire] = {}
+RERANK: Mapping[str, RerankWire] = {
+    "rerank": rerank,
+}
+MODERATE: Mapping[str, ModerationWire] = {
+    "moderations": moderations,
+}
 
 
 def unsupported_by(wire: str, renamed: Collection[str] = ()) -> frozenset[str]:

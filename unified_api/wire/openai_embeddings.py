@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-import struct
+from functools import partial
 
-from unified_api.errors import InvalidRequestError, MalformedResponseError
+from unified_api.errors import UnsupportedParameterError
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, parse_json
 from unified_api.wire.errors import decode_error
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
+from unified_api.wire.input_usage import input_usage
+from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
+from unified_api.wire.own_path import own_path
+from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 
 __all__ = ["decode", "decode_error", "encode"]
 
 
 def encode(request: EmbedRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
-    """The HTTP request (https://platform.openai.com/docs/api-reference/embeddings/create)."""
+    """The HTTP request (https://platform.openai.com/docs/api-reference/embeddings/create).
+
+    OpenAI has no word for what the texts are for; a profile may (Voyage's `input_type`, Jina's `task`).
+    """
     check_supported(request, provider=provider, model=model, profile=profile)
-    if not request.inputs:
-        raise InvalidRequestError("an embedding request needs at least one input", model=model, param="inputs")
+    check_inputs(request, provider=provider, model=model)
     body: JsonObject = {"model": model, "input": list(request.inputs)}
     if request.dimensions is not None:
         body[profile.renamed.get("dimensions", "dimensions")] = request.dimensions
+    if request.purpose is not None:
+        if profile.purpose_field is None:
+            raise UnsupportedParameterError(
+                f"{model!r} is not told what texts are for: leave the purpose out or choose another model",
+                provider=provider,
+                model=f"{provider}/{model}",
+                param="purpose",
+            )
+        body[profile.purpose_field] = profile.purposes.get(request.purpose, request.purpose)
     if profile.embedding_format is not None:
         body["encoding_format"] = profile.embedding_format
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return WireRequest("POST", "/embeddings", headers, dump_json(body, model=model))
+    path = own_path("/embeddings", body, profile)
+    return WireRequest("POST", path, headers, dump_json(body, provider=provider, model=model))
 
 
 def decode(
@@ -36,30 +48,37 @@ def decode(
     """The vectors in the order of the inputs; MalformedResponseError when there are not `expected` of them.
 
     Reads lists of numbers and base64: little-endian float32, or signed bytes where `profile.embedding_format`
-    says `base64_int8`.
+    says `base64_int8`. A bare list, as Hugging Face's feature extraction answers, holds vectors or is one.
     """
-    answer = answer_object(body, provider=provider, model=model, profile=profile)
-    entries = answer.get("data")
+    entries: Json = _bare(body)
+    answer: JsonObject = {}
+    if entries is None:
+        answer = answer_object(body, provider=provider, model=model, profile=profile)
+        entries = answer.get("data")
     if not isinstance(entries, list) or not entries:
         raise malformed("has no embeddings", body, provider=provider, model=model)
-    try:
-        vectors = _vectors(entries, signed_bytes=profile.embedding_format == "base64_int8")
-    except ValueError as error:
-        raise malformed(f"has unreadable embeddings ({error})", body, provider=provider, model=model) from error
-    if expected is not None and len(vectors) != expected:
-        raise MalformedResponseError(
-            f"{provider} gave {len(vectors)} vectors of {model!r} for {expected} inputs",
-            provider=provider,
-            model=f"{provider}/{model}",
-        )
-    usage, cost = stated_usage(answer)
-    return EmbedResponse(
-        model=f"{provider}/{echoed_model(answer, model)}",
+    usage, cost = input_usage(answer)
+    return embed_response(
+        body,
+        partial(_vectors, entries, signed_bytes=profile.embedding_format == "base64_int8"),
         provider=provider,
-        vectors=vectors,
+        model=model,
+        echoed=echoed_model(answer, model),
         usage=usage,
-        cost_usd=cost,
+        expected=expected,
+        cost=cost,
     )
+
+
+def _bare(body: bytes) -> list[Json] | None:
+    """The entries of an answer that is no object but a list of vectors, or one vector."""
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return None
+    if not isinstance(value, list) or not value or isinstance(value[0], dict):
+        return None
+    return [{"embedding": one} for one in (value if isinstance(value[0], list) else [value])]
 
 
 def _vectors(entries: list[Json], *, signed_bytes: bool) -> tuple[tuple[float, ...], ...]:
@@ -69,34 +88,7 @@ def _vectors(entries: list[Json], *, signed_bytes: bool) -> tuple[tuple[float, .
         place = index if type(index) is int else position
         if place in placed:
             raise ValueError(f"two vectors have the index {place}")
-        placed[place] = _vector(embedding, signed_bytes=signed_bytes)
+        placed[place] = read_vector(embedding, signed_bytes=signed_bytes)
     if sorted(placed) != list(range(len(placed))):
         raise ValueError(f"the indexes {sorted(placed)} have gaps")
-    if len({len(vector) for vector in placed.values()}) != 1:
-        raise ValueError("the vectors have different lengths")
     return tuple(placed[place] for place in range(len(placed)))
-
-
-def _vector(embedding: Json, *, signed_bytes: bool) -> tuple[float, ...]:
-    if isinstance(embedding, str):
-        return _packed(embedding, signed_bytes=signed_bytes)
-    if not isinstance(embedding, list) or not embedding:
-        raise ValueError(f"a vector is {type(embedding).__name__}, not a list of numbers or base64")
-    if any(type(number) is not float and type(number) is not int for number in embedding):
-        raise ValueError("a vector holds something that is no number")
-    return tuple(map(float, embedding))  # type: ignore[arg-type]  # each was just seen to be a number
-
-
-def _packed(text: str, *, signed_bytes: bool) -> tuple[float, ...]:
-    try:
-        packed = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"a vector is no base64: {error}") from error
-    if signed_bytes:
-        return tuple(map(float, struct.unpack(f"{len(packed)}b", packed)))
-    if not packed or len(packed) % 4:
-        raise ValueError(f"a vector of {len(packed)} bytes is no float32 array")
-    vector = struct.unpack(f"<{len(packed) // 4}f", packed)
-    if not all(map(math.isfinite, vector)):
-        raise ValueError("a vector holds a number that is not finite")
-    return vector
