@@ -22,7 +22,7 @@ from unified_api.types import (
     ToolCallPart,
 )
 from unified_api.wire.base import call_id, sniff_media_type
-from unified_api.wire.openai_chat_decode import arguments_text
+from unified_api.wire.openai_chat_words import arguments_text, logprobs
 
 __all__ = [
     "citations",
@@ -116,12 +116,7 @@ def citations(part: JsonObject, provider: str) -> tuple[Citation, ...]:
 
 def read_logprobs(part: JsonObject) -> tuple[TokenLogprob, ...]:
     """The probabilities told with a text or a piece of it."""
-    told = (_token(one) for one in objects(part.get("logprobs")))
-    return tuple(
-        TokenLogprob(*token, tuple(filter(None, map(_token, objects(one.get("top_logprobs"))))))
-        for one, token in zip(objects(part.get("logprobs")), told, strict=True)
-        if token is not None
-    )
+    return tuple(logprobs({"content": part.get("logprobs")}))
 
 
 def objects(value: Json) -> list[JsonObject]:
@@ -188,13 +183,6 @@ def _citation(annotation: JsonObject, provider: str) -> Citation:
 
 def _place(value: Json) -> int | None:
     return value if type(value) is int else None
-
-
-def _token(entry: JsonObject) -> tuple[str, float] | None:
-    token, logprob = entry.get("token"), entry.get("logprob")
-    if not isinstance(token, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
-        return None
-    return token, float(logprob)
 
 
 def _image(item: JsonObject, provider: str) -> ImagePart | None:

@@ -19,7 +19,7 @@ from unified_api.types import (
     ToolCallChunk,
 )
 from unified_api.wire.base import call_id
-from unified_api.wire.openai_chat_decode import arguments_text
+from unified_api.wire.openai_chat_words import arguments_text
 from unified_api.wire.openai_responses_items import (
     citations,
     content_kind,
@@ -47,6 +47,7 @@ class _Told:
     def rest(self, whole: str) -> str:
         """What of the whole text has not been told; nothing where the pieces said otherwise."""
         told = "".join(self.pieces)
+        self.pieces = [told]
         return whole[len(told) :] if whole.startswith(told) else ""
 
 

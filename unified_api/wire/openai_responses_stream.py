@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 
-from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
-from unified_api.sse import EventTooLargeError, SseEvent
 from unified_api.types import Chunk, FinishChunk, Json, JsonObject, Usage, UsageChunk
-from unified_api.wire.base import WireProfile, parse_json
-from unified_api.wire.error_body import find_error
-from unified_api.wire.errors import embedded_error
-from unified_api.wire.openai_answer import answer_object, malformed
-from unified_api.wire.openai_chat_decode import arguments_text
+from unified_api.wire.answer_stream import AnswerStream
+from unified_api.wire.base import WireProfile
+from unified_api.wire.openai_chat_words import arguments_text
 from unified_api.wire.openai_responses_decode import failure, finish_reason
 from unified_api.wire.openai_responses_items import item_kind, objects, word
 from unified_api.wire.openai_responses_progress import Item
 from unified_api.wire.openai_responses_usage import answer_usage
-from unified_api.wire.sse_or_document import SseOrDocument
 
 __all__ = ["StreamDecoder"]
 
@@ -30,117 +26,46 @@ _ENDS: Mapping[str, str] = {
 """The last event of an answer -> the status it means where the answer in it states none."""
 
 
-class StreamDecoder:
-    """Bytes in, chunks out; the same chunks however the bytes were cut.
+class StreamDecoder(AnswerStream):
+    """Parts are told as their pieces come and end with their item, whose state (ids, encrypted reasoning) comes then.
 
-    Parts are told as their pieces come and end with their item, whose state (ids, encrypted reasoning) comes then.
-    The answer in the last event fills in what no event before it told. An error inside the stream is raised by the
-    `feed` or `end` after the chunks that came before it; `end` raises TruncatedStreamError when the last event is
-    missing. A server that ignores `stream` and answers with one JSON document is read all the same.
+    The answer in the last event fills in what no event before it told. A server that ignores `stream` and answers with
+    one JSON document is read all the same.
     """
 
-    malformed: int
-    """Events that could not be read and were passed over."""
-    late_error: ProviderError | None
-    """An error that came after the end: the answer is whole, so it is not raised."""
-
     def __init__(self, *, provider: str, model: str, profile: WireProfile) -> None:
-        self.malformed = 0
-        self.late_error = None
-        self._provider = provider
-        self._model = model
-        self._profile = profile
-        self._source = SseOrDocument()
+        super().__init__(provider=provider, model=model, profile=profile)
         self._items: dict[int, Item] = {}
+        self._ids: dict[str, int] = {}
+        self._latest = -1
         self._speaking: Item | None = None
         self._echoed: str | None = None
         self._calls = 0
-        self._finished = False
-        self._error: ProviderError | None = None
 
-    def feed(self, data: bytes) -> list[Chunk]:
-        """The chunks that `data` completes."""
-        if self._error is not None:
-            raise self._error
-        try:
-            events = self._source.feed(data)
-        except EventTooLargeError as error:
-            raise self._unreadable(str(error)) from error
-        return self._read(events)
-
-    def end(self) -> list[Chunk]:
-        """The chunks still held when the connection has closed; to be called once, after the last `feed`."""
-        if self._error is not None:
-            raise self._error
-        chunks = self._read(self._source.end())
-        if self._source.document is not None:
-            chunks = self._read_document(self._source.document)
-        if self._error is not None:
-            raise self._error
-        if not self._finished:
-            raise TruncatedStreamError(
-                f"the stream of {self._provider} for {self._model!r} ended without its last event, so the answer may "
-                f"be cut ({self.malformed} unreadable events): try again or allow a fallback",
-                provider=self._provider,
-                model=f"{self._provider}/{self._model}",
-            )
-        return chunks
-
-    def _read_document(self, body: bytes) -> list[Chunk]:
-        answer = answer_object(body, provider=self._provider, model=self._model, profile=self._profile)
-        if not isinstance(answer.get("output"), list) and not answer.get("error"):
-            raise malformed("has no output", body, provider=self._provider, model=self._model)
-        chunks: list[Chunk] = []
-        self._end_answer(answer, chunks)
-        return chunks
-
-    def _read(self, events: list[SseEvent]) -> list[Chunk]:
-        chunks: list[Chunk] = []
-        for event in events:
-            if self._error is not None:
-                break
-            text = event.data.strip()
-            if text and text != b"[DONE]":
-                self._read_text(text, event.name, chunks)
-        if self._error is not None and not chunks:
-            raise self._error
-        return chunks
-
-    def _read_text(self, text: bytes, name: str, chunks: list[Chunk]) -> None:
-        try:
-            value: Json = parse_json(text)
-        except ValueError:
-            value = text.decode("utf-8", "replace") if name == "error" else None
-        if not isinstance(value, dict):
-            if name == "error":
-                self._fail(value)
-            else:
-                self.malformed += 1
-            return
-        kind = word(value.get("type")) or name
-        if kind in {"error", "response.error"} or (not kind.startswith("response.") and find_error(value) is not None):
-            self._fail(value)
-        elif not self._finished:
-            self._read_event(kind, value, chunks)
-
-    def _read_event(self, kind: str, event: JsonObject, chunks: list[Chunk]) -> None:
+    def _read_value(self, value: JsonObject, chunks: list[Chunk]) -> None:
+        kind = word(value.get("type"))
         read = _EVENTS.get(kind)
-        if kind in _ENDS:
-            answer = event.get("response")
-            if isinstance(answer, dict):
-                self._end_answer({"status": _ENDS[kind], **answer}, chunks)
-            else:
-                self.malformed += 1
-        elif kind == "response.output_item.added":
-            self._begin(event, chunks)
-        elif kind == "response.output_item.done":
-            self._finish_item(event, chunks)
-        elif read is not None:
-            item = self._item(event, _OF_KIND[kind])
+        if read is not None:
+            item = self._item(value, _OF_KIND[kind], chunks)
             self._turn_to(item, chunks)
-            read(item, event, chunks)
-        elif isinstance(event.get("response"), dict):
-            self._echo(event["response"])
+            read(item, value, chunks)
+        elif kind == "response.output_item.added":
+            self._begin(value, chunks)
+        elif kind == "response.output_item.done":
+            self._finish_item(value, chunks)
+        elif kind in _ENDS or (not kind and isinstance(value.get("output"), list)):
+            self._read_end(value, chunks)
+        else:
+            self._echo(value.get("response"))
+
+    def _read_end(self, event: JsonObject, chunks: list[Chunk]) -> None:
+        """The last event, or the whole answer in place of a stream."""
+        kind = word(event.get("type"))
+        answer = event.get("response") if kind else event
+        if isinstance(answer, dict):
+            self._end_answer({"status": _ENDS.get(kind), **answer}, chunks)
+        else:
+            self.malformed += 1
 
     def _echo(self, answer: Json) -> None:
         if isinstance(answer, dict):
@@ -155,6 +80,9 @@ class StreamDecoder:
 
     def _open(self, place: int, item: JsonObject, chunks: list[Chunk]) -> Item:
         opened = self._items[place] = Item(item, provider=self._provider, call=self._calls)
+        self._latest = max(self._latest, place)
+        if opened.id:
+            self._ids[opened.id] = place
         self._calls += opened.kind == "function_call"
         if opened.kind in _SPOKEN:
             self._turn_to(opened, chunks)
@@ -167,7 +95,9 @@ class StreamDecoder:
             self.malformed += 1
             return
         place = self._place(event)
-        found = self._items.get(place) or self._open(place, item, chunks)
+        found = self._items.get(place)
+        if found is None or (found.kind != item_kind(item) and not found.done):
+            found = self._open(place, item, chunks)
         self._turn_to(found, chunks)
         found.finish(item, chunks)
 
@@ -176,17 +106,14 @@ class StreamDecoder:
             self._speaking.pause(chunks)
         self._speaking = item
 
-    def _item(self, event: JsonObject, kind: str) -> Item:
+    def _item(self, event: JsonObject, kind: str, chunks: list[Chunk]) -> Item:
         """The item that an event belongs to; one whose beginning was lost begins with it."""
         place = self._place(event)
-        item = self._items.get(place)
-        if item is None:
-            begun: JsonObject = {"type": kind}
-            if word(event.get("item_id")):
-                begun["id"] = event["item_id"]
-            item = self._items[place] = Item(begun, provider=self._provider, call=self._calls)
-            self._calls += kind == "function_call"
-        return item
+        found = self._items.get(place)
+        if found is not None:
+            return found
+        identity: JsonObject = {"id": event["item_id"]} if word(event.get("item_id")) else {}
+        return self._open(place, {"type": kind, **identity}, chunks)
 
     def _place(self, event: JsonObject) -> int:
         """The item's place in the answer; without one, that of the item of this id, else the latest or a new one."""
@@ -195,10 +122,12 @@ class StreamDecoder:
             return place
         item = event.get("item")
         identity = word(event.get("item_id")) or (word(item.get("id")) if isinstance(item, dict) else "")
-        known = (at for at, one in self._items.items() if identity and one.id == identity)
-        latest = max(self._items, default=-1)
-        begins = word(event.get("type")) == "response.output_item.added" or latest < 0
-        return next(known, latest + 1 if begins else latest)
+        if identity in self._ids:
+            return self._ids[identity]
+        latest = self._items.get(self._latest)
+        begins = word(event.get("type")) == "response.output_item.added"
+        another = latest is None or latest.done or bool(identity and latest.id)
+        return self._latest + 1 if begins or another else self._latest
 
     def _end_answer(self, answer: JsonObject, chunks: list[Chunk]) -> None:
         self._echo(answer)
@@ -207,52 +136,53 @@ class StreamDecoder:
         failed = failure(answer, provider=self._provider, model=self._model, profile=self._profile)
         if failed is None:
             self._finished = True
-            chunks.append(FinishChunk(finish_reason(answer, self._profile, called=self._called)))
+            called = any(item.called for item in self._items.values())
+            chunks.append(FinishChunk(finish_reason(answer, self._profile, called=called)))
         else:
-            self._error = failed
+            self._fail(failed)
         if usage != Usage() or cost is not None:
             chunks.append(UsageChunk(usage, self._echoed, cost))
 
-    @property
-    def _called(self) -> bool:
-        return any(item.called for item in self._items.values())
-
     def _fill_in(self, output: list[JsonObject], chunks: list[Chunk]) -> None:
         """Ends the items that have not ended, as the whole answer has them, and tells those that never began."""
-        streamed = [self._items[place] for place in sorted(self._items)]
-        by_id = {item.id: item for item in streamed if item.id}
-        trusted = any(word(item.get("id")) in by_id for item in output)
-        left = list(streamed)
+        begun = _Begun([self._items[place] for place in sorted(self._items)])
+        trusted = any(word(item.get("id")) in begun.by_id for item in output)
         for item in output:
-            identity, kind = word(item.get("id")), item_kind(item)
-            found = by_id.get(identity)
-            if found is None and not (trusted and identity):
-                found = next((one for one in left if one.kind == kind), None)
-            if found is None:
-                found = self._open(max(self._items, default=-1) + 1, item, chunks)
-            else:
-                left = [one for one in left if one is not found]
+            found = begun.take(item, trusted=trusted) or self._open(self._latest + 1, item, chunks)
             if not found.done:
                 self._turn_to(found, chunks)
                 found.finish(item, chunks)
-        for one in left:
-            if not one.done:
-                self._turn_to(one, chunks)
-                one.finish(one.begun, chunks)
+        for left in begun.left():
+            if not left.done:
+                self._turn_to(left, chunks)
+                left.finish(left.begun, chunks)
 
-    def _fail(self, error: Json) -> None:
-        failed = embedded_error(error, provider=self._provider, model=self._model, profile=self._profile)
-        if self._finished:
-            self.late_error = failed
-        else:
-            self._error = failed
 
-    def _unreadable(self, problem: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"the stream of {self._provider} for {self._model!r} cannot be read: {problem}",
-            provider=self._provider,
-            model=f"{self._provider}/{self._model}",
-        )
+class _Begun:
+    """The streamed items, to be met in the whole answer: by their ids, or by kind and order where ids differ."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.by_id = {item.id: item for item in items if item.id}
+        self._items = items
+        self._met: set[int] = set()
+        self._waiting: dict[str, deque[Item]] = {}
+        for item in items:
+            self._waiting.setdefault(item.kind, deque()).append(item)
+
+    def take(self, item: JsonObject, *, trusted: bool) -> Item | None:
+        """The streamed item that `item` is; with `trusted` ids, one of an unknown id is new."""
+        identity = word(item.get("id"))
+        found = self.by_id.get(identity)
+        waiting = self._waiting.get(item_kind(item), deque())
+        while found is None and waiting and not (trusted and identity):
+            candidate = waiting.popleft()
+            found = None if id(candidate) in self._met else candidate
+        if found is not None:
+            self._met.add(id(found))
+        return found
+
+    def left(self) -> Iterator[Item]:
+        return (item for item in self._items if id(item) not in self._met)
 
 
 def _text(item: Item, event: JsonObject, chunks: list[Chunk]) -> None:

@@ -1,0 +1,73 @@
+"""A body of the old text completions read as a canonical request."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from unified_api.errors import InvalidRequestError
+from unified_api.types import Json, JsonObject, Message, Request
+
+__all__ = ["read_request"]
+
+_NUMBERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+_COUNTS = ("max_tokens", "seed", "logprobs", "n")
+_READ = frozenset({"model", "prompt", "stop", "user", "stream", "stream_options", *_NUMBERS, *_COUNTS})
+
+
+def read_request(body: JsonObject, *, provider: str) -> Request:
+    """The request in `body`, whose prompt is one message of the user; the rest stays in `extra[provider]`.
+
+    `stream` and its options are the caller's affair. Several prompts at once are several requests, and a prompt of
+    token numbers is no text: both raise InvalidRequestError, as does a field of the wrong kind.
+    """
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        _refuse("model", "is no name", model)
+    extra: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    user = body.get("user")
+    if user is not None and not isinstance(user, str):
+        _refuse("user", "is no text", user)
+    numbers = {name: _number(body, name) for name in _NUMBERS}
+    counts = {name: _count(body, name) for name in _COUNTS}
+    return Request(
+        model=f"{provider}/{model}",
+        messages=(Message.user(_prompt(body.get("prompt"))),),
+        stop=_stop(body.get("stop")),
+        user=user,
+        extra={provider: extra} if extra else {},
+        **numbers,  # type: ignore[arg-type]  # each name is a field of that type
+        **counts,  # type: ignore[arg-type]  # as above
+    )
+
+
+def _prompt(prompt: Json) -> str:
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        _refuse("prompt", "is not one text", prompt)
+    return prompt
+
+
+def _stop(stop: Json) -> tuple[str, ...]:
+    words = [stop] if isinstance(stop, str) else ([] if stop is None else stop)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        _refuse("stop", "is neither a text nor a list of texts", stop)
+    return tuple(str(word) for word in words)
+
+
+def _number(body: JsonObject, name: str) -> float | None:
+    value = body.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        _refuse(name, "is no number", value)
+    return value
+
+
+def _count(body: JsonObject, name: str) -> int | None:
+    value = body.get(name)
+    if value is not None and type(value) is not int:
+        _refuse(name, "is no whole number", value)
+    return value
+
+
+def _refuse(place: str, problem: str, value: Json) -> NoReturn:
+    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place)
