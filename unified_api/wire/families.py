@@ -35,8 +35,10 @@ from unified_api.wire import (
     ollama,
     ollama_embeddings,
     openai_chat,
+    openai_completions,
     openai_embeddings,
     openai_images,
+    openai_responses,
     rerank,
     vertex_embeddings,
 )
@@ -135,6 +137,8 @@ CHAT: Mapping[str, ChatWire] = {
     "ollama": ollama,
     "gemini": gemini,
     "openai_chat": openai_chat,
+    "openai_completions": openai_completions,
+    "openai_responses": openai_responses,
 }
 EMBED: Mapping[str, EmbedWire] = {
     "cohere_embeddings": cohere_embeddings,
