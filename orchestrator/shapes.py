@@ -118,8 +118,15 @@ def model_shape(model: Model) -> Json:
         "wire": model.wire,
         "capabilities": jsonable(model.capabilities),
         "context": model.context,
+        "max_output": model.max_output,
+        "modalities": {"input": list(model.inputs), "output": list(model.outputs)},
         "prices": jsonable(model.prices),
         "data_policy": jsonable(model.data_policy),
+        "unsupported": jsonable(model.unsupported),
+        "tier": model.tier,
+        "quality": model.quality,
+        "ready": model.ready,
+        "missing": model.missing,
     }
 
 

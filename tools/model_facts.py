@@ -59,7 +59,7 @@ SOURCES: Mapping[str, Source] = {
     "bedrock": _source("amazon-bedrock", "bedrock_converse", kinds=frozenset({"chat"}), listed_by_litellm=True,
                        never=r"/|^openai\.gpt-5"),
     "mistral": _source("mistral", "mistral", listed_by_litellm=True, never="ocr|voxtral.*transcribe|codestral-embed"),
-    "xai": _source("xai", "xai", listed_by_litellm=True, kinds=IMAGES, never="video|multi-agent"),
+    "xai": _source("xai", "xai", listed_by_litellm=True, kinds=IMAGES, never="video|multi-agent|beta|-gv2"),
     "deepseek": _source("deepseek", "deepseek"),
     "moonshot": _source("moonshotai", "moonshot"),
     "dashscope": _source("alibaba", "dashscope", never="tts|asr|livetranslate|realtime|-mt-"),
@@ -121,6 +121,7 @@ LITELLM_FLAGS = {
 SHOWN = {"image": "vision", "audio": "audio", "video": "video", "pdf": "documents"}
 FLAGS = {"tool_call": "tools", "structured_output": "structured_output", "reasoning": "reasoning",
          "temperature": "temperature"}  # fmt: skip
+DATE = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
 NO_CALL = re.compile(r"realtime|-live|whisper|\btts|-tts|transcri|speech|audio-generation|computer-use|video-gen")
 
 
@@ -138,7 +139,9 @@ class Line:
         self.kind = self.kind or other.kind
         self.context = self.context or other.context
         self.max_output = self.max_output or other.max_output
-        self.abilities = {**other.abilities, **self.abilities}
+        # models.dev lists few of those that read PDF files, so that its silence is no fact.
+        reads = {"documents": True} if other.abilities.get("documents") else {}
+        self.abilities = {**other.abilities, **self.abilities, **reads}
         self.prices = self.prices or other.prices
 
 
@@ -223,7 +226,7 @@ class Tables:
                 continue
             if theirs.get(name, {}).get("status") == "deprecated":
                 continue
-            line = self.line(name, theirs.get(name, {}), others.get(name, {}))
+            line = self.line(name, theirs.get(name) or theirs.get(DATE.sub("", name), {}), others.get(name, {}))
             if line.kind in source.kinds:
                 yield name, line
 

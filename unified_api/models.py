@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,16 @@ from typing import Literal
 from unified_api.types import Capability, Quality, Sensitivity, Tier
 
 __all__ = ["DataPolicy", "Dropped", "Model", "Prices", "Requirements", "Selection"]
+
+
+_MEDIA: Mapping[Capability, str] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
+_GIVEN: Mapping[Capability, str] = {
+    "chat": "text",
+    "embeddings": "embedding",
+    "image_output": "image",
+    "rerank": "ranking",
+    "moderation": "verdict",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +75,16 @@ class Model:
     """Whether it can be called now: a key is set or none is needed, and its weights are there."""
     missing: str | None = None
     """What is missing when it is not ready, such as `OPENAI_API_KEY`."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What it can be given: `text` and other media."""
+        return ("text", *(medium for able, medium in _MEDIA.items() if able in self.capabilities))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What it gives."""
+        return tuple(given for able, given in _GIVEN.items() if able in self.capabilities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

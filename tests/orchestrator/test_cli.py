@@ -351,7 +351,8 @@ def test_models_are_listed_with_the_keys_that_programs_rely_on(command: Command,
     assert listed == command("models", "--json").json
     by_id = {model["id"]: model for model in listed}
     assert list(by_id["openai/gpt-5.1"]) == [
-        *("id", "provider", "wire", "capabilities", "context", "prices", "data_policy")
+        *("id", "provider", "wire", "capabilities", "context", "max_output", "modalities", "prices", "data_policy"),
+        *("unsupported", "tier", "quality", "ready", "missing"),
     ]
     assert by_id["openai/gpt-5.1"]["prices"]["input"] > 0
     people = command("models", "--provider", "openai")
@@ -534,7 +535,7 @@ def test_a_provider_that_is_not_known_is_named_with_the_nearest(command: Command
 def test_models_without_output_tokens_have_one_price(command: Command):
     listed = command("models", "list", "--all", "--provider", "openai").out
     (embedding,) = (line for line in listed.splitlines() if line.startswith("openai/text-embedding-3-small"))
-    assert "$0.02 per million tokens" in embedding
+    assert re.split(r"\s{2,}", embedding)[3:6] == ["0.02", "?", "embeddings"]
 
 
 def test_a_step_that_fails_is_named_once_with_the_expression_at_fault(command: Command, tmp_path: Path):
