@@ -21,7 +21,7 @@ from unified_api.address import sketched
 from unified_api.facts import Facts
 from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, ReasoningEffort, Sensitivity, Tier
-from unified_api.wire.base import FORMER_GEMINI, ReasoningStyle
+from unified_api.wire.base import FORMER_GEMINI, ImageSize, ReasoningStyle
 from unified_api.wire.names import WireName, wire_for
 
 __all__ = [
@@ -141,7 +141,10 @@ class ProfileRow(BaseModel):
     purposes: dict[Literal["query", "document"], str] = {}
     paths: dict[Literal["/embeddings", "/embed", "/rerank", "/moderations"], Annotated[str, Field(pattern=r"^/")]] = {}
     rerank_fields: dict[str, str | int | float | bool] = {}
+    embedding_batch: dict[Pattern, Annotated[int, Field(ge=1)]] = {}
     image_format: str | None = None
+    image_size: dict[Pattern, ImageSize] = {}
+    image_fields: frozenset[Literal["negative_prompt", "seed"]] = frozenset()
 
 
 class PriceRow(BaseModel):
@@ -180,7 +183,9 @@ class ProviderRow(BaseModel):
     wires: dict[WireName, tuple[Pattern, ...]] = {}
     """Wire family -> patterns of the models that speak it instead."""
     auth: Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4"] = "bearer"
-    """How the key is sent: `Authorization: Bearer KEY`, the header of that name, or an AWS signature."""
+    """How the key is sent: `Authorization: Bearer KEY`, the header of that name, or an AWS signature: `api_key_env` is
+    then `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` lie beside it, and `AWS_BEARER_TOKEN_BEDROCK`
+    is sent in their place where it is set."""
     headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], str] = {}
     """Further headers of every call, such as a version. Never keys."""
     api_key_env: (
@@ -241,7 +246,8 @@ class ProviderRow(BaseModel):
     @property
     def auth_header(self) -> tuple[str, str]:
         """The header that holds the key, and its value with `{key}` where the key goes."""
-        return ("authorization", "Bearer {key}") if self.auth == "bearer" else (self.auth, "{key}")
+        # A Bedrock API key takes the place of a signature.
+        return ("authorization", "Bearer {key}") if self.auth in {"bearer", "sigv4"} else (self.auth, "{key}")
 
     def wire_of(self, name: str, facts: Facts | None = None) -> str:
         """The wire family that the model speaks."""

@@ -24,6 +24,8 @@ from unified_api.types import (
 __all__ = [
     "FORMER_GEMINI",
     "AnyRequest",
+    "ImageSize",
+    "Pending",
     "ReasoningStyle",
     "WireProfile",
     "WireRequest",
@@ -49,6 +51,7 @@ _REQUEST_FIELDS = frozenset(
     if parameter.name not in {"model", "messages", "inputs", "prompt", "query", "documents", "extra"}
 )
 ReasoningStyle = Literal["budget", "adaptive", "always", "reasoningConfig", "reasoning_effort", "reasoning_config"]
+ImageSize = Literal["size", "width_height", "aspect_ratio"]
 AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 
 
@@ -66,6 +69,14 @@ class WireRequest:
     path: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Work that goes on after an answer: how to ask for it, and how to have it stopped."""
+
+    poll: WireRequest
+    cancel: WireRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +158,16 @@ class WireProfile:
     `/v1/embeddings`). `{model}` in it stands for the model, which the body then leaves out."""
     rerank_fields: Mapping[str, Json] = field(default_factory=dict)
     """What every rerank request says besides (`api_version = 2` on Bedrock)."""
+    embedding_batch: Mapping[str, int] = field(default_factory=dict)
+    """Pattern of model names -> texts that one call may embed, where that is not the family's own limit; first match
+    wins."""
     image_format: str | None = None
     """`response_format` to ask of an images endpoint; None leaves it out."""
+    image_size: Mapping[str, ImageSize] = field(default_factory=dict)
+    """Pattern of model names -> how an image's size is said: `size` (where no pattern fits), `width` and `height`, or
+    an `aspect_ratio`, which leaves the pixels to the model; first match wins."""
+    image_fields: frozenset[Literal["negative_prompt", "seed"]] = frozenset()
+    """What an OpenAI-compatible images endpoint takes beyond OpenAI's own fields."""
 
     def __post_init__(self) -> None:
         unknown = sorted(self.unsupported - _REQUEST_FIELDS)
