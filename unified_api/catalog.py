@@ -17,6 +17,7 @@ from unified_api.providers import DataPolicyRow, ProviderRow, builtin_rows, is_l
 from unified_api.routing.filters import select
 from unified_api.routing.ranking import at_most, rank
 from unified_api.settings import Route, Settings
+from unified_api.signing import missing_variable
 from unified_api.types import Attempt, Capability, Policy
 from unified_api.wire.families import unsupported_by
 
@@ -343,7 +344,9 @@ class Catalog:
 
     def _missing_of(self, row: ProviderRow) -> str | None:
         """The first variable that is not set: the key's, or one of the address."""
-        if row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
+        if row.auth == "sigv4" and (missing := missing_variable(row, self._environment)) is not None:
+            return missing
+        if row.auth != "sigv4" and row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
             return row.api_key_env
         return None if row.base_url is None else address.unset(row.base_url)
 

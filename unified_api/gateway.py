@@ -25,6 +25,7 @@ from unified_api.needs import AnyRequest, Asked, least_tokens, needs_of, tools_o
 from unified_api.providers import ProviderRow, is_loopback
 from unified_api.response_stream import ResponseStream, open_stream
 from unified_api.settings import Settings, Timeouts
+from unified_api.signing import bearer_key, signer_of
 from unified_api.transport import Transport
 from unified_api.types import (
     Chunk,
@@ -290,7 +291,11 @@ class Gateway:
         return self._http(model.provider, row)
 
     def _http(self, provider: str, row: ProviderRow) -> HttpAdapter:
-        key = None if row.api_key_env is None else self.settings.environment.key(row.api_key_env)
+        environment = self.settings.environment
+        if row.auth == "sigv4":
+            key, signer = bearer_key(row, environment), signer_of(row, environment)
+            return HttpAdapter(provider, row, key=key, signer=signer, transport=self._transport)
+        key = None if row.api_key_env is None else environment.key(row.api_key_env)
         return HttpAdapter(provider, row, key=key, transport=self._transport)
 
     def _make_catalog(self, discovered: Mapping[str, tuple[str, ...]], unreachable: Mapping[str, str]) -> Catalog:

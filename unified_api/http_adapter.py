@@ -12,6 +12,7 @@ from unified_api.errors import AuthenticationError, MalformedResponseError, NotF
 from unified_api.models import Model
 from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.settings import Timeouts
+from unified_api.signing import Signer
 from unified_api.transport import Call, Reply, Transport
 from unified_api.types import (
     Chunk,
@@ -40,13 +41,19 @@ Wire = TypeVar("Wire")
 class HttpAdapter:
     """A provider behind HTTP: a wire family's pure functions around one transport."""
 
-    def __init__(self, provider: str, row: ProviderRow, *, key: str | None, transport: Transport) -> None:
+    def __init__(
+        self, provider: str, row: ProviderRow, *, key: str | None, transport: Transport, signer: Signer | None = None
+    ) -> None:
         if row.base_url is None:
             raise ValueError(f"the provider {provider!r} has no base_url")
         self._provider = provider
         self._row = row
         self._base_url = row.base_url
         self._key = key
+        self._signer = signer
+        # A short key is no secret but a word that servers without keys want, and may be part of any other.
+        secrets = (key or "", *(() if signer is None else signer.secrets))
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
         self._transport = transport
         self._profiles: dict[frozenset[str], WireProfile] = {}
 
@@ -155,9 +162,12 @@ class HttpAdapter:
         if self._key is not None:
             name, template = self._row.auth_header
             headers[name] = template.format(key=self._key)
+        url = self._base_url + request.path
+        if self._signer is not None:
+            headers |= self._signer.sign(request.method, url, headers, request.body)
         return Call(
             method=request.method,
-            url=self._base_url + request.path,
+            url=url,
             headers=headers,
             content=request.body,
             provider=self._provider,
@@ -180,11 +190,15 @@ class HttpAdapter:
                 model=model.id,
                 status=reply.status,
             )
+        body = reply.body
+        for secret in self._secrets:
+            # Before the message is shortened, which may cut a secret in two.
+            body = body.replace(secret.encode(), b"***")
         with self._told():
             raise decode_error(
                 reply.status,
                 reply.headers,
-                reply.body,
+                body,
                 provider=self._provider,
                 model=model.name,
                 profile=profile,
@@ -218,8 +232,9 @@ class HttpAdapter:
             raise
 
     def _keyless(self, text: str) -> str:
-        # A short key is no secret but a word that servers without keys want, and may be part of any other.
-        return text if self._key is None or len(self._key) < _SHORTEST_SECRET else text.replace(self._key, "***")
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def _hint(self) -> str:
         """For the commonest slip: Ollama, vLLM and LM Studio answer below /v1 alone."""

@@ -183,9 +183,9 @@ class ProviderRow(BaseModel):
     wires: dict[WireName, tuple[Pattern, ...]] = {}
     """Wire family -> patterns of the models that speak it instead."""
     auth: Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4"] = "bearer"
-    """How the key is sent: `Authorization: Bearer KEY`, the header of that name, or an AWS signature: `api_key_env` is
-    then `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` lie beside it, and `AWS_BEARER_TOKEN_BEDROCK`
-    is sent in their place where it is set."""
+    """How the key is sent: `Authorization: Bearer KEY`, the header of that name, or an AWS signature. `api_key_env` is
+    then `AWS_ACCESS_KEY_ID`; `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` lie beside it, and
+    `AWS_BEARER_TOKEN_BEDROCK` is sent in their place where it is set."""
     headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], str] = {}
     """Further headers of every call, such as a version. Never keys."""
     api_key_env: (
