@@ -55,13 +55,15 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     _check(request, extra, model)
     writer = InputWriter(provider, model, marks_cache=profile.cache_mark == "prompt_cache_breakpoint")
     instructions, messages = writer.instructions(request.messages)
-    body: JsonObject = {"model": model}
+    # A stored prompt names its own model.
+    body: JsonObject = {"model": model} if model else {}
     if instructions is not None:
         body["instructions"] = instructions
     items = writer.items(messages, offset=len(request.messages) - len(messages))
-    if not (items or instructions is not None or extra.keys() & _KEPT_BY_PROVIDER):
+    if items:
+        body["input"] = items
+    elif not extra.keys() & _KEPT_BY_PROVIDER:
         _refuse("the messages hold nothing to send", "messages", model)
-    body["input"] = items
     for name, value in _parameters(request, provider=provider, model=model, profile=profile):
         body[profile.renamed.get(name, name)] = value
     if profile.stateless and not extra.keys() & _NEEDS_STORE:
@@ -81,7 +83,8 @@ def _parameters(request: Request, *, provider: str, model: str, profile: WirePro
     tools += [_builtin(tool, provider=provider, model=model) for tool in request.builtin_tools]
     if tools:
         yield "tools", tools
-        # Without tools these two say nothing.
+    # Without tools, of the request or of a stored prompt, these two say nothing.
+    if tools or "prompt" in request.extra.get(provider, {}):
         if request.tool_choice is not None:
             yield "tool_choice", _tool_choice(request, model)
         if request.parallel_tool_calls is not None:

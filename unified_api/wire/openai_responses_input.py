@@ -55,8 +55,8 @@ class InputWriter:
     """Whether parts may be marked as the end of what may be cached."""
 
     def instructions(self, messages: tuple[Message, ...]) -> tuple[str | None, tuple[Message, ...]]:
-        """A first system message that is all text goes where the API has a place for it, the others into the input."""
-        first = messages[0] if messages else None
+        """A first system message that is all text goes where the API has a place for it, unless it stands alone."""
+        first = messages[0] if len(messages) > 1 else None
         if first is None or first.role != "system" or first.name is not None or not first.parts:
             return None, messages
         texts = [part.text for part in first.parts if isinstance(part, TextPart) and not self._own(part.state)]

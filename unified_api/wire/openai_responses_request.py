@@ -31,10 +31,10 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
     """The request that `body` means, in which what only `provider` understands is kept for it alone.
 
     Values of null count as absent and `stream` as the caller's affair. A function with fields that ours lacks
-    (`defer_loading`) is a built-in tool of the provider. Raises InvalidRequestError naming the place of what is wrong.
+    (`defer_loading`) is a built-in tool of the provider. A body with a stored `prompt` may leave the model unnamed.
+    Raises InvalidRequestError naming the place of what is wrong.
     """
-    reader = _Body(body, provider)
-    return reader.request()
+    return _Body(body, provider).request()
 
 
 class _Body:
@@ -46,12 +46,12 @@ class _Body:
 
     def request(self) -> Request:
         model = self._text("model")
-        if not model:
+        if not model and "prompt" not in self._left:
             _refuse("model", "is missing: name the model")
         messages = self._messages()
         tools, builtin_tools = self._tools()
         request = Request(
-            model=f"{self._provider}/{model}",
+            model=f"{self._provider}/{model or ''}",
             messages=messages,
             tools=tools,
             builtin_tools=builtin_tools,
