@@ -135,7 +135,7 @@ class _Found:
                 self.words.append(word)
             elif type(word) is int and name in _CODES:
                 self.words.append(str(word))
-        for name in ("code", "status_code", "raw_status_code", "status", "error_code"):
+        for name in ("code", "status_code", "raw_status_code", "status", "error_code", "originalStatusCode"):
             number = value.get(name)
             if self.status is None and isinstance(number, int | str) and _STATUS.fullmatch(str(number)):
                 self.status = int(number)

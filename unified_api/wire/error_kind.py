@@ -29,6 +29,7 @@ _QUOTA = frozenset({
     "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance",
     "insufficient_credits", "credit_balance_too_low", "quota_exhausted", "payment_required", "arrearage",
     "allocationquota.freetieronly", "budget_exceeded", "account_deactivated_billing", "billing_error",
+    "servicequotaexceededexception",
 })  # fmt: skip
 _OVERFLOW = frozenset({
     "context_length_exceeded", "context_window_exceeded", "exceed_context_size_error", "string_above_max_length",
@@ -38,6 +39,10 @@ _BAD_KEY = frozenset({
     "invalid_api_key", "api_key_invalid", "invalid_authentication", "authentication_error", "unauthenticated",
     "invalid_iam_token", "unauthorized", "access_token_type_unsupported", "invalid_authentication_error",
     "incorrect_api_key", "missing_api_key", "invalidapikey", "no_api_key",
+    # AWS, which says 403 where others say 401
+    "expiredtokenexception", "expiredtoken", "unrecognizedclientexception", "invalidsignatureexception",
+    "signaturedoesnotmatch", "incompletesignatureexception", "missingauthenticationtokenexception",
+    "invalidclienttokenid", "requestexpired",
 })  # fmt: skip
 _UNSUPPORTED = frozenset({
     "unsupported_parameter", "unknown_parameter", "unsupported_value", "extra_forbidden", "unrecognized_parameter",
@@ -76,16 +81,24 @@ _KEY_WORDS = re.compile(
     r"|api[ _-]?key\b.{0,40}\b(invalid|incorrect|not valid|not found|expired|missing|wrong|required)",
     re.IGNORECASE,
 )
+# What AWS says of keys and signatures under 403, where the header that names the exception was lost on the way.
+_SIGNATURE_WORDS = re.compile(
+    r"security token included in the request|request signature we calculated|make sure your api key is valid"
+    r"|signature (expired|not yet current)|missing authentication token",
+    re.IGNORECASE,
+)
 _UNSUPPORTED_WORDS = re.compile(
     r"unsupported (parameter|value)|unrecognized request argument|unknown (parameter|field|argument|name)"
     r"|extra (inputs|fields) (are )?not permitted"
     r"|(parameter|property|argument|field)\b.{0,60}\b(is|are) (not supported|unsupported)"
-    r"|(does not|doesn't|not) support\b.{0,30}\bparameters?\b|not supported with this model",
+    r"|(does not|doesn't|not) support\b.{0,30}\bparameters?\b|not supported with this model"
+    r"|doesn't support the \S+ field|extraneous key \[",  # Bedrock
     re.IGNORECASE,
 )
 _MODEL_WORDS = re.compile(
     r"\bmodel\b.{0,80}\b(not found|does not exist|doesn't exist|not exist|unknown|is not a valid|decommissioned)"
     r"|(invalid|unknown|no such|non-existent) model\b|not a valid model|model identifier is invalid"
+    r"|on-demand throughput isn.t supported"  # Bedrock: the model is there by its inference profile only
     r"|^unexpected endpoint or method",  # LM Studio, under status 200, for a base_url without /v1
     re.IGNORECASE,
 )
@@ -126,6 +139,8 @@ def _by_words(found: ErrorBody) -> type[ProviderError] | None:
 def _forbidden(found: ErrorBody) -> type[ProviderError]:
     if found.codes & _QUOTA:
         return QuotaError
+    if found.codes & _BAD_KEY or _SIGNATURE_WORDS.search(found.message):
+        return AuthenticationError
     return ContentRefusedError if found.codes & _REFUSED or found.flagged else PermissionDeniedError
 
 
@@ -139,6 +154,11 @@ def _throttled(found: ErrorBody) -> type[ProviderError]:
     return QuotaError if found.codes & _QUOTA else RateLimitError
 
 
+def _failed_behind(found: ErrorBody) -> type[ProviderError]:
+    """Bedrock's word for a model that failed; the status of what it failed with may stand in the body."""
+    return ServerError if found.status in {None, 424} else error_kind(found.status, found, None)
+
+
 _BY_STATUS: dict[int, Callable[[ErrorBody], type[ProviderError]]] = {
     401: lambda _: AuthenticationError,
     402: lambda _: QuotaError,
@@ -147,6 +167,7 @@ _BY_STATUS: dict[int, Callable[[ErrorBody], type[ProviderError]]] = {
     408: lambda _: TimedOutError,
     409: lambda _: ServerError,
     413: _too_large,
+    424: _failed_behind,
     425: lambda _: ServerError,
     429: _throttled,
     498: lambda _: RateLimitError,

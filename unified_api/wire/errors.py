@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from unified_api.errors import (
     AuthenticationError,
@@ -26,7 +27,8 @@ __all__ = ["decode_error", "embedded_error"]
 
 _NAMED = re.compile(
     r"(?:parameter|argument|property|field|value|name|supplied)s?:?\s*['\"`]([A-Za-z_][\w.\[\]]*)['\"`]"
-    r"|supplied:\s*([A-Za-z_][\w.]*)|['\"`]([A-Za-z_][\w.\[\]]*)['\"`]\s*(?:is|are|does|:)?\s*(?:not|un)",
+    r"|(?:supplied:\s*|support the (?=\S+ field)|extraneous key \[)([A-Za-z_][\w.]*)"
+    r"|['\"`]([A-Za-z_][\w.\[\]]*)['\"`]\s*(?:is|are|does|:)?\s*(?:not|un)",
     re.IGNORECASE,
 )
 _LOADING = re.compile(
@@ -64,7 +66,7 @@ def decode_error(
     `now`, in seconds since 1970, is for a Retry-After given as a date by a server that states no date of its own.
     """
     lower = {name.lower(): value for name, value in headers.items()}
-    found = read_error_body(body)
+    found = _named(read_error_body(body), lower.get("x-amzn-errortype", ""))
     wait = retry_after(lower, now=now)
     if wait is None and found.retry_delay:
         wait = duration(found.retry_delay)
@@ -84,6 +86,12 @@ def embedded_error(value: Json, *, provider: str, model: str, profile: WireProfi
     return _build(
         kind, found, status=found.status, provider=provider, model=model, wait=wait, request_id=found.request_id
     )
+
+
+def _named(found: ErrorBody, exception: str) -> ErrorBody:
+    """With the exception that AWS names in a header only, before the address of what raised it."""
+    code = exception.partition(":")[0].rpartition("#")[2]
+    return replace(found, code=found.code or code, codes=found.codes | {code.lower()}) if code else found
 
 
 def _build(
