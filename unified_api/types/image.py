@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from unified_api.types.common import Quality
+from unified_api.types.common import JsonObject, Quality
 from unified_api.types.response import Attempt, Usage
 
 __all__ = ["Image", "ImageRequest", "ImageResponse"]
@@ -22,6 +23,8 @@ class ImageRequest:
     """What the image must not show."""
     seed: int | None = None
     user: str | None = None
+    extra: Mapping[str, JsonObject] = field(default_factory=dict)
+    """Provider -> parameters of its own (`quality`, `style` ...), sent as they are to that provider and to no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,22 +39,27 @@ from unified_api.wire import (
     openai_embeddings,
     openai_images,
     openai_responses,
+    replicate,
     rerank,
+    stability,
     vertex_embeddings,
 )
-from unified_api.wire.base import WireProfile, WireRequest
+from unified_api.wire.base import Pending, WireProfile, WireRequest
 
 __all__ = [
     "CHAT",
     "EMBED",
+    "EMBED_BATCH",
     "IMAGE",
     "MODERATE",
+    "POLLED",
     "RERANK",
     "ChatWire",
     "Decoder",
     "EmbedWire",
     "ImageWire",
     "ModerationWire",
+    "PolledWire",
     "RerankWire",
     "unsupported_by",
 ]
@@ -116,6 +121,13 @@ class ImageWire(Protocol):
     def decode(self, body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse: ...
 
 
+class PolledWire(Protocol):
+    """A family whose first answer may only promise the work."""
+
+    def pending(self, body: bytes, *, provider: str, model: str) -> Pending | None:
+        """How to go on asking after the answer `body`; None once the work is done, well or not."""
+
+
 class RerankWire(Protocol):
     def encode(self, request: RerankRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest: ...
 
@@ -147,10 +159,21 @@ EMBED: Mapping[str, EmbedWire] = {
     "vertex_embeddings": vertex_embeddings,
     "openai_embeddings": openai_embeddings,
 }
+EMBED_BATCH: Mapping[str, int] = {
+    "cohere_embeddings": 96,
+    "gemini_embeddings": 100,
+    "openai_embeddings": 2048,
+}
+"""Texts that one call may hold, where the family's own pages give a limit."""
 IMAGE: Mapping[str, ImageWire] = {
     "gemini_images": gemini_images,
     "imagen": imagen,
     "openai_images": openai_images,
+    "replicate": replicate,
+    "stability": stability,
+}
+POLLED: Mapping[str, PolledWire] = {
+    "replicate": replicate,
 }
 RERANK: Mapping[str, RerankWire] = {
     "rerank": rerank,

@@ -5,29 +5,52 @@ from __future__ import annotations
 import base64
 import binascii
 
-from unified_api.errors import InvalidRequestError
 from unified_api.types import Image, ImageRequest, ImageResponse, Json, JsonObject
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, sniff_media_type
+from unified_api.wire.bedrock_patterns import first_match
 from unified_api.wire.errors import decode_error
+from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, pixels
+from unified_api.wire.imagen import no_words
 from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 
-__all__ = ["decode", "decode_error", "encode"]
+__all__ = ["decode", "decode_error", "encode", "image_at"]
 
+_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "2:1", "1:2", "20:9", "9:20")
+"""Those of xAI; other servers that are told a shape know the first of them too."""
 _BY_ENDING = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 
 
 def encode(request: ImageRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
-    """The HTTP request (https://platform.openai.com/docs/api-reference/images/create)."""
+    """The HTTP request (https://platform.openai.com/docs/api-reference/images/create).
+
+    xAI is told a shape instead of a size (https://docs.x.ai/developers/model-capabilities/images/generation), Together
+    width and height; `negative_prompt` and `seed` are taken by those servers of which the profile says so.
+    """
     check_supported(request, provider=provider, model=model, profile=profile)
-    if not request.prompt.strip():
-        raise InvalidRequestError("an image request needs a prompt", model=model, param="prompt")
-    body: JsonObject = {"model": model, "prompt": request.prompt, "n": 1}
-    if request.size is not None:
-        body[profile.renamed.get("size", "size")] = request.size
+    check_prompt(request, model=model)
+    unsaid = {"negative_prompt", "seed"} - profile.image_fields
+    no_words(request, tuple(sorted(unsaid)), provider=provider, model=model)
+    given: JsonObject = {"n": request.n, "user": request.user, "seed": request.seed}
+    given |= {"negative_prompt": request.negative_prompt, **_size(request, profile, provider=provider, model=model)}
+    body: JsonObject = {"model": model, "prompt": request.prompt}
+    body |= {profile.renamed.get(name, name): value for name, value in given.items() if value is not None}
+    add_extra(body, request, provider=provider, model=model)
     if profile.image_format is not None:
-        body["response_format"] = profile.image_format
+        body.setdefault("response_format", profile.image_format)
     headers = {"content-type": "application/json", "accept": "application/json"}
     return WireRequest("POST", "/images/generations", headers, dump_json(body, model=model))
+
+
+def _size(request: ImageRequest, profile: WireProfile, *, provider: str, model: str) -> JsonObject:
+    if request.size is None:
+        return {}
+    way = first_match(profile.image_size, model) or "size"
+    if way == "aspect_ratio":
+        return {"aspect_ratio": aspect_ratio(request.size, _RATIOS, provider=provider, model=model)}
+    if way == "size":
+        return {"size": request.size}
+    width, height = pixels(request.size, model=model)
+    return {"width": width, "height": height}
 
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse:
@@ -57,12 +80,20 @@ def _image(entry: JsonObject, output_format: Json) -> Image:
         head, _, encoded = url.partition(",")
         stated = head[5:].partition(";")[0] or stated
     if isinstance(encoded, str) and encoded:
-        pixels = _pixels(encoded)
-        return Image(sniff_media_type(pixels) or stated or "image/png", data=pixels, revised_prompt=revised)
+        shown = _pixels(encoded)
+        return Image(sniff_media_type(shown) or stated or "image/png", data=shown, revised_prompt=revised)
     if isinstance(url, str) and url:
-        ending = url.partition("?")[0].rpartition(".")[2].lower()
-        return Image(stated or _BY_ENDING.get(ending, "image/png"), url=url, revised_prompt=revised)
+        return Image(stated or _kind_of(url), url=url, revised_prompt=revised)
     raise ValueError("it has neither b64_json nor url")
+
+
+def image_at(url: str) -> Image:
+    """The image at an address, or in a data URL. Raises ValueError for a data URL that cannot be read."""
+    return _image({"url": url}, None)
+
+
+def _kind_of(url: str) -> str:
+    return _BY_ENDING.get(url.partition("?")[0].rpartition(".")[2].lower(), "image/png")
 
 
 def _pixels(encoded: str) -> bytes:
