@@ -62,7 +62,7 @@ def chats() -> list[Recording]:
 def meaning(body: Body, *, renumber: bool) -> Body:
     """The request without the freedom that the wire leaves in saying the same. Equal are:
 
-    a key with null and none at all; `stream: false` and none; `stream_options` (our own wish for usage); `max_tokens`
+    a key with null or an empty list and none at all; `stream: false` and none; `stream_options` (our own wish for usage); `max_tokens`
     and its newer name; one stop word and a list of it; `developer` and `system`; `any` and `required`; a type
     `function` said or not; an empty description and none; content null, "", [] and none; parts of only text and their
     texts in one string (lines where people, tools and systems speak, joined as they are where models do); an empty
@@ -72,7 +72,7 @@ def meaning(body: Body, *, renumber: bool) -> Body:
     nothing, and agno's own two keys of a function are not part of any server's API. With `renumber`, the ids of calls
     are numbered in order: Mistral prescribes their form and Writer has none.
     """
-    body = {name: value for name, value in copy.deepcopy(body).items() if value is not None}
+    body = {name: value for name, value in copy.deepcopy(body).items() if value not in (None, [])}
     for name in ("stream_options", "model"):
         body.pop(name, None)
     if not body.get("stream"):
@@ -108,6 +108,8 @@ def _format(wanted: Body) -> Body:
     if wanted["type"] == "json_schema":
         said = wanted["json_schema"]
         said.setdefault("name", "output")
+        if not said.get("description"):
+            said.pop("description", None)
         said["strict"] = bool(said.get("strict")) and not strict_faults(said["schema"])
     return wanted
 

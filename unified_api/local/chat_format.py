@@ -10,7 +10,9 @@ import orjson
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.local.bounded_schema import bounded
 from unified_api.types import (
+    AudioPart,
     Chunk,
+    DocumentPart,
     FinishChunk,
     FinishReason,
     ImagePart,
@@ -24,13 +26,17 @@ from unified_api.types import (
     ToolResultPart,
     Usage,
     UsageChunk,
+    VideoPart,
 )
 from unified_api.wire.base import WireProfile
 from unified_api.wire.openai_chat_encode import encode as encode_openai
 
 __all__ = ["MAX_TOKENS", "MAX_TOKENS_JSON", "UNSUPPORTED", "decode", "encode"]
 
-UNSUPPORTED = frozenset({"tools", "parallel_tool_calls", "reasoning_effort"})
+UNSUPPORTED = frozenset({
+    "tools", "builtin_tools", "parallel_tool_calls", "reasoning_effort", "reasoning_budget", "show_reasoning",
+    "logprobs", "n",
+})  # fmt: skip
 """Fields refused by name, because the model would ignore them without a word."""
 MAX_TOKENS = 256
 """Tokens of an answer when the request does not say: about two seconds, and a model this small wanders after that."""
@@ -50,7 +56,7 @@ _FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 def encode(request: Request, *, model: str) -> JsonObject:
     """The body of one streamed call.
 
-    Raises UnsupportedParameterError for tools and the like, InvalidRequestError for what no model could take.
+    Raises UnsupportedParameterError for tools, media and the like, InvalidRequestError for what no model could take.
     """
     _refuse_parts(request.messages)
     _check_limits(request)
@@ -97,6 +103,10 @@ def _refuse_parts(messages: tuple[Message, ...]) -> None:
         for part in message.parts:
             if isinstance(part, ImagePart):
                 _refuse_part(place, "an image", "a model with vision")
+            if isinstance(part, AudioPart | VideoPart):
+                _refuse_part(place, "sound or a video", "a model that is shown those")
+            if isinstance(part, DocumentPart) and part.text is None:
+                _refuse_part(place, "a document", "a model that reads documents, or give its words as `text`")
             if isinstance(part, ToolCallPart | ToolResultPart):
                 _refuse_part(place, "a tool call or its result", "a model with tools")
 
@@ -118,6 +128,9 @@ def _check_limits(request: Request) -> None:
             message = f"{name} is {value!r}: give a number of {limits[name]}"
             raise InvalidRequestError(message, provider="local", param=name)
     if not any(
-        part.text.strip() for message in request.messages for part in message.parts if isinstance(part, TextPart)
+        (part.text or "").strip()
+        for message in request.messages
+        for part in message.parts
+        if isinstance(part, TextPart | DocumentPart)
     ):
         raise InvalidRequestError("the messages hold no text to answer", provider="local", param="messages")

@@ -12,7 +12,18 @@ from dataclasses import replace
 
 import orjson
 
-from unified_api.types import Chunk, FinishChunk, Json, JsonObject, OutputSchema, Response, TextChunk, TextPart
+from unified_api.types import (
+    AlternativeChunk,
+    Chunk,
+    FinishChunk,
+    Json,
+    JsonObject,
+    OutputSchema,
+    Part,
+    Response,
+    TextChunk,
+    TextPart,
+)
 
 __all__ = ["Unwrapper", "needs_object", "unwrapped", "wrapped"]
 
@@ -47,33 +58,47 @@ def wrapped(schema: JsonObject) -> JsonObject:
 
 
 def unwrapped(response: Response) -> Response:
-    """The answer with the value alone as its text; as it is where the text is no such object (refused, cut off)."""
-    bare = _bare(response.text)
-    if bare is None:
-        return response
-    parts = [part for part in response.parts if not isinstance(part, TextPart)]
-    return replace(response, parts=(*parts, TextPart(bare)))
+    """The answers with the value alone as text; as they are where the text is no such object (refused, cut off)."""
+    others = tuple(replace(one, parts=_bare_parts(one.parts)) for one in response.alternatives)
+    return replace(response, parts=_bare_parts(response.parts), alternatives=others)
 
 
 class Unwrapper:
-    """Takes the object from around a streamed answer. The text comes in one piece before the stream's finish."""
+    """Takes the object from around a streamed answer. The text comes in one piece before the answer's finish."""
 
     def __init__(self) -> None:
-        self._held: list[str] = []
+        self._held: dict[int, list[TextChunk]] = {}
 
     def feed(self, chunks: list[Chunk]) -> list[Chunk]:
         return list(self._fed(chunks))
 
     def _fed(self, chunks: list[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
-            if isinstance(chunk, TextChunk):
-                self._held.append(chunk.text)
+            number, inner = (chunk.number, chunk.chunk) if isinstance(chunk, AlternativeChunk) else (0, chunk)
+            if isinstance(inner, TextChunk):
+                self._held.setdefault(number, []).append(inner)
                 continue
-            if isinstance(chunk, FinishChunk) and self._held:
-                text, self._held = "".join(self._held), []
-                bare = _bare(text)
-                yield TextChunk(text if bare is None else bare)
+            if isinstance(inner, FinishChunk) and number in self._held:
+                said = _said(self._held.pop(number))
+                yield AlternativeChunk(number, said) if number else said
             yield chunk
+
+
+def _said(held: list[TextChunk]) -> TextChunk:
+    text = "".join(chunk.text for chunk in held)
+    bare = _bare(text)
+    return TextChunk(text if bare is None else bare, next((one.state for one in reversed(held) if one.state), None))
+
+
+def _bare_parts(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts with the value as one text at the end; what is cited is cited for all of it."""
+    texts = [part for part in parts if isinstance(part, TextPart)]
+    bare = _bare("".join(part.text for part in texts))
+    if bare is None:
+        return parts
+    cited = tuple(replace(one, start=None, end=None) for part in texts for one in part.citations)
+    state = next((part.state for part in reversed(texts) if part.state), None)
+    return (*(part for part in parts if not isinstance(part, TextPart)), TextPart(bare, cited, state))
 
 
 def _bare(text: str) -> str | None:

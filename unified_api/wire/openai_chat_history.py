@@ -126,9 +126,9 @@ class HistoryReader:
     def _thinking(self, message: JsonObject) -> Iterator[ReasoningPart]:
         kept: JsonObject = {name: message[name] for name in _STATES if message.get(name)}
         text = reasoning(message, self._profile)
-        found = next((name for name in self._profile.reasoning_fields if message.get(name)), None)
-        if found is not None and (kept or found != self._profile.reasoning_back):
-            kept[found] = message[found]
+        found = [name for name in self._profile.reasoning_fields if message.get(name)]
+        if kept or found != [self._profile.reasoning_back]:
+            kept |= {name: message[name] for name in found}
         if text or kept:
             yield ReasoningPart(text, self._state(kept) if kept else None)
 
