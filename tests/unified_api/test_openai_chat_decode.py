@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from contextlib import suppress
 from decimal import Decimal
@@ -16,7 +17,22 @@ from unified_api.errors import (
     RateLimitError,
     ServerError,
 )
-from unified_api.types import ImagePart, ReasoningPart, RefusalPart, Response, TextPart, ToolCallPart, Usage
+from unified_api.types import (
+    Alternative,
+    AudioPart,
+    BuiltinToolPart,
+    Citation,
+    ImagePart,
+    JsonObject,
+    ProviderState,
+    ReasoningPart,
+    RefusalPart,
+    Response,
+    TextPart,
+    TokenLogprob,
+    ToolCallPart,
+    Usage,
+)
 from unified_api.wire.base import WireProfile
 from unified_api.wire.openai_chat import decode
 
@@ -56,7 +72,7 @@ def test_a_plain_answer_is_text_with_the_echoed_model() -> None:
     [
         (None, ()),
         ("", ()),
-        ([{"type": "text", "text": "a"}, "b"], (TextPart("a"), TextPart("b"))),
+        ([{"type": "text", "text": "a"}, "b"], (TextPart("ab"),)),
         (
             [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}],
             (ReasoningPart("hm"), TextPart("a")),
@@ -65,24 +81,58 @@ def test_a_plain_answer_is_text_with_the_echoed_model() -> None:
         ([{"type": "image_url", "image_url": {"url": "data:,x"}}], (ImagePart(url="data:,x"),)),
         ({"answer": 42}, (TextPart('{"answer":42}'),)),
         (False, (TextPart("false"),)),
-        ([{"type": "mystery"}, 7, None], ()),
+        (
+            [{"type": "mystery", "x": 1}, {"x": 2}, 7, None],
+            (BuiltinToolPart("p", "mystery", {"type": "mystery", "x": 1}),),
+        ),
     ],
 )
 def test_content_comes_in_many_forms(content: object, parts: tuple[object, ...]) -> None:
     assert read(answer({"role": "assistant", "content": content})).parts == parts
 
 
+DETAILS = [
+    {"type": "reasoning.summary", "summary": "h", "index": 0},
+    {"type": "reasoning.text", "text": "m", "signature": "s1", "index": 1},
+    {"type": "reasoning.encrypted", "data": "opaque", "id": "r1", "index": 2},
+]
+
+
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "state"),
     [
-        {"reasoning_content": "hm"},
-        {"reasoning": "hm"},
-        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
-        {"reasoning": None, "reasoning_details": [{"text": "h"}, {"summary": "m"}, {"data": "opaque"}]},
+        ({"reasoning_content": "hm"}, None),
+        ({"reasoning": "hm"}, None),
+        ({"reasoning": "hm", "reasoning_details": DETAILS}, {"reasoning_details": DETAILS}),
+        ({"reasoning": None, "reasoning_details": DETAILS}, {"reasoning_details": DETAILS}),
+        ({"reasoning": "hm", "extra_content": {"google": {"thought": True}}}, None),
+        (
+            {"reasoning": "hm", "extra_content": {"google": {"thought_signature": "s"}}},
+            {"extra_content": {"google": {"thought_signature": "s"}}},
+        ),
     ],
 )
-def test_thinking_is_read_once_from_whichever_field_has_it(fields: dict[str, object]) -> None:
-    assert read(answer({"content": "a", **fields})).parts == (ReasoningPart("hm"), TextPart("a"))
+def test_thinking_is_read_once_from_whichever_field_has_it(fields: dict[str, object], state: JsonObject | None) -> None:
+    held = None if state is None else ProviderState("p", state)
+    assert read(answer({"content": "a", **fields})).parts == (ReasoningPart("hm", held), TextPart("a"))
+
+
+def test_thinking_that_is_only_encrypted_is_a_part_without_words() -> None:
+    details = [{"type": "reasoning.encrypted", "data": "x"}]
+    parts = read(answer({"content": "a", "reasoning_details": details})).parts
+    assert parts == (ReasoningPart("", ProviderState("p", {"reasoning_details": details})), TextPart("a"))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "signature": "s", "closed": True},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm", "signature": "s"}]},
+    ],
+)
+def test_a_signed_thinking_part_is_kept_as_it_came(block: JsonObject) -> None:
+    parts = read(answer({"content": [block, {"type": "text", "text": "a"}]})).parts
+    assert parts == (ReasoningPart("hm", ProviderState("p", {"content_part": block})), TextPart("a"))
 
 
 def test_a_refusal_is_an_answer() -> None:
@@ -152,11 +202,119 @@ def test_the_first_vision_models_say_why_they_ended_elsewhere() -> None:
     assert read(old).finish_reason == "length"
 
 
-def test_of_several_choices_the_first_is_the_answer() -> None:
+def test_of_several_choices_the_first_is_the_answer_and_the_others_are_alternatives() -> None:
+    tokens = {"content": [{"token": "b", "logprob": -0.5}]}
     choices = [
-        {"index": at, "message": {"content": text}, "finish_reason": "stop"} for at, text in ((1, "b"), (0, "a"))
+        {"index": 2, "message": call(id="c", function={"name": "f"}), "finish_reason": "stop"},
+        {"index": 1, "message": {"content": "b"}, "finish_reason": "length", "logprobs": tokens},
+        {"index": 0, "message": {"content": "a"}, "finish_reason": "stop"},
+        {"index": 3, "message": {"content": "d"}, "finish_reason": "error"},
+        {"index": 4, "finish_reason": "content_filter"},
     ]
-    assert read({"choices": choices}).text == "a"
+    response = read({"choices": choices})
+    assert (response.text, response.finish_reason) == ("a", "stop")
+    assert response.alternatives == (
+        Alternative(parts=(TextPart("b"),), finish_reason="length", logprobs=(TokenLogprob("b", -0.5),)),
+        Alternative(parts=(ToolCallPart("c", "f"),), finish_reason="tool_calls"),
+        Alternative(parts=(TextPart("d"),), finish_reason="error"),
+        Alternative(parts=(), finish_reason="content_filter"),
+    )
+
+
+def test_choices_that_are_not_numbered_keep_their_order() -> None:
+    choices = [{"message": {"content": text}, "finish_reason": "stop"} for text in "abc"]
+    response = read({"choices": choices})
+    assert [response.text, *(one.text for one in response.alternatives)] == ["a", "b", "c"]
+
+
+def test_probabilities_of_tokens_are_told_with_the_likeliest_at_their_place() -> None:
+    tops = [{"token": "Hi", "logprob": -0.1}, {"token": "Ho", "logprob": -2}, {"token": 7}, "x"]
+    content = [{"token": "Hi", "logprob": -0.1, "bytes": [72], "top_logprobs": tops}, {"token": "x", "logprob": None}]
+    told = {"content": content, "refusal": [{"token": "no", "logprob": -3.0}]}
+    response = read({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop", "logprobs": told}]})
+    assert response.logprobs == (
+        TokenLogprob("Hi", -0.1, (("Hi", -0.1), ("Ho", -2.0))),
+        TokenLogprob("no", -3.0),
+    )
+
+
+def test_citations_of_the_message_are_on_its_text() -> None:
+    annotation = {
+        "type": "url_citation",
+        "url_citation": {
+            "url": "https://x.example",
+            "title": "X",
+            "content": "words",
+            "start_index": 0,
+            "end_index": 1,
+        },
+    }
+    cited = Citation("https://x.example", "X", "words", 0, 1, ProviderState("p", annotation))
+    assert read(answer({"content": "a", "annotations": [annotation, annotation]})).parts == (TextPart("a", (cited,)),)
+
+
+def test_annotations_of_other_kinds_go_back_to_their_provider() -> None:
+    file = {"type": "file", "file": {"hash": "h", "name": "a.pdf", "content": []}}
+    parts = read(answer({"content": "a", "annotations": [file]})).parts
+    assert parts == (TextPart("a", state=ProviderState("p", {"annotations": [file]})),)
+
+
+def test_sources_beside_the_choices_are_citations_and_found_results_tell_more_of_them() -> None:
+    results = [{"url": "https://b.example", "title": "B", "snippet": "words"}]
+    response = read(
+        answer({"content": "a"}, citations=["https://b.example", "https://a.example"], search_results=results)
+    )
+    assert response.citations == (
+        Citation("https://b.example", "B", "words", state=ProviderState("p", results[0])),
+        Citation("https://a.example"),
+    )
+
+
+def test_references_in_the_content_are_on_the_text_before_them() -> None:
+    reference = {"type": "reference", "reference_ids": [1]}
+    tool = {"type": "tool_reference", "tool": "web_search", "title": "T", "url": "https://x.example"}
+    content = [{"type": "text", "text": "a"}, reference, {"type": "text", "text": "b"}, tool]
+    assert read(answer({"content": content})).parts == (
+        TextPart(
+            "ab",
+            (
+                Citation(state=ProviderState("p", reference)),
+                Citation("https://x.example", "T", state=ProviderState("p", tool)),
+            ),
+        ),
+    )
+
+
+def test_steps_of_built_in_tools_are_parts_before_the_text() -> None:
+    step = {"index": 0, "type": "search", "arguments": "{}", "output": "found"}
+    parts = read(answer({"content": "a", "executed_tools": [step, {}], "reasoning": "hm"})).parts
+    assert parts == (ReasoningPart("hm"), BuiltinToolPart("p", "executed_tools", step), TextPart("a"))
+    told = WireProfile(step_fields=("web_search_data",))
+    other = read(answer({"content": "a", "web_search_data": {"sources": [1]}}), told).parts
+    assert other == (BuiltinToolPart("p", "web_search_data", {"sources": [1]}), TextPart("a"))
+
+
+def test_spoken_answers_are_sound_with_its_words_and_the_id_to_send_back() -> None:
+    sound = b"RIFF....WAVEfmt "
+    audio = {"id": "audio_1", "data": base64.b64encode(sound).decode(), "transcript": "hello", "expires_at": 1}
+    parts = read(answer({"content": None, "audio": audio})).parts
+    held = ProviderState("p", {"id": "audio_1"})
+    assert parts == (AudioPart(data=sound, media_type="audio/wav", transcript="hello", state=held),)
+
+
+def test_a_signature_on_a_call_is_kept_for_its_provider() -> None:
+    extra = {"google": {"thought_signature": "s"}}
+    response = read(answer(call(id="c", function={"name": "f"}, extra_content=extra)))
+    assert response.parts == (ToolCallPart("c", "f", state=ProviderState("p", {"extra_content": extra})),)
+
+
+def test_calls_that_share_an_id_or_an_index_are_calls_of_their_own() -> None:
+    calls = [{"id": "c", "index": 0, "function": {"name": name, "arguments": "{}"}} for name in "fg"]
+    assert [part.name for part in read(answer({"tool_calls": calls})).tool_calls] == ["f", "g"]
+
+
+def test_json_written_twice_is_left_for_who_reads_the_json() -> None:
+    assert read(answer({"content": '{"a":1}{"a":1}'})).text == '{"a":1}{"a":1}'
 
 
 @pytest.mark.parametrize(
@@ -220,7 +378,9 @@ def test_the_cost_a_provider_states_is_kept_exactly() -> None:
 
 KEYS = st.sampled_from(
     ["choices", "message", "content", "tool_calls", "function", "name", "arguments", "index", "id", "usage", "error",
-     "finish_reason", "reasoning", "refusal", "model", "type", "text", "image_url", "code", "prompt_tokens", "cost"]
+     "finish_reason", "reasoning", "refusal", "model", "type", "text", "image_url", "code", "prompt_tokens", "cost",
+     "reasoning_details", "annotations", "url_citation", "audio", "data", "executed_tools", "logprobs", "citations",
+     "extra_content", "signature", "summary", "images", "url"]
 )  # fmt: skip
 JSON = st.recursive(
     st.none()
@@ -240,6 +400,9 @@ def test_no_shape_of_json_makes_the_decoder_crash(whole: object, message: object
         answer(message),
         answer({"content": message, "tool_calls": whole}),
         answer("x", whole, usage=message),
+        answer({"content": [message, whole], "audio": whole, "annotations": [message], "reasoning_details": [whole]}),
+        answer({"executed_tools": message, "images": [whole]}, citations=message, search_results=[whole]),
+        {"choices": [{"message": {}, "logprobs": {"content": [message]}}, whole, message]},
     ):
         with suppress(GatewayError):
             assert read(body).provider == "p"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import orjson
-
 from unified_api.errors import MalformedResponseError
 from unified_api.sse import EVENT_LIMIT
 from unified_api.types import (
@@ -56,7 +54,7 @@ class ChoiceReader:
         self._told: set[tuple[str, int]] = set()
         self._thinking: list[str] = []
         self._sound = Sound()
-        self._annotations: set[bytes] = set()
+        self._annotations: set[str] = set()
         self._other: list[Json] = []
         self._cited: set[str | None] = set()
         self._sources: list[Citation] = []
@@ -220,7 +218,7 @@ class ChoiceReader:
             self._sound.add(audio)
 
     def _annotate(self, annotation: JsonObject, chunks: _Chunks) -> None:
-        written = orjson.dumps(annotation)
+        written = json_text(annotation)
         if written in self._annotations:  # told again with every piece
             return
         self._annotations.add(written)
