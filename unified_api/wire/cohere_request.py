@@ -57,6 +57,8 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
     fields = {**_numbers(body), **_words(extra), **_thinking(extra)}
     if body.get("logprobs") is True:
         fields["logprobs"] = 0
+    if not _list(body, "messages", "body"):
+        _refuse("messages", "holds no message", body.get("messages"))
     messages = [_message(one, f"messages[{at}]", provider) for at, one in enumerate(_list(body, "messages", "body"))]
     return Request(
         model=f"{provider}/{model}",

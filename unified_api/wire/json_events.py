@@ -47,7 +47,10 @@ class JsonEvents:
         """What is left when the stream has ended."""
         if self.framing == "events":
             return self._events.end()
-        events = self._read(self._lines.end())
+        lines = self._lines.end()
+        if not self._judged:
+            return [SseEvent(line) for line in lines]  # one line alone, perhaps cut short
+        events = self._read(lines)
         return events if self.framing != "document" else self._read_document()
 
     def _split(self, data: bytes) -> list[bytes]:

@@ -54,8 +54,8 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
     model, messages = body.get("model"), body.get("messages")
     if not isinstance(model, str) or not model:
         _refuse("model", "is no name", model)
-    if not isinstance(messages, list):
-        _refuse("messages", "is no list", messages)
+    if not isinstance(messages, list) or not messages:
+        _refuse("messages", "is no list of messages", messages)
     extra: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
     fields = {**_options(body, extra), **_format(body, extra), **_think(body, extra), **_logprobs(body)}
     return Request(
