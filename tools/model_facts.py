@@ -4,9 +4,10 @@
 
 FOLDER holds `models_dev.json` (https://models.dev/api.json, MIT) and `litellm_model_prices.json`
 (`model_prices_and_context_window.json` of BerriAI/litellm, MIT). Only facts are taken: names, sizes, abilities, prices.
-models.dev goes first; what it leaves to a model's maker (`base_model`) is looked up there, and gaps are filled from
-litellm. A price is written only where the installed genai-prices does not know the model. Review the difference before
-you commit it: a model that vanished, a context that shrank, a tenfold price.
+models.dev goes first; what it leaves to a model's maker (`base_model`) is looked up there, gaps are filled from
+litellm, and media that are still unknown are those that most providers of the model state. A price is written only
+where the installed genai-prices does not know the model. Review the difference before you commit it: a model that
+vanished, a context that shrank, a tenfold price.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,8 @@ class Line:
     max_output: int | None = None
     abilities: dict[str, bool] = field(default_factory=dict)
     prices: Price | None = None
+    writes: bool = False
+    """Whether text is among what it gives."""
 
     def take(self, other: Line) -> None:
         self.kind = self.kind or other.kind
@@ -143,6 +147,7 @@ class Line:
         reads = {"documents": True} if other.abilities.get("documents") else {}
         self.abilities = {**other.abilities, **self.abilities, **reads}
         self.prices = self.prices or other.prices
+        self.writes = self.writes or other.writes
 
 
 def of_models_dev(name: str, entry: Table) -> Line:
@@ -160,6 +165,7 @@ def of_models_dev(name: str, entry: Table) -> Line:
         max_output=limit.get("output") or None,
         abilities=abilities,
         prices=price(cost.get("input"), cost.get("output"), cost.get("cache_read")),
+        writes="text" in (made or ()),
     )
 
 
@@ -206,6 +212,10 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self.models_dev: Table = json.loads((folder / "models_dev.json").read_text("utf-8"))
+        self.everywhere: dict[str, list[Table]] = {}
+        for provider in self.models_dev:
+            for name, entry in self.entries(provider).items():
+                self.everywhere.setdefault(name.lower().rpartition("/")[2], []).append(entry)
         self.litellm: dict[str, dict[str, Table]] = {}
         for key, entry in json.loads((folder / "litellm_model_prices.json").read_text("utf-8")).items():
             provider = entry.get("litellm_provider")
@@ -220,15 +230,21 @@ class Tables:
         row = builtin_rows()[provider]
         theirs, others = self.entries(source.models_dev), self.litellm.get(source.litellm or "", {})
         names = dict.fromkeys((*theirs, *(others if source.listed_by_litellm else ()), *row.names))
-        names.update(dict.fromkeys(one.name for one in pricing.listings(row.price_address or "") if row.lists_priced))
+        priced = [one.name for one in pricing.listings(row.price_address or "") if row.lists_priced]
+        names.update(dict.fromkeys(priced))
         for name in sorted(names):
             if not re.search(source.only, name) or re.search(source.never, name):
                 continue
-            if theirs.get(name, {}).get("status") == "deprecated":
+            entry = theirs.get(name) or theirs.get(DATE.sub("", name), {})
+            if entry.get("status") == "deprecated" and name not in priced:
                 continue
-            line = self.line(name, theirs.get(name) or theirs.get(DATE.sub("", name), {}), others.get(name, {}))
+            line = self.line(name, entry, others.get(name, {}))
+            if line.kind == "image_output" and "image_output" not in source.kinds and line.writes:
+                line.kind = "chat"  # a gateway where it is asked for its pictures like any chat model
             if line.kind in source.kinds:
                 yield name, line
+            elif name in priced and (line.kind or line.abilities):  # genai-prices would list it as any chat model
+                yield name, replace(line, kind=line.kind and "none")
 
     def line(self, name: str, entry: Table, other: Table) -> Line:
         line = of_models_dev(name, entry)
@@ -237,7 +253,19 @@ class Tables:
                 line.take(self.made(maker))
         if other:
             line.take(of_litellm(name, other))
+        if entry and line.kind is None:
+            line.take(self.elsewhere(entry.get("base_model") or name))
         return line
+
+    def elsewhere(self, name: str) -> Line:
+        """What most providers state of the model of that name: media and abilities, which go with the weights."""
+        found = self.everywhere.get(name.lower().rpartition("/")[2], [])
+        most = Counter(json.dumps(one["modalities"]) for one in found if "modalities" in one).most_common(1)
+        common = {"modalities": json.loads(most[0][0])} if most else {}
+        for key in ("tool_call", "reasoning"):
+            said = Counter(one[key] for one in found if key in one).most_common(1)
+            common.update({key: said[0][0]} if said else {})
+        return of_models_dev(name, common)
 
     def made(self, maker_and_name: str) -> Line:
         """The model at its maker. Its prices are the maker's alone."""
@@ -265,7 +293,7 @@ def main(folder: Path) -> Iterator[str]:
     for provider, source in SOURCES.items():
         for name, line in tables.lines(provider, source):
             known = pricing.listing(rows[provider].price_address, name)
-            cells = (provider, name, line.kind, line.context or "", line.max_output or "", abilities_of(line))
+            cells = (provider, name, line.kind or "", line.context or "", line.max_output or "", abilities_of(line))
             priced = known is not None and known.prices is not None
             yield "\t".join(map(str, (*cells, "" if priced else prices_of(line)))) + "\n"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import cast
+from typing import Literal, cast
 
 from unified_api.models import Prices
 from unified_api.types import Capability
@@ -25,8 +25,8 @@ _DATE = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
 class Facts:
     """One model at one provider. What no source states is None, or in neither `can` nor `cannot`."""
 
-    kind: Capability | None = None
-    """`chat`, or the one thing that a model does which does not chat."""
+    kind: Capability | Literal["none"] | None = None
+    """`chat`, or the one thing that a model does which does not chat; `none` is something that no call asks for."""
     context: int | None = None
     max_output: int | None = None
     can: frozenset[str] = frozenset()
@@ -73,7 +73,7 @@ def _read(line: str) -> Facts:
     kind, context, longest, abilities, prices = line.split("\t")
     words = abilities.split(",") if abilities else []
     return Facts(
-        kind=cast("Capability", kind) if kind else None,
+        kind=cast("Capability | Literal['none']", kind) if kind else None,
         context=int(context) if context else None,
         max_output=int(longest) if longest else None,
         can=frozenset(word for word in words if not word.startswith("-")),

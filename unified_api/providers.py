@@ -262,7 +262,7 @@ class ProviderRow(BaseModel):
         facts = facts or Facts()
         kind = facts.kind or self._kind_of(name)
         if kind != "chat":
-            return frozenset() if kind is None else frozenset({kind})
+            return frozenset() if kind is None or kind == "none" else frozenset({kind})
         extras = {able for able, default in DEFAULTS.items() if self._can(able, name, facts, default=default)}
         return frozenset({kind, *extras})
 
