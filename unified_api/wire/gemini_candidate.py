@@ -73,8 +73,7 @@ class CandidateReader:
 
     def end(self, reason: FinishReason | None = None) -> list[ContentChunk | FinishChunk]:
         """What is still held, and the finish; to be called where no piece told a reason."""
-        held: list[ContentChunk | FinishChunk] = [] if self._open is None else [self._close(self._open)]
-        held.extend(self._sources())
+        held: list[ContentChunk | FinishChunk] = [*self._close(), *self._sources()]
         self.finished = True
         if reason in {None, "stop"}:
             reason = "tool_calls" if self._calls else reason
@@ -119,36 +118,37 @@ class CandidateReader:
 
     def _call(self, call: JsonObject, state: ProviderState | None) -> Iterator[ContentChunk]:
         pieces, goes_on = call.get("partialArgs"), call.get("willContinue") is True
+        if call.get("name"):
+            yield from self._close()  # the sign of its end was left out
         if self._open is None and not goes_on and not pieces:
-            made = self._made(call, call.get("args"), state)
-            if made is not None:
-                yield made
+            yield from self._made(call, call.get("args"), state)
             return
         if self._open is None:
             self._open = _OpenCall(call, state)
-        elif state is not None:
-            self._open.state = self._open.state or state
+        self._open.state = self._open.state or state
         for piece in pieces if isinstance(pieces, list) else []:
             self._open.arguments.add(piece)
         if not goes_on:
-            yield self._close(self._open)
+            yield from self._close()
 
-    def _close(self, opened: _OpenCall) -> ContentChunk:
-        self._open = None
-        arguments = opened.call.get("args")
-        whole = {**(arguments if isinstance(arguments, dict) else {}), **opened.arguments.whole()}
-        return self._made(opened.call, whole, opened.state) or TextChunk("")
+    def _close(self) -> Iterator[ContentChunk]:
+        """The call whose arguments came in pieces, if there is one."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            given = opened.call.get("args")
+            whole = {**(given if isinstance(given, dict) else {}), **opened.arguments.whole()}
+            yield from self._made(opened.call, whole, opened.state)
 
-    def _made(self, call: JsonObject, arguments: Json, state: ProviderState | None) -> ToolCallChunk | None:
-        """The call in one chunk, as Google gives it; None for one without a name."""
+    def _made(self, call: JsonObject, arguments: Json, state: ProviderState | None) -> Iterator[ContentChunk]:
+        """The call in one chunk, as Google gives it; nothing for one without a name."""
         name, identity = call.get("name"), call.get("id")
         if not isinstance(name, str) or not name:
-            return None
+            return
         index, self._calls = self._calls, self._calls + 1
         self._speaking = False
         given = identity if isinstance(identity, str) and identity else call_id(index)
         text = "{}" if arguments is None else orjson.dumps(arguments).decode()
-        return ToolCallChunk(index, given, name, text, state)
+        yield ToolCallChunk(index, given, name, text, state)
 
     def _sources(self) -> Iterator[ContentChunk]:
         """What stood beside the parts, each once: its citations, and the blocks that no citation holds whole."""

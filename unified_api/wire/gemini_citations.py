@@ -14,6 +14,10 @@ from unified_api.types import Citation, Json, JsonObject, ProviderState
 __all__ = ["Spoken", "grounded", "recited", "searches"]
 
 
+_NEAR = 64
+"""Characters by which the places may be wrong where the words are told: they are, by the bytes of typographic marks."""
+
+
 class Spoken:
     """The text of one answer so far, as the parts that the canonical answer will have."""
 
@@ -36,8 +40,8 @@ class Spoken:
     def place(self, start: Json, end: Json, words: Json = None) -> tuple[int | None, int | None]:
         """The characters, in the last text part, of the bytes `start` to `end`; None where they lie elsewhere.
 
-        `words` are the answer's own words there, when they are told: the places must hold them. They count from the
-        beginning of the whole text or of the part, which the documents leave open and only the words can tell.
+        `words` are the answer's own words there, when they are told: they must stand there or near it. Places count
+        from the beginning of the whole text or of the part, which the documents leave open and the words can tell.
         """
         if type(end) is not int:
             return None, None
@@ -49,6 +53,11 @@ class Spoken:
             first, last = _edge(edges, (start if type(start) is int else 0) - shift), _edge(edges, end - shift)
             if first is not None and last is not None and (not isinstance(words, str) or text[first:last] == words):
                 return first, last
+            if isinstance(words, str) and words:
+                about = bisect_left(edges, end - shift) - len(words)
+                near = text.find(words, max(about - _NEAR, 0), max(about + len(words) + _NEAR, 0))
+                if near >= 0:
+                    return near, near + len(words)
         return None, None
 
 

@@ -161,7 +161,9 @@ class AnswerReader:
 
     def _read_usage(self, stated: Json, chunks: list[Chunk]) -> None:
         if isinstance(stated, dict):
-            self._stated = {**self._stated, **stated}
+            # Each is cumulative and replaces the one before it; some only tell the kind of traffic.
+            counted = "totalTokenCount" in stated or "promptTokenCount" in stated
+            self._stated = stated if counted else {**self._stated, **stated}
         searches = sum(one.searches for one in self._candidates.values())
         usage = replace(read_usage(self._stated), web_searches=searches or None)
         chunk = UsageChunk(usage, self._echoed)
