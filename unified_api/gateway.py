@@ -294,9 +294,9 @@ class Gateway:
         environment = self.settings.environment
         if row.auth == "sigv4":
             key, signer = bearer_key(row, environment), signer_of(row, environment)
-            return HttpAdapter(provider, row, key=key, signer=signer, transport=self._transport)
+            return HttpAdapter(provider, row, key=key, signer=signer, transport=self._transport, clock=self._clock)
         key = None if row.api_key_env is None else environment.key(row.api_key_env)
-        return HttpAdapter(provider, row, key=key, transport=self._transport)
+        return HttpAdapter(provider, row, key=key, transport=self._transport, clock=self._clock)
 
     def _make_catalog(self, discovered: Mapping[str, tuple[str, ...]], unreachable: Mapping[str, str]) -> Catalog:
         missing = {f"local/{name}": what for name, what in local.missing(self.settings.cache_dir).items()}

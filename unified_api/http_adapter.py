@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from unified_api.batches import embedded_in_batches
+from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import AuthenticationError, MalformedResponseError, NotFoundError, ProviderError
 from unified_api.models import Model
+from unified_api.polling import settled
 from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.settings import Timeouts
 from unified_api.signing import Signer
@@ -28,7 +32,8 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import families
-from unified_api.wire.base import WireProfile, WireRequest, parse_json, shorten
+from unified_api.wire.base import Pending, WireProfile, WireRequest, parse_json, shorten
+from unified_api.wire.bedrock_patterns import first_match
 from unified_api.wire.errors import decode_error
 from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
 
@@ -42,7 +47,14 @@ class HttpAdapter:
     """A provider behind HTTP: a wire family's pure functions around one transport."""
 
     def __init__(
-        self, provider: str, row: ProviderRow, *, key: str | None, transport: Transport, signer: Signer | None = None
+        self,
+        provider: str,
+        row: ProviderRow,
+        *,
+        key: str | None,
+        transport: Transport,
+        signer: Signer | None = None,
+        clock: Clock | None = None,
     ) -> None:
         if row.base_url is None:
             raise ValueError(f"the provider {provider!r} has no base_url")
@@ -55,6 +67,7 @@ class HttpAdapter:
         secrets = (key or "", *(() if signer is None else signer.secrets))
         self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
         self._transport = transport
+        self._clock = clock or MonotonicClock()
         self._profiles: dict[frozenset[str], WireProfile] = {}
 
     def __repr__(self) -> str:
@@ -82,17 +95,30 @@ class HttpAdapter:
 
     async def embed(self, model: Model, request: EmbedRequest, timeouts: Timeouts) -> EmbedResponse:
         wire, profile = self._wire(families.EMBED, model), self._profile(model)
-        wire_request = wire.encode(request, provider=self._provider, model=model.name, profile=profile)
-        body = await self._exchange(wire_request, model, profile, timeouts)
-        with self._told():
-            return wire.decode(
-                body, provider=self._provider, model=model.name, profile=profile, expected=len(request.inputs)
-            )
+
+        async def embed(batch: EmbedRequest) -> EmbedResponse:
+            wire_request = wire.encode(batch, provider=self._provider, model=model.name, profile=profile)
+            body = await self._exchange(wire_request, model, profile, timeouts)
+            with self._told():
+                return wire.decode(
+                    body, provider=self._provider, model=model.name, profile=profile, expected=len(batch.inputs)
+                )
+
+        most = first_match(profile.embedding_batch, model.name) or families.EMBED_BATCH.get(model.wire)
+        return await embedded_in_batches(request, most, embed)
 
     async def image(self, model: Model, request: ImageRequest, timeouts: Timeouts) -> ImageResponse:
         wire, profile = self._wire(families.IMAGE, model), self._profile(model)
         wire_request = wire.encode(request, provider=self._provider, model=model.name, profile=profile)
-        body = await self._exchange(wire_request, model, profile, timeouts)
+
+        async def send(asked: WireRequest) -> bytes:
+            return await self._exchange(asked, model, profile, timeouts)
+
+        body = await send(wire_request)
+        polled = families.POLLED.get(model.wire)
+        if polled is not None:
+            pending = partial(self._pending, polled, model)
+            body = await settled(body, pending, send, clock=self._clock)
         with self._told():
             return wire.decode(body, provider=self._provider, model=model.name, profile=profile)
 
@@ -138,6 +164,10 @@ class HttpAdapter:
             raise MalformedResponseError(message, provider=self._provider)
         names = (entry.get("id") for entry in entries if isinstance(entry, dict))
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+
+    def _pending(self, wire: families.PolledWire, model: Model, body: bytes) -> Pending | None:
+        with self._told():
+            return wire.pending(body, provider=self._provider, model=model.name)
 
     def _wire(self, wires: Mapping[str, Wire], model: Model) -> Wire:
         wire = wires.get(model.wire)
