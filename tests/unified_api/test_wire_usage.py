@@ -73,6 +73,7 @@ def test_a_later_usage_replaces_and_its_gaps_keep_what_was_said() -> None:
         ({"cost": {"input_tokens_cost": 0.1, "total_cost": 0.006}}, "0.006"),
         ({"cost_in_usd_ticks": 1721250}, "0.000172125"),
         ({"cost_in_usd_ticks": 0}, None),
+        ({"pydantic_ai_gateway": {"cost_estimate": 0.0006675}}, "0.0006675"),
         ({"cost": None}, None),
         ({"cost": "dear"}, None),
         ({"cost": -1}, None),

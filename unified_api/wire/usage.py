@@ -57,6 +57,7 @@ def read_cost(usage: JsonObject) -> Decimal | None:
 
     OpenRouter: `cost`, plus `cost_details.upstream_inference_cost` when the upstream key is the user's own.
     Perplexity: `cost.total_cost`. xAI: `cost_in_usd_ticks`, which Azure copies with a 0 that means nothing.
+    Pydantic's gateway: `pydantic_ai_gateway.cost_estimate`.
     """
     ticks = usage.get("cost_in_usd_ticks")
     if isinstance(ticks, int) and ticks > 0:
@@ -66,7 +67,7 @@ def read_cost(usage: JsonObject) -> Decimal | None:
     if stated is not None and usage.get("is_byok") is True:
         upstream = _money(_details(usage, "cost_details").get("upstream_inference_cost"))
         return None if upstream is None else stated + upstream
-    return stated
+    return _money(_details(usage, "pydantic_ai_gateway").get("cost_estimate")) if stated is None else stated
 
 
 def _in_and_out(usage: JsonObject, *, audio: int | None, reasoning: int | None) -> tuple[int | None, int | None]:
