@@ -84,7 +84,7 @@ class StreamDecoder(AnswerStream):
         if opened.id:
             self._ids[opened.id] = place
         self._calls += opened.kind == "function_call"
-        if opened.kind in _SPOKEN:
+        if opened.kind in _TOLD_AT_ONCE:
             self._turn_to(opened, chunks)
         opened.begin(chunks)
         return opened
@@ -247,7 +247,7 @@ def _index(event: JsonObject, name: str) -> int:
     return value if type(value) is int else 0
 
 
-_SPOKEN = frozenset({"message", "reasoning"})
+_TOLD_AT_ONCE = frozenset({"message", "reasoning", "function_call"})
 _EVENTS: Mapping[str, Callable[[Item, JsonObject, list[Chunk]], None]] = {
     "response.output_text.delta": _text,
     "response.output_text.done": _text_done,
