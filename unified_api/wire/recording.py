@@ -21,7 +21,7 @@ from unified_api.wire.base import parse_json
 
 __all__ = ["Recording", "RecordingError", "read_recording"]
 
-_MODEL_IN_PATH = re.compile(r"/(?:models?|publishers/[^/]+/models|deployments)/([^:?]+?)(?::[A-Za-z]+|/[a-z-]+)?$")
+_MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/(.+?)(?::[A-Za-z]+|(?:/[a-z-]+)+)?$")
 
 
 class RecordingError(ValueError):

@@ -120,6 +120,10 @@ def _embed(start: Outcome, recording: Recording, exchange: Exchange, profile: Wi
 
 
 def _image(start: Outcome, recording: Recording, exchange: Exchange, profile: WireProfile) -> Outcome:
+    named = {"provider": recording.provider, "model": recording.model}
+    polled = families.POLLED.get(exchange.family)
+    if polled is not None and (waiting := polled.pending(recording.body, **named)) is not None:
+        return replace(start, detail=f"not done yet: ask again at {waiting.poll.path}")
     wire = families.IMAGE[exchange.family]
     response = wire.decode(recording.body, provider=recording.provider, model=recording.model, profile=profile)
     kinds = ", ".join(f"{image.media_type} {'bytes' if image.data else 'url'}" for image in response.images)
