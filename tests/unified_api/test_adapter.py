@@ -176,3 +176,53 @@ def test_every_builtin_rows_profile_is_one_the_wire_knows() -> None:
         made = HttpAdapter(provider, row, key=None, transport=Transport())
         for listed in (one for one in catalog.models if one.provider == provider):
             assert made._profile(listed).unsupported == listed.unsupported
+
+
+def vectors(texts: list[str], **more: object) -> HttpAnswer:
+    entries = [{"index": place, "embedding": [float(len(text)), 1.0]} for place, text in enumerate(texts)]
+    body = {"data": entries, "model": "e-1", "usage": {"prompt_tokens": len(texts)}, **more}
+    return HttpAnswer(pieces=(json.dumps(body).encode(),))
+
+
+def embedder(script: object) -> tuple[HttpAdapter, FaultyTransport]:
+    clock = ManualClock()
+    backend = FaultyTransport(script, clock=clock)
+    row = ProviderRow.model_validate({"base_url": "https://a.example", "profile": {"embedding_batch": {"e*": 2}}})
+    return HttpAdapter("a", row, key=None, transport=Transport(clock=clock, backend=backend), clock=clock), backend
+
+
+EMBEDDER = Model(id="a/e", provider="a", name="e", wire="openai_embeddings", capabilities=frozenset({"embeddings"}))
+TEXTS = ("a", "bb", "ccc", "dddd", "eeeee")
+
+
+async def test_more_texts_than_one_call_holds_are_embedded_in_several_and_come_back_in_order() -> None:
+    made, backend = embedder(lambda request: vectors(json.loads(request.content)["input"]))
+    response = await made.embed(EMBEDDER, EmbedRequest(model="a/e", inputs=TEXTS), LIMITS)
+    assert [vector[0] for vector in response.vectors] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [json.loads(one.content)["input"] for one in backend.requests] == [["a", "bb"], ["ccc", "dddd"], ["eeeee"]]
+    assert response.usage.input_tokens == 5
+    assert response.model == "a/e-1"
+
+
+async def test_a_count_that_one_of_the_calls_does_not_tell_is_unknown_of_all() -> None:
+    made, _ = embedder([vectors(["a", "bb"]), vectors(["ccc", "dddd"], usage=None), vectors(["eeeee"])])
+    response = await made.embed(EMBEDDER, EmbedRequest(model="a/e", inputs=TEXTS), LIMITS)
+    assert response.usage.input_tokens is None
+
+
+async def test_a_later_call_that_fails_may_be_billed_for_those_before_it() -> None:
+    made, _ = embedder([HttpAnswer(status=500)])
+    with pytest.raises(ServerError) as first:
+        await made.embed(EMBEDDER, EmbedRequest(model="a/e", inputs=TEXTS), LIMITS)
+    assert not first.value.billable
+    made, _ = embedder([vectors(["a", "bb"]), HttpAnswer(status=500)])
+    with pytest.raises(ServerError) as later:
+        await made.embed(EMBEDDER, EmbedRequest(model="a/e", inputs=TEXTS), LIMITS)
+    assert later.value.billable
+
+
+async def test_vectors_of_several_lengths_are_a_malformed_response() -> None:
+    other = HttpAnswer(pieces=(json.dumps({"data": [{"index": 0, "embedding": [1.0]}]}).encode(),))
+    made, _ = embedder([vectors(["a", "bb"]), other])
+    with pytest.raises(MalformedResponseError, match="1 and 2 numbers"):
+        await made.embed(EMBEDDER, EmbedRequest(model="a/e", inputs=TEXTS[:3]), LIMITS)

@@ -38,9 +38,53 @@ def read(answer: object) -> ImageResponse:
 
 
 def test_the_prompt_is_sent_and_the_rest_only_when_asked() -> None:
-    assert body(ImageRequest(model="p/m", prompt="a cat")) == {"model": "m", "prompt": "a cat", "n": 1}
-    sent = body(ImageRequest(model="p/m", prompt="a cat", size="64x64"), WireProfile(image_format="b64_json"))
-    assert sent == {"model": "m", "prompt": "a cat", "n": 1, "size": "64x64", "response_format": "b64_json"}
+    assert body(ImageRequest(model="p/m", prompt="a cat")) == {"model": "m", "prompt": "a cat"}
+    full = ImageRequest(model="p/m", prompt="a cat", size="64x64", n=2, user="me", extra={"p": {"quality": "low"}})
+    sent = body(full, WireProfile(image_format="b64_json"))
+    assert sent == {"model": "m", "prompt": "a cat", "n": 2, "size": "64x64", "user": "me", "quality": "low",
+                    "response_format": "b64_json"}  # fmt: skip
+
+
+def test_a_providers_own_parameters_go_to_it_alone_and_say_nothing_that_the_request_says() -> None:
+    assert "quality" not in body(ImageRequest(model="p/m", prompt="x", extra={"other": {"quality": "low"}}))
+    own = ImageRequest(model="p/m", prompt="x", extra={"p": {"response_format": "url"}})
+    assert body(own, WireProfile(image_format="b64_json"))["response_format"] == "url"
+    with pytest.raises(InvalidRequestError, match="'prompt'"):
+        body(ImageRequest(model="p/m", prompt="x", extra={"p": {"prompt": "y"}}))
+
+
+@pytest.mark.parametrize("field", [{"negative_prompt": "dogs"}, {"seed": 7}])
+def test_what_openai_has_no_word_for_is_refused_unless_the_server_is_said_to_take_it(field: dict[str, object]) -> None:
+    request = ImageRequest(model="p/m", prompt="x", **field)
+    (name,) = field
+    with pytest.raises(UnsupportedParameterError) as caught:
+        body(request)
+    assert caught.value.param == name
+    assert body(request, WireProfile(image_fields=frozenset(field)))[name] == field[name]
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio"),
+    [("1024x1024", "1:1"), ("1344x768", "16:9"), ("768x1344", "9:16"), ("1152x864", "4:3"), ("832x1216", "2:3")],
+)
+def test_a_server_that_is_told_a_shape_gets_the_one_of_the_size(size: str, ratio: str) -> None:
+    sent = body(ImageRequest(model="p/m", prompt="x", size=size), WireProfile(image_size={"*": "aspect_ratio"}))
+    assert (sent["aspect_ratio"], "size" in sent) == (ratio, False)
+
+
+@pytest.mark.parametrize("size", ["2048x2048", "256x256", "1000x1234", "1024x100"])
+def test_a_size_that_no_shape_makes_is_refused(size: str) -> None:
+    with pytest.raises(UnsupportedParameterError) as caught:
+        body(ImageRequest(model="p/m", prompt="x", size=size), WireProfile(image_size={"*": "aspect_ratio"}))
+    assert caught.value.param == "size"
+
+
+def test_a_server_may_want_width_and_height() -> None:
+    profile = WireProfile(image_size={"flux*": "aspect_ratio", "m*": "width_height"})
+    sent = body(ImageRequest(model="p/m", prompt="x", size="64x32"), profile)
+    assert (sent["width"], sent["height"]) == (64, 32)
+    with pytest.raises(InvalidRequestError, match="WIDTHxHEIGHT"):
+        body(ImageRequest(model="p/m", prompt="x", size="large"), profile)
 
 
 def test_an_empty_prompt_and_an_unsupported_size_are_refused() -> None:
@@ -98,6 +142,22 @@ def test_no_bytes_make_the_decoder_crash(junk: bytes, text: str) -> None:
     for answer in (junk, json.dumps({"data": [{"b64_json": text, "url": text}]}).encode()):
         with suppress(GatewayError):
             decode(answer, provider="p", model="m", profile=PLAIN)
+
+
+@needs_corpora
+def test_every_recorded_request_is_written_as_it_was() -> None:
+    """Allowed to differ: nothing but the order of the keys; what is no field of ours stands in `extra`."""
+    written = 0
+    for one in recordings("images"):
+        sent = one.request
+        if one.path.endswith("/images/generations") and isinstance(sent, dict):
+            ours = {name: sent[name] for name in ("size", "n", "user") if name in sent}
+            rest = {name: value for name, value in sent.items() if name not in {"prompt", "model", *ours}}
+            request = ImageRequest(model="p/m", prompt=sent["prompt"], extra={"p": rest}, **ours)
+            wire = encode(request, provider="p", model=sent.get("model", "m"), profile=PLAIN)
+            assert json.loads(wire.body) == {"model": "m", **sent}
+            written += 1
+    assert written >= 3
 
 
 @needs_corpora

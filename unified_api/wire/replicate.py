@@ -25,7 +25,7 @@ from unified_api.wire.openai_images import image_at
 
 __all__ = ["decode", "decode_error", "encode", "pending"]
 
-_NAME = re.compile(r"(?:deployments/)?[\w.-]+/[\w.-]+")
+_NAME = re.compile(r"(?:deployments/)?[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _VERSION = re.compile(r"(?:[\w.-]+/[\w.-]+:)?([0-9a-f]{40,64})")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
