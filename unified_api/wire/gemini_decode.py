@@ -15,7 +15,6 @@ from unified_api.types import (
     Json,
     JsonObject,
     Response,
-    Usage,
     UsageChunk,
 )
 from unified_api.wire.base import WireProfile, shorten
@@ -70,7 +69,7 @@ class AnswerReader:
         self._blocked = False
         self._echoed: str | None = None
         self._stated: JsonObject = {}
-        self._sent: UsageChunk | None = None
+        self._told: tuple[JsonObject, str | None, int] = ({}, None, 0)
 
     @property
     def begun(self) -> bool:
@@ -165,8 +164,8 @@ class AnswerReader:
             counted = "totalTokenCount" in stated or "promptTokenCount" in stated
             self._stated = stated if counted else {**self._stated, **stated}
         searches = sum(one.searches for one in self._candidates.values())
-        usage = replace(read_usage(self._stated), web_searches=searches or None)
-        chunk = UsageChunk(usage, self._echoed)
-        if chunk != self._sent and (usage != Usage() or self._echoed):
-            self._sent = chunk
-            chunks.append(chunk)
+        if (self._stated, self._echoed, searches) == self._told:
+            return
+        self._told = self._stated, self._echoed, searches
+        usage = read_usage(self._stated)
+        chunks.append(UsageChunk(replace(usage, web_searches=searches) if searches else usage, self._echoed))

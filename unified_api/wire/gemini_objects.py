@@ -11,7 +11,8 @@ from unified_api.sse import EVENT_LIMIT, EventTooLargeError
 
 __all__ = ["ObjectDecoder"]
 
-_OUTSIDE = re.compile(rb'["{}]')
+# A whole text, or the beginning of one that goes on in the next piece.
+_OUTSIDE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}]', re.DOTALL)
 _INSIDE = re.compile(rb'["\\]')
 
 
@@ -47,6 +48,8 @@ class ObjectDecoder:
                 break
             place = found.end()
             mark = found.group()
+            if len(mark) > 1:
+                continue
             if mark == b'"':
                 self._in_text = not self._in_text
             elif mark == b"\\":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unified_api.types import Json, JsonObject, Usage
+from unified_api.types import JsonObject, Usage
 
 __all__ = ["read_usage"]
 
@@ -13,10 +13,8 @@ _MODALITIES = {1: "TEXT", 2: "IMAGE", 3: "VIDEO", 4: "AUDIO", 5: "DOCUMENT"}
 def read_usage(usage: JsonObject) -> Usage:
     """Normalised counts. Google counts thoughts and the prompts of built-in tools beside its two main numbers."""
     thoughts = _count(usage, "thoughtsTokenCount")
-    given = [details for name in ("promptTokensDetails", "promptTokenDetails") for details in _details(usage, name)]
-    given += _details(usage, "toolUsePromptTokensDetails")
-    made = _details(usage, "candidatesTokensDetails") or _details(usage, "responseTokensDetails")
-    cached = _details(usage, "cacheTokensDetails")
+    given = _by_kind(usage, "promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails")
+    made = _by_kind(usage, "candidatesTokensDetails", "responseTokensDetails")
     answer = _count(usage, "candidatesTokenCount")
     if answer is None:
         answer = _count(usage, "responseTokenCount")
@@ -25,32 +23,32 @@ def read_usage(usage: JsonObject) -> Usage:
         output_tokens=_sum(answer, thoughts),
         cached_input_tokens=_count(usage, "cachedContentTokenCount"),
         reasoning_tokens=thoughts,
-        input_audio_tokens=_of("AUDIO", given),
+        input_audio_tokens=given.get("AUDIO"),
         # The pages of a document are read, and priced, as images (https://ai.google.dev/gemini-api/docs/tokens).
-        input_image_tokens=_sum(_of("IMAGE", given), _of("DOCUMENT", given)),
-        input_video_tokens=_of("VIDEO", given),
-        cached_audio_tokens=_of("AUDIO", cached),
-        output_audio_tokens=_of("AUDIO", made),
-        output_image_tokens=_of("IMAGE", made),
+        input_image_tokens=_sum(given.get("IMAGE"), given.get("DOCUMENT")),
+        input_video_tokens=given.get("VIDEO"),
+        cached_audio_tokens=_by_kind(usage, "cacheTokensDetails").get("AUDIO"),
+        output_audio_tokens=made.get("AUDIO"),
+        output_image_tokens=made.get("IMAGE"),
     )
 
 
-def _details(usage: JsonObject, name: str) -> list[JsonObject]:
-    found = usage.get(name)
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+def _by_kind(usage: JsonObject, *names: str) -> dict[str, int]:
+    """What the details tell of each modality, all lists together."""
+    counts: dict[str, int] = {}
+    for name in names:
+        details = usage.get(name)
+        for entry in details if isinstance(details, list) else ():
+            if isinstance(entry, dict):
+                word, count = entry.get("modality"), _count(entry, "tokenCount")
+                kind = _MODALITIES.get(word) if type(word) is int else word
+                if isinstance(kind, str) and count is not None:
+                    counts[kind] = counts.get(kind, 0) + count
+    return counts
 
 
-def _of(modality: str, details: list[JsonObject]) -> int | None:
-    return _sum(*(_count(entry, "tokenCount") for entry in details if _modality(entry.get("modality")) == modality))
-
-
-def _modality(word: Json) -> Json:
-    return _MODALITIES.get(word) if type(word) is int else word
-
-
-def _sum(*counts: int | None) -> int | None:
-    said = [count for count in counts if count is not None]
-    return sum(said) if said else None
+def _sum(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else one + other
 
 
 def _count(counts: JsonObject, name: str) -> int | None:
