@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -170,6 +170,7 @@ _CONVERSIONS: dict[type, Callable[..., Json]] = {
     float: _number,
     Decimal: _number,
     datetime: _time,
+    date: lambda value: value.isoformat(),  # after datetime, which is one too
     bytes: lambda value: base64.b64encode(value).decode(),
     Path: str,
     AbstractSet: _sorted,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -103,10 +103,15 @@ def test_a_model_has_the_keys_that_programs_rely_on():
         capabilities=frozenset({"streaming", "chat"}),
         context=1000,
         prices=Prices(input=Decimal("0.15"), output=Decimal("0.6")),
-        data_policy=DataPolicy(clearance="internal"),
+        data_policy=DataPolicy(clearance="internal", source="https://acme.example/data", as_of=date(2026, 5, 1)),
     )
-    shape = model_shape(model)
-    assert list(shape) == ["id", "provider", "wire", "capabilities", "context", "prices", "data_policy"]
+    shape = json.loads(json.dumps(model_shape(model)))
+    assert list(shape) == [
+        *("id", "provider", "wire", "capabilities", "context", "max_output", "modalities", "prices", "data_policy"),
+        *("unsupported", "tier", "quality", "ready", "missing"),
+    ]
+    assert shape["modalities"] == {"input": ["text"], "output": ["text"]}
+    assert (shape["data_policy"]["retention"], shape["data_policy"]["as_of"]) == (None, "2026-05-01")
     assert shape["capabilities"] == ["chat", "streaming"]
     assert shape["prices"] == {"input": 0.15, "output": 0.6, "cached_input": None}
 
