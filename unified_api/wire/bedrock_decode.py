@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Chunk, JsonObject, Response
@@ -60,7 +60,7 @@ def answer_chunks(answer: JsonObject, *, provider: str, model: str, profile: Wir
     yield from reader.metadata(answer)
 
 
-def collected(chunks: Iterator[Chunk], provider: str, model: str) -> Response:
+def collected(chunks: Iterable[Chunk], provider: str, model: str) -> Response:
     """The response that the chunks of a whole answer make."""
     collector = Collector()
     for chunk in chunks:

@@ -15,7 +15,7 @@ from unified_api.wire.object_root import needs_object, wrapped
 __all__ = ["UNSUPPORTED", "encode", "model_path"]
 
 UNSUPPORTED = frozenset({
-    "seed", "logprobs", "n", "frequency_penalty", "presence_penalty", "user", "parallel_tool_calls", "show_reasoning",
+    "seed", "logprobs", "n", "frequency_penalty", "presence_penalty", "user", "parallel_tool_calls",
 })  # fmt: skip
 _MODEL_FIELDS = "additionalModelRequestFields"
 

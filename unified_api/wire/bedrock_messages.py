@@ -56,10 +56,15 @@ class MessageWriter(RequestWriter):
     def __init__(self, *, provider: str, model: str, profile: WireProfile) -> None:
         super().__init__(provider=provider, model=model, profile=profile)
         self._names = DocumentNames()
+        self._takes_system = any_matches(profile.system_turns, model)
         self._cached = any_matches(profile.cache_points, model)
 
     def write(self, messages: tuple[Message, ...]) -> tuple[list[Json], list[Json]]:
-        """The `system` blocks and the `messages`. The system messages before all others are the former."""
+        """The `system` blocks and the `messages`.
+
+        The system messages before all others are the former. A later one is a turn of its own for models that take
+        such; others find it among the user's words, between `<system>` tags.
+        """
         system: list[Json] = []
         turns: list[tuple[str, list[Json]]] = []
         for place, message in enumerate(messages):
@@ -68,9 +73,9 @@ class MessageWriter(RequestWriter):
             if message.role == "system" and not turns:
                 system += blocks
                 continue
-            if message.role == "system":
-                self._check_turn(place)
             role: str = "user" if message.role == "tool" else message.role
+            if role == "system" and not self._takes_system:
+                role, blocks = "user", self._tagged(blocks, f"messages[{place}]")
             if turns and turns[-1][0] == role:
                 turns[-1][1].extend(blocks)
             elif blocks:
@@ -96,13 +101,14 @@ class MessageWriter(RequestWriter):
                 "messages",
             )
 
-    def _check_turn(self, place: int) -> None:
-        if not any_matches(self.profile.system_turns, self.model):
-            self.cannot(
-                f"takes system messages only before the conversation, and messages[{place}] is in its midst: put it "
-                "first, or say it as the user",
-                "messages",
-            )
+    def _tagged(self, blocks: list[Json], place: str) -> list[Json]:
+        tagged: list[Json] = []
+        for block in blocks:
+            text = block.get("text") if isinstance(block, dict) else None
+            if not isinstance(text, str) and not (isinstance(block, dict) and "cachePoint" in block):
+                self.cannot(f"takes nothing but text in a system message amid the conversation ({place})", "messages")
+            tagged.append({"text": f"<system>{text}</system>"} if isinstance(text, str) else block)
+        return tagged
 
     def _parts(self, message: Message, place: str) -> Iterator[list[JsonObject]]:
         for index, part in enumerate(message.parts):

@@ -1,0 +1,32 @@
+"""The chat wire family of Bedrock's `invoke`, where each publisher's models keep their own words.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html. Answers of every publisher are
+read, told apart by their shape. Requests are written in the words of the Messages API, which Claude takes there
+(https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html); other models
+are asked through Converse.
+"""
+
+from __future__ import annotations
+
+from unified_api.types import Request
+from unified_api.wire import anthropic_encode
+from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.bedrock_encode import model_path
+from unified_api.wire.bedrock_invoke_decode import decode
+from unified_api.wire.bedrock_invoke_stream import StreamDecoder
+
+__all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "encode"]
+
+UNSUPPORTED = anthropic_encode.UNSUPPORTED
+_VERSION = "bedrock-2023-05-31"
+
+
+def encode(request: Request, *, provider: str, model: str, profile: WireProfile, stream: bool = False) -> WireRequest:
+    """The HTTP request for `request` to a Claude. Raises what the encoder of `anthropic` raises."""
+    body = anthropic_encode.request_body(request, provider=provider, model=model, profile=profile)
+    del body["model"]
+    body["anthropic_version"] = _VERSION
+    accept = "application/vnd.amazon.eventstream" if stream else "application/json"
+    headers = {"content-type": "application/json", "accept": accept}
+    operation = "invoke-with-response-stream" if stream else "invoke"
+    return WireRequest("POST", model_path(model, operation), headers, dump_json(body, provider=provider, model=model))
