@@ -25,6 +25,7 @@ from unified_api.types import (
 from unified_api.wire import (
     anthropic,
     bedrock,
+    bedrock_invoke,
     cohere,
     cohere_embeddings,
     gemini,
@@ -145,6 +146,7 @@ class ModerationWire(Protocol):
 CHAT: Mapping[str, ChatWire] = {
     "anthropic": anthropic,
     "bedrock": bedrock,
+    "bedrock_invoke": bedrock_invoke,
     "cohere": cohere,
     "ollama": ollama,
     "gemini": gemini,

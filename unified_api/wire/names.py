@@ -10,7 +10,8 @@ from unified_api.types import Capability
 __all__ = ["WireName", "wire_for"]
 
 WireName = Literal[
-    "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "cohere", "ollama",
+    "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "bedrock_invoke",
+    "cohere", "ollama",
     "openai_embeddings", "gemini_embeddings", "vertex_embeddings", "cohere_embeddings", "ollama_embeddings",
     "openai_images", "gemini_images", "imagen", "stability", "replicate", "rerank", "moderations",
 ]  # fmt: skip
