@@ -91,7 +91,9 @@ def is_called(recording: Recording) -> bool:
     path = "/" + recording.path.lstrip("/")
     named = re.search(r"/models?/(?:[^/]*%2F)?([^/:]+)", path)
     host = recording.host.removesuffix(":443").replace("localhost", "127.0.0.1")
-    for model in {recording.model, named[1] if named else recording.model}:
+    # Replicate's model is a version, named in the body.
+    version = recording.request.get("version") if isinstance(recording.request, dict) else None
+    for model in {recording.model, named[1] if named else recording.model, str(version or recording.model)}:
         for address in addresses(recording.provider, model):
             bare = address.split("://")[1]
             pattern = "[^/]+".join(map(re.escape, re.split(r"\$\{[^}]*\}", bare)))
