@@ -12,6 +12,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-__all__ = ["chat_faults", "mistral_faults", "openai_faults", "strict_faults"]
+__all__ = ["chat_faults", "mistral_faults", "openai_faults", "responses_faults", "strict_faults"]
 
 Body = dict[str, Any]
 
@@ -42,6 +43,17 @@ def openai_faults(body: Body, *, name: str) -> list[str]:
     return _document_faults(body, "openai", name)
 
 
+def responses_faults(body: Body) -> list[str]:
+    """Against the document's request for the Responses API.
+
+    Its `oneOf`s are read as `anyOf`s: a message of the user in a list of parts fits two of its shapes, which the
+    document tells apart by a `type` that both of them may leave out.
+    """
+    return [
+        f"{error.json_path}: {error.message[:300]}" for error in _several().iter_errors(json.loads(json.dumps(body)))
+    ]
+
+
 def mistral_faults(body: Body, *, name: str) -> list[str]:
     """Against the request `name` of Mistral's document, such as `ChatCompletionRequest`."""
     return _document_faults(body, "mistral", name)
@@ -52,7 +64,7 @@ def chat_faults(body: Body, *, reasons: bool = False) -> list[str]:
     found = openai_faults(body, name="CreateChatCompletionRequest")
     found += [f"a model that reasons refuses {name}" for name in sorted(_REFUSED_BY_REASONING & body.keys()) if reasons]
     found += _order_faults(body["messages"])
-    functions = [tool["function"] for tool in body.get("tools", ())]
+    functions = [tool["function"] for tool in body.get("tools", ()) if tool["type"] == "function"]
     names = [function["name"] for function in functions]
     wanted = (body.get("response_format") or {}).get("json_schema")
     found += [
@@ -61,7 +73,7 @@ def chat_faults(body: Body, *, reasons: bool = False) -> list[str]:
     found += ["two tools of one name"] if len(set(names)) != len(names) else []
     found += (
         ["tool_choice or parallel_tool_calls without tools"]
-        if not names and body.keys() & {"tool_choice", "parallel_tool_calls"}
+        if not body.get("tools") and body.keys() & {"tool_choice", "parallel_tool_calls"}
         else []
     )
     found += ["stream_options without stream"] if "stream_options" in body and not body.get("stream") else []
@@ -167,6 +179,16 @@ def _document_faults(body: Body, document: str, name: str) -> list[str]:
 def _validator(document: str, name: str) -> Draft202012Validator:
     root = {"$ref": f"urn:{document}#/components/schemas/{name}", "unevaluatedProperties": False}
     return Draft202012Validator(root, registry=_registry(document))
+
+
+@cache
+def _several() -> Draft202012Validator:
+    spec = deepcopy(_registry("openai").contents("urn:openai"))
+    for one in _objects(spec["components"]["schemas"]):
+        if "oneOf" in one:
+            one["anyOf"] = one.pop("oneOf")
+    root = {"$ref": "urn:openai#/components/schemas/CreateResponse", "unevaluatedProperties": False}
+    return Draft202012Validator(root, registry=Registry().with_resource("urn:openai", Resource(spec, DRAFT202012)))
 
 
 @cache

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import (
+    BuiltinTool,
     ImagePart,
     Message,
     NamedTool,
@@ -25,7 +26,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.base import WireProfile
-from unified_api.wire.openai_chat import encode
+from unified_api.wire.openai_chat import UNSUPPORTED, encode
 
 PNG = b"\x89PNG\r\n\x1a\n...."
 PLAIN = WireProfile()
@@ -45,6 +46,13 @@ EVERYTHING = replace(
     seed=0,
     reasoning_effort="low",
     user="u1",
+    top_k=5,
+    frequency_penalty=0.0,
+    presence_penalty=-1.0,
+    logprobs=0,
+    n=2,
+    metadata={"team": "a"},
+    builtin_tools=(BuiltinTool("p", {"type": "browser_search"}),),
 )
 
 
@@ -69,7 +77,8 @@ def test_every_parameter_is_sent_zeros_and_false_included() -> None:
         {
             "type": "function",
             "function": {"name": "weather", "description": WEATHER.description, "parameters": WEATHER.parameters},
-        }
+        },
+        {"type": "browser_search"},
     ]
     assert sent["response_format"] == {
         "type": "json_schema",
@@ -86,7 +95,14 @@ def test_every_parameter_is_sent_zeros_and_false_included() -> None:
         "seed": 0,
         "reasoning_effort": "low",
         "user": "u1",
+        "top_k": 5,
+        "frequency_penalty": 0.0,
+        "presence_penalty": -1.0,
+        "logprobs": True,
+        "n": 2,
+        "metadata": {"team": "a"},
     }
+    assert body(replace(HELLO, logprobs=3)) == {**body(HELLO), "logprobs": True, "top_logprobs": 3}
 
 
 def test_the_profile_chooses_the_field_of_the_token_limit() -> None:
@@ -112,7 +128,8 @@ def test_a_stream_asks_for_its_usage_unless_the_provider_cannot() -> None:
     "name",
     [
         "tools", "tool_choice", "parallel_tool_calls", "output_schema", "temperature", "top_p", "max_tokens", "stop",
-        "seed", "reasoning_effort", "user",
+        "seed", "reasoning_effort", "user", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "n",
+        "metadata", "builtin_tools",
     ],
 )  # fmt: skip
 def test_what_the_model_cannot_take_is_refused_by_name_and_never_dropped(name: str) -> None:
@@ -280,6 +297,12 @@ def test_a_part_in_the_wrong_role_is_refused_with_its_place(role: Role, part: Pa
         (replace(HELLO, messages=()), "at least one message"),
         (replace(HELLO, temperature=float("nan")), "temperature is nan"),
         (replace(HELLO, top_p=float("inf")), "top_p is inf"),
+        (replace(HELLO, presence_penalty=float("nan")), "presence_penalty is nan"),
+        (replace(HELLO, n=0), "n is 0: give 1 or more"),
+        (replace(HELLO, logprobs=-1), "logprobs is -1"),
+        (replace(HELLO, extra={"p": {"model": "other"}}), "extra sets 'model'"),
+        (replace(HELLO, extra={"p": {"stream": True}}), "extra sets 'stream'"),
+        (replace(HELLO, temperature=1.0, extra={"p": {"temperature": 2}}), "extra sets 'temperature'"),
         (replace(HELLO, tool_choice="required"), "has no tools"),
         (replace(EVERYTHING, tool_choice=NamedTool("wether")), "'wether'.*'weather'"),
         (replace(HELLO, messages=(Message.user("half \ud83d an emoji"),)), "Unicode"),
@@ -291,6 +314,78 @@ def test_a_part_in_the_wrong_role_is_refused_with_its_place(role: Role, part: Pa
 def test_what_no_server_could_take_is_refused_in_words(request_: Request, words: str) -> None:
     with pytest.raises(InvalidRequestError, match=words):
         encode(request_, provider="p", model="m", profile=PLAIN)
+
+
+def test_a_tool_may_be_strict_or_say_nothing_of_it() -> None:
+    sent = body(replace(HELLO, tools=(replace(WEATHER, strict=True), Tool("f", strict=False), Tool("g"))))["tools"]
+    assert [tool["function"].get("strict") for tool in sent] == [True, False, None]
+
+
+def test_the_description_of_a_schema_is_sent() -> None:
+    sent = body(replace(HELLO, output_schema=OutputSchema(CLOSED, description="a city")))["response_format"]
+    assert sent["json_schema"]["description"] == "a city"
+
+
+def test_a_built_in_tool_of_another_provider_is_refused_by_name() -> None:
+    request = replace(HELLO, builtin_tools=(BuiltinTool("other", {"type": "web_search"}),))
+    with pytest.raises(UnsupportedParameterError, match="a built-in tool of 'other'") as caught:
+        encode(request, provider="p", model="m", profile=PLAIN)
+    assert caught.value.param == "builtin_tools"
+    own = replace(request, builtin_tools=(BuiltinTool("p", {"type": "web_search"}),), tool_choice="required")
+    assert body(own) == {**body(HELLO), "tools": [{"type": "web_search"}], "tool_choice": "required"}
+
+
+def test_extra_parameters_go_to_their_provider_alone() -> None:
+    extra = {"p": {"web_search_options": {"search_context_size": "low"}}, "other": {"x": 1}}
+    assert body(replace(HELLO, extra=extra)) == {**body(HELLO), **extra["p"]}
+    wish = {"p": {"stream_options": {"include_obfuscation": False}}}
+    assert body(replace(HELLO, extra=wish), stream=True)["stream_options"] == {
+        "include_usage": True,
+        "include_obfuscation": False,
+    }
+
+
+OPENROUTER = WireProfile(
+    renamed={
+        "reasoning_effort": "reasoning.effort",
+        "reasoning_budget": "reasoning.max_tokens",
+        "show_reasoning": "!reasoning.exclude",
+    }
+)
+
+
+def test_how_much_to_think_goes_where_the_provider_wants_it() -> None:
+    asked = replace(HELLO, reasoning_budget=99, show_reasoning=True)
+    assert body(asked, profile=OPENROUTER)["reasoning"] == {"max_tokens": 99, "exclude": False}
+    asked = replace(
+        HELLO, reasoning_effort="xhigh", show_reasoning=False, extra={"p": {"reasoning": {"enabled": True}}}
+    )
+    assert body(asked, profile=OPENROUTER)["reasoning"] == {"effort": "xhigh", "exclude": True, "enabled": True}
+    qwen = WireProfile(renamed={"reasoning_budget": "thinking_budget"})
+    assert body(replace(HELLO, reasoning_budget=99), profile=qwen)["thinking_budget"] == 99
+
+
+@pytest.mark.parametrize(("name", "value"), [("reasoning_budget", 99), ("show_reasoning", False)])
+def test_what_the_provider_has_no_word_for_is_refused_by_name(name: str, value: object) -> None:
+    assert name in UNSUPPORTED
+    with pytest.raises(UnsupportedParameterError, match=f"has no word for '{name}'") as caught:
+        body(replace(HELLO, **{name: value}))
+    assert caught.value.param == name
+
+
+def test_efforts_are_said_in_the_providers_words_and_others_refused() -> None:
+    profile = WireProfile(efforts={"none": {"thinking": {"type": "disabled"}}, "high": "max"})
+    assert body(replace(HELLO, reasoning_effort="none"), profile=profile) == {
+        **body(HELLO),
+        "thinking": {"type": "disabled"},
+    }
+    assert body(replace(HELLO, reasoning_effort="high"), profile=profile)["reasoning_effort"] == "max"
+    with pytest.raises(
+        UnsupportedParameterError, match="takes the reasoning efforts none, high and not 'low'"
+    ) as caught:
+        body(replace(HELLO, reasoning_effort="low"), profile=profile)
+    assert caught.value.param == "reasoning_effort"
+    assert profile.efforts["none"] == {"thinking": {"type": "disabled"}}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

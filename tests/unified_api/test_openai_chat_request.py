@@ -62,19 +62,21 @@ def chats() -> list[Recording]:
 def meaning(body: Body, *, renumber: bool) -> Body:
     """The request without the freedom that the wire leaves in saying the same. Equal are:
 
-    a key with null or an empty list and none at all; `stream: false` and none; `stream_options` (our own wish for
-    usage); `max_tokens` and its newer name; one stop word and a list of it; `developer` and `system`; `any` and
-    `required`; a type `function` said or not; an empty description and none; content null, "", [] and none; parts of
-    only text and their texts in one string (lines where people, tools and systems speak, joined as they are where
-    models do); an empty text beside other parts and none; an address said bare and in an object; arguments with other
-    white space; a `prefix` of false and none; empty lists of annotations and none; a schema without a name and one
-    named `output`; `strict` left out, false, and true for a schema that strict decoding refuses. The `index` of a
-    whole call says nothing, and agno's own two keys of a function are not part of any server's API. With `renumber`, the ids of calls
-    are numbered in order: Mistral prescribes their form and Writer has none.
+    a key with null or an empty list and none at all; `stream: false` and none; the wish for usage in
+    `stream_options`, which is our own, and none; `max_tokens` and its newer name; one stop word and a list of it;
+    `developer` and `system`; `any` and `required`; a type `function` said or not; an empty description and none;
+    content null, "", [] and none; parts of only text and their texts in one string (lines where people, tools and
+    systems speak, joined as they are where models do); an empty text beside other parts and none; an address said
+    bare and in an object; arguments with other white space; a `prefix` of false and none; empty lists of
+    annotations and none; a schema without a name and one named `output`; `strict` left out, false, and true for a
+    schema that strict decoding refuses. The `index` of a whole call says nothing, and agno's own two keys of a
+    function are not part of any server's API. With `renumber`, the ids of calls are numbered in order: Mistral
+    prescribes their form and Writer has none.
     """
     body = {name: value for name, value in copy.deepcopy(body).items() if value not in (None, [])}
-    for name in ("stream_options", "model"):
-        body.pop(name, None)
+    body.pop("model", None)
+    if body.get("stream_options", {}).pop("include_usage", None) is not None and not body["stream_options"]:
+        del body["stream_options"]
     if not body.get("stream"):
         body.pop("stream", None)
     if "max_completion_tokens" in body:
