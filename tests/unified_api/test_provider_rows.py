@@ -114,7 +114,9 @@ def recorded_providers() -> dict[str, list[Recording]]:
 def test_each_recorded_provider_is_called_where_it_was_recorded() -> None:
     recorded = recorded_providers()
     assert len(recorded) >= 22
-    wrong = [name for name, calls in recorded.items() if not any(map(is_called, calls[::3] or calls))]
+    wrong = [
+        name for name, calls in recorded.items() if not any(map(is_called, calls[::3] if len(calls) > 9 else calls))
+    ]
     assert wrong == []
 
 
