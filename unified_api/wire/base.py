@@ -146,7 +146,8 @@ class WireProfile:
     """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
     former_models: tuple[str, ...] = FORMER_GEMINI
     """Patterns of the models of `gemini` from before Gemini 3: they are told to think by a number of tokens, take no
-    media in tool results, have one resolution for all images, and want no signature of calls that others made."""
+    media in tool results and no schema beside tools, have one resolution for all images, want no signature of calls
+    that others made, and charge an answer for one search however many it made."""
     embedding_format: str | None = None
     """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
     purpose_field: str | None = None
