@@ -25,7 +25,8 @@ from unified_api.types import (
     ToolResultPart,
     VideoPart,
 )
-from unified_api.wire.gemini_media import Target, encode_media, own_state
+from unified_api.wire.gemini_media import encode_media, own_state
+from unified_api.wire.gemini_target import Target
 
 __all__ = ["encode_contents", "encode_system"]
 

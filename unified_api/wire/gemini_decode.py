@@ -23,6 +23,7 @@ from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.gemini_answer import answer_value, unreadable
 from unified_api.wire.gemini_candidate import CandidateReader
+from unified_api.wire.gemini_target import is_former
 from unified_api.wire.gemini_usage import read_usage
 
 __all__ = ["AnswerReader", "decode"]
@@ -69,6 +70,8 @@ class AnswerReader:
         self._blocked = False
         self._echoed: str | None = None
         self._stated: JsonObject = {}
+        self._one_search = is_former(model, profile)
+        """Whether all searches of an answer are charged as one (https://ai.google.dev/gemini-api/docs/pricing)."""
         self._told: tuple[JsonObject, str | None, int] = ({}, None, 0)
 
     @property
@@ -164,6 +167,8 @@ class AnswerReader:
             counted = "totalTokenCount" in stated or "promptTokenCount" in stated
             self._stated = stated if counted else {**self._stated, **stated}
         searches = sum(one.searches for one in self._candidates.values())
+        if self._one_search:
+            searches = min(searches, 1)
         if (self._stated, self._echoed, searches) == self._told:
             return
         self._told = self._stated, self._echoed, searches

@@ -7,7 +7,7 @@ from unified_api.types import EmbedRequest, EmbedResponse, JsonObject, Usage
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini_answer import answer_object, unreadable, vector
-from unified_api.wire.gemini_encode import model_path
+from unified_api.wire.gemini_target import model_path
 from unified_api.wire.gemini_usage import read_usage
 
 __all__ = ["TASKS", "checked", "decode", "decode_error", "encode"]
@@ -28,7 +28,7 @@ def encode(request: EmbedRequest, *, provider: str, model: str, profile: WirePro
         each["outputDimensionality"] = request.dimensions
     body: JsonObject = {"requests": [{**each, "content": {"parts": [{"text": text}]}} for text in request.inputs]}
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return WireRequest("POST", f"{path}:batchEmbedContents", headers, dump_json(body, model=model))
+    return WireRequest("POST", f"{path}:batchEmbedContents", headers, dump_json(body, provider=provider, model=model))
 
 
 def decode(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import NoReturn
-from urllib.parse import quote
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.gemini_content import encode_contents, encode_system
-from unified_api.wire.gemini_media import Target, camel_keys
+from unified_api.wire.gemini_media import camel_keys
+from unified_api.wire.gemini_target import Target, is_former, model_path
 
-__all__ = ["UNSUPPORTED", "encode", "is_former", "model_path"]
+__all__ = ["UNSUPPORTED", "encode"]
 
 UNSUPPORTED: frozenset[str] = frozenset({"parallel_tool_calls", "user"})
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -50,21 +49,9 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     accept = "text/event-stream" if stream else "application/json"
     headers = {"content-type": "application/json", "accept": accept}
-    return WireRequest("POST", f"{model_path(model)}:{method}", headers, dump_json(body, model=model))
-
-
-def model_path(model: str) -> str:
-    """The path of the model, which may be named with its collection (`tunedModels/mine`)."""
-    collection, slash, name = model.partition("/")
-    if not slash or collection not in {"models", "tunedModels"}:
-        collection, name = "models", model
-    return f"/{collection}/{quote(name, safe='@')}"
-
-
-def is_former(model: str, profile: WireProfile) -> bool:
-    """Whether the model is of the generation before Gemini 3."""
-    name = model.rpartition("/")[2].lower()
-    return any(fnmatchcase(name, pattern.lower()) for pattern in profile.former_models)
+    return WireRequest(
+        "POST", f"{model_path(model)}:{method}", headers, dump_json(body, provider=provider, model=model)
+    )
 
 
 def _check(request: Request, target: Target) -> None:
@@ -78,6 +65,9 @@ def _check(request: Request, target: Target) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         _refuse(f"two tools are called {twice!r}", "tools", target)
+    if target.former and request.output_schema is not None and (names or request.builtin_tools):
+        # "Function calling with a response mime type: 'application/json' is unsupported", says the server.
+        _unsupported(f"{target.model!r} takes no output_schema beside tools: leave one out", "output_schema", target)
     choice = request.tool_choice
     if choice == "required" and not names:
         _refuse("tool_choice is 'required' but the request has no tools", "tool_choice", target)

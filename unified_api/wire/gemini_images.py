@@ -12,7 +12,7 @@ from unified_api.types import Alternative, Image, ImagePart, ImageRequest, Image
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, shorten
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini_decode import decode as decode_chat
-from unified_api.wire.gemini_encode import is_former, model_path
+from unified_api.wire.gemini_target import is_former, model_path
 from unified_api.wire.imagen import no_words, shape_of
 
 __all__ = ["decode", "decode_error", "encode"]
@@ -55,7 +55,9 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
     contents: JsonObject = {"role": "user", "parts": [{"text": request.prompt}]}
     body: JsonObject = {"contents": [contents], "generationConfig": generation}
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return WireRequest("POST", f"{model_path(model)}:generateContent", headers, dump_json(body, model=model))
+    return WireRequest(
+        "POST", f"{model_path(model)}:generateContent", headers, dump_json(body, provider=provider, model=model)
+    )
 
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse:

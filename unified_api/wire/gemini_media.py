@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
@@ -21,10 +20,10 @@ from unified_api.types import (
     VideoPart,
 )
 from unified_api.wire.base import sniff_media_type
+from unified_api.wire.gemini_target import Target
 
 __all__ = [
     "BESIDE",
-    "Target",
     "UnreadablePartError",
     "camel_keys",
     "decode_base64",
@@ -49,15 +48,6 @@ _BY_ENDING = {
     "md": "text/markdown", "html": "text/html", "htm": "text/html", "css": "text/css", "csv": "text/csv",
     "xml": "text/xml", "rtf": "text/rtf", "json": "application/json", "js": "text/javascript", "py": "text/x-python",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Whom a request is written for: `former` models are those of the generation before Gemini 3."""
-
-    provider: str
-    model: str
-    former: bool = False
 
 
 class UnreadablePartError(ValueError):

@@ -13,8 +13,8 @@ from unified_api.types import Image, ImageRequest, ImageResponse, Json, JsonObje
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, shorten, sniff_media_type
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini_answer import answer_object, unreadable
-from unified_api.wire.gemini_encode import model_path
 from unified_api.wire.gemini_media import decode_base64
+from unified_api.wire.gemini_target import model_path
 
 __all__ = ["decode", "decode_error", "encode", "no_words", "shape_of"]
 
@@ -46,7 +46,7 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
         parameters["negativePrompt"] = request.negative_prompt
     body: JsonObject = {"instances": [{"prompt": request.prompt}], "parameters": parameters}
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return WireRequest("POST", f"{model_path(model)}:predict", headers, dump_json(body, model=model))
+    return WireRequest("POST", f"{model_path(model)}:predict", headers, dump_json(body, provider=provider, model=model))
 
 
 def no_words(request: ImageRequest, names: tuple[str, ...], *, provider: str, model: str) -> None:

@@ -11,7 +11,7 @@ from unified_api.wire.base import WireProfile, WireRequest, check_supported, dum
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini_answer import answer_object, unreadable, vector
 from unified_api.wire.gemini_embeddings import TASKS, checked
-from unified_api.wire.gemini_encode import model_path
+from unified_api.wire.gemini_target import model_path
 
 __all__ = ["decode", "decode_error", "encode"]
 
@@ -26,7 +26,7 @@ def encode(request: EmbedRequest, *, provider: str, model: str, profile: WirePro
     if request.dimensions is not None:
         body["parameters"] = {"outputDimensionality": request.dimensions}
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return WireRequest("POST", f"{model_path(model)}:predict", headers, dump_json(body, model=model))
+    return WireRequest("POST", f"{model_path(model)}:predict", headers, dump_json(body, provider=provider, model=model))
 
 
 def decode(
