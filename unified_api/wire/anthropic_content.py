@@ -93,7 +93,7 @@ class BlockWriter:
                 spans.setdefault((start, end), []).append(self._own(citation.state))
         ordered = sorted(spans)
         edges = [edge for span in ordered for edge in span]
-        if edges != sorted(edges) or any(start >= end for start, end in ordered) or edges[-1:] > [size]:
+        if edges != sorted(edges) or not all(0 <= start < end <= size for start, end in ordered):
             # No pieces of this text: its citations support the whole of it.
             ordered, spans = [(0, size)], {(0, size): [one for found in spans.values() for one in found]}
         at = 0

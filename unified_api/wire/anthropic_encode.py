@@ -9,14 +9,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
-from unified_api.types import (
-    Json,
-    JsonObject,
-    NamedTool,
-    OutputSchema,
-    Request,
-    Tool,
-)
+from unified_api.types import BuiltinToolPart, Json, JsonObject, NamedTool, OutputSchema, Request, Tool
 from unified_api.wire.anthropic_content import BlockWriter, cache_control
 from unified_api.wire.anthropic_schema import UnheldSchemaError, held_schema
 from unified_api.wire.anthropic_thinking import matches_any, told_to_think
@@ -102,6 +95,8 @@ class _Encoder:
             body["output_config"] = output
         body.update(self._scalars())
         self._add_tools(body)
+        if "container" not in self._extra:
+            body.update(self._container())
         for name, value in self._extra.items():
             body[name] = self._joined(name, body.get(name), value)
         return body
@@ -124,6 +119,15 @@ class _Encoder:
             yield "stop_sequences", list(request.stop)
         if request.user is not None:
             yield "metadata", {"user_id": request.user}
+
+    def _container(self) -> Iterator[tuple[str, Json]]:
+        """Where the last answer ran its code: calls that this code has made are answered there or nowhere."""
+        last = next((one for one in reversed(self._request.messages) if one.role == "assistant"), None)
+        for part in last.parts if last is not None else ():
+            if isinstance(part, BuiltinToolPart) and (part.provider, part.kind) == (self._provider, "container"):
+                identity = part.content.get("id") if isinstance(part.content, dict) else None
+                if isinstance(identity, str):
+                    yield "container", identity
 
     def _format(self, wanted: OutputSchema) -> JsonObject:
         schema = wrapped(wanted.schema) if needs_object(wanted) else wanted.schema

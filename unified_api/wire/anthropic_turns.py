@@ -39,8 +39,9 @@ def conversation(messages: tuple[Message, ...], writer: BlockWriter, *, takes_sy
     messages before all others are the `system` field. A later one is a turn of its own after the user's turn that it
     stands next to, for models that take those; others find it in that turn, between `<system>` tags.
     """
-    begun = next((place for place, one in enumerate(messages) if one.role != "system"), len(messages))
-    written = [(message, _blocks(message, writer, f"messages[{place}]")) for place, message in enumerate(messages)]
+    every = ((message, _blocks(message, writer, f"messages[{place}]")) for place, message in enumerate(messages))
+    written = [(message, blocks) for message, blocks in every if blocks]
+    begun = next((place for place, (one, _) in enumerate(written) if one.role != "system"), len(written))
     turns: list[Json] = []
     for is_model, run in groupby(written[begun:], key=lambda one: one[0].role == "assistant"):
         side = list(run)
@@ -64,14 +65,12 @@ _Written = list[tuple[Message, list[JsonObject]]]
 
 
 def _assistant(side: _Written) -> Iterator[JsonObject]:
-    said: list[Json] = [block for _, blocks in side for block in blocks]
-    if said:
-        yield {"role": "assistant", "content": said}
+    yield {"role": "assistant", "content": [block for _, blocks in side for block in blocks]}
 
 
 def _user(side: _Written, writer: BlockWriter, *, takes_system: bool) -> Iterator[JsonObject]:
     # A system turn must have the user's turn before it.
-    apart = takes_system and any(message.role != "system" and blocks for message, blocks in side)
+    apart = takes_system and any(message.role != "system" for message, _ in side)
     system: list[Json] = []
     said: list[JsonObject] = []
     for message, blocks in side:
@@ -82,8 +81,7 @@ def _user(side: _Written, writer: BlockWriter, *, takes_system: bool) -> Iterato
         else:
             said += _tagged(blocks, writer)
     said.sort(key=lambda block: block.get("type") != "tool_result")
-    if said:
-        yield {"role": "user", "content": [*said]}
+    yield {"role": "user", "content": [*said]}
     if system:
         yield {"role": "system", "content": system}
 
