@@ -9,7 +9,7 @@ import pytest
 from corpus import needs_corpora
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_recordings import recordings
+from wire_recordings import everything, recordings
 
 from unified_api.errors import (
     GatewayError,
@@ -18,6 +18,7 @@ from unified_api.errors import (
     RateLimitError,
     UnsupportedParameterError,
 )
+from unified_api.providers import builtin_rows
 from unified_api.types import EmbedRequest, EmbedResponse, Usage
 from unified_api.wire.base import WireProfile
 from unified_api.wire.openai_embeddings import decode, encode
@@ -57,6 +58,32 @@ def test_no_inputs_and_unsupported_dimensions_are_refused() -> None:
         body(EmbedRequest(model="p/m", inputs=("a",), dimensions=8), WireProfile(unsupported=frozenset({"dimensions"})))
 
 
+def test_a_purpose_goes_where_and_how_the_profile_says_and_is_refused_where_it_says_nothing() -> None:
+    request = EmbedRequest(model="p/m", inputs=("a",), purpose="document")
+    assert body(request, WireProfile(purpose_field="input_type"))["input_type"] == "document"
+    profile = WireProfile(purpose_field="task", purposes={"document": "retrieval.passage"})
+    assert body(request, profile)["task"] == "retrieval.passage"
+    with pytest.raises(UnsupportedParameterError, match="what texts are for") as refused:
+        body(request)
+    assert refused.value.param == "purpose"
+
+
+def test_an_endpoint_may_be_elsewhere() -> None:
+    profile = WireProfile(paths={"/embeddings": "/v1/embeddings"})
+    wire = encode(EmbedRequest(model="p/m", inputs=("a",)), provider="p", model="m", profile=profile)
+    assert wire.path == "/v1/embeddings"
+    assert json.loads(wire.body)["model"] == "m"
+
+
+@pytest.mark.parametrize("answer", [[0.5, -2], [[0.5, -2]]])
+def test_a_bare_list_is_a_vector_or_holds_vectors(answer: object) -> None:
+    assert read(answer, 1).vectors == ((0.5, -2.0),)
+
+
+def test_a_total_alone_is_all_input() -> None:
+    assert read({**data([1]), "usage": {"total_tokens": 12}}).usage == Usage(input_tokens=12)
+
+
 def test_vectors_come_in_the_order_of_the_inputs() -> None:
     answer = {"data": [{"index": 1, "embedding": [2, 0.5]}, {"index": 0, "embedding": [1, 0]}], "model": "m-1"}
     response = read({**answer, "usage": {"prompt_tokens": 7, "total_tokens": 7}}, 2)
@@ -86,6 +113,10 @@ def test_base64_vectors_are_unpacked() -> None:
         ({"data": [{"index": 0, "embedding": [1]}, {"index": 0, "embedding": [1]}]}, "two vectors have the index 0"),
         ({"data": [{"index": 3, "embedding": [1]}]}, "gaps"),
         (data([1], [2]), "2 vectors of 'asked' for 3 inputs"),
+        ([[[1]]], "no number"),
+        ([[1], [1, 2]], "different lengths"),
+        ([], "no embeddings|no JSON object"),
+        (data(""), "0 bytes"),
     ],
 )
 def test_vectors_that_cannot_be_right_are_a_malformed_response(answer: object, words: str) -> None:
@@ -113,18 +144,57 @@ def test_no_bytes_make_the_decoder_crash(junk: bytes, text: str) -> None:
             decode(answer, provider="p", model="m", profile=PLAIN)
 
 
+NATIVE = ("api.cohere.com", "127.0.0.1:11434", "generativelanguage.googleapis.com")
+
+
+def unpacked(embedding: object, provider: str) -> list[float]:
+    if not isinstance(embedding, str):
+        return [float(number) for number in embedding]  # type: ignore[attr-defined]  # a list of numbers
+    raw = base64.b64decode(embedding)
+    if provider == "perplexity":
+        return [float(byte - 256 if byte > 127 else byte) for byte in raw]
+    return [struct.unpack_from("<f", raw, at)[0] for at in range(0, len(raw), 4)]
+
+
 @needs_corpora
-def test_every_recorded_answer_has_a_vector_for_each_input() -> None:
-    read_in_all = 0
-    for recording in recordings("embeddings"):
-        signed = WireProfile(embedding_format="base64_int8" if recording.provider == "perplexity" else None)
+def test_every_recorded_answer_is_read_as_it_stands() -> None:
+    rows, read_in_all = builtin_rows(), 0
+    for recording in everything():
+        ours = recording.path.endswith("/embeddings") or "/feature-extraction/" in recording.path
+        if recording.status != 200 or recording.host in NATIVE or not ours:
+            continue
+        row = rows.get(recording.provider)
+        profile = WireProfile(embedding_format=row.profile.embedding_format if row else None)
         plain = json.loads(recording.body)
-        response = decode(recording.body, provider="p", model="m", profile=signed, expected=len(plain["data"]))
-        for entry, vector in zip(plain["data"], response.vectors, strict=True):
-            if isinstance(entry["embedding"], list):
-                assert vector == tuple(entry["embedding"]), recording.id
-            size = sum(number * number for number in vector) ** 0.5
-            assert recording.provider == "perplexity" or 0.9 < size < 1.1, recording.id
-        assert response.usage.input_tokens == plain["usage"].get("prompt_tokens", response.usage.input_tokens)
+        entries = plain["data"] if isinstance(plain, dict) else [{"embedding": plain}]
+        asked = recording.request["input"] if "input" in recording.request else recording.request["inputs"]  # type: ignore[index, operator]  # an object
+        expected = 1 if isinstance(asked, str) else len(asked)
+        response = decode(recording.body, provider="p", model="m", profile=profile, expected=expected)
+        for entry, vector in zip(entries, response.vectors, strict=True):
+            assert list(vector) == unpacked(entry["embedding"], recording.provider), recording.id
+        usage = plain.get("usage", {}) if isinstance(plain, dict) else {}
+        assert response.usage.input_tokens == usage.get("prompt_tokens", usage.get("total_tokens"))
         read_in_all += 1
-    assert read_in_all > 15
+    assert read_in_all >= 22
+
+
+@needs_corpora
+def test_recorded_requests_are_written_in_the_same_words() -> None:
+    written = 0
+    for recording in recordings("embeddings"):
+        asked = {key: value for key, value in recording.request.items() if value is not None}  # type: ignore[attr-defined]  # an object
+        inputs = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+        if not all(isinstance(text, str) for text in inputs):
+            continue  # numbers of tokens, which are no input of ours
+        size = "output_dimension" if "output_dimension" in asked else "dimensions"
+        request = EmbedRequest(
+            model="p/m", inputs=tuple(inputs), dimensions=asked.get(size), purpose=asked.get("input_type")
+        )
+        profile = WireProfile(
+            purpose_field="input_type", renamed={"dimensions": size}, embedding_format=asked.get("encoding_format")
+        )
+        sent = json.loads(encode(request, provider="p", model=asked["model"], profile=profile).body)
+        # A text means the list of that text; Voyage's `truncation` has no field of ours.
+        assert sent == {key: value for key, value in {**asked, "input": inputs}.items() if key != "truncation"}
+        written += 1
+    assert written > 15

@@ -71,24 +71,27 @@ class RequestWriter:
 
     def image(self, part: ImagePart, place: str) -> tuple[str | None, bytes | None]:
         """The image as its https address, or as its bytes; a data address is bytes."""
-        if (part.url is None) == (part.data is None):
-            self.refuse(f"{place}: an image has either a url or data", "messages")
+        self._check_image(part, place)
         if part.url is None or not part.url.startswith("data:"):
             return part.url, part.data
         try:
             return None, base64.b64decode(part.url.partition(",")[2], validate=True)
-        except binascii.Error:
+        except (binascii.Error, ValueError):
             self.refuse(f"{place}: the data address of an image holds no base64", "messages")
 
     def data_url(self, part: ImagePart, place: str) -> str:
-        """The image as an address, of its own or made of its bytes."""
-        url, data = (part.url, None) if part.data is None else self.image(part, place)
-        if url is not None:
-            return url
-        media_type = part.media_type or sniff_media_type(data or b"")
-        if data is None or media_type is None:
+        """The image as an address, its own or one made of its bytes."""
+        self._check_image(part, place)
+        if part.data is None:
+            return part.url or ""
+        media_type = part.media_type or sniff_media_type(part.data)
+        if media_type is None:
             self.refuse(f"{place}: the image's media_type is not given and its bytes do not tell it", "messages")
-        return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+        return f"data:{media_type};base64,{base64.b64encode(part.data).decode('ascii')}"
+
+    def _check_image(self, part: ImagePart, place: str) -> None:
+        if bool(part.url) == (part.data is not None):
+            self.refuse(f"{place}: an image has either a url or data", "messages")
 
     def _check_tools(self, request: Request) -> None:
         names = [tool.name for tool in request.tools]
