@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.clash import DISTRIBUTION, clashes
 
 if TYPE_CHECKING:
+    from unified_api.providers import ProviderRow
     from unified_api.settings import Settings
 
 __all__ = ["Diagnosis", "examine"]
@@ -142,14 +143,29 @@ async def _keys() -> list[Diagnosis]:
     settings = _loaded()
     if settings is None:
         return []
-    named = sorted({row.api_key_env for row in provider_rows(settings).values() if row.api_key_env is not None})
+    rows = provider_rows(settings)
+    named = sorted({row.api_key_env for row in rows.values() if row.api_key_env is not None})
     present = [name for name in named if settings.environment.get(name) is not None]
     if present:
-        return [Diagnosis(name="keys", message=f"found: {', '.join(present)}", facts=dict.fromkeys(present, "set"))]
+        found = Diagnosis(name="keys", message=f"found: {', '.join(present)}", facts=dict.fromkeys(present, "set"))
+        return [found, *_halves(settings, {name: row for name, row in rows.items() if row.api_key_env in present})]
     if any(row.base_url is not None and row.api_key_env is None for row in settings.providers.values()):
         return [Diagnosis(name="keys", message="none is set, and none is needed by the configured server")]
     fix = "Export one, such as OPENAI_API_KEY, to use real models."
     return [Diagnosis(name="keys", verdict="warning", message="no provider's key is set", fix=fix)]
+
+
+def _halves(settings: Settings, rows: Mapping[str, ProviderRow]) -> Iterator[Diagnosis]:
+    """Providers whose key is set, and not what else they need."""
+    from unified_api.catalog import Catalog
+
+    catalog = Catalog(settings)
+    for provider, row in rows.items():
+        model = catalog.get(f"{provider}/{row.names[0]}") if row.names else None
+        if model is not None and model.missing is not None:
+            message = f"{provider} has {row.api_key_env} and lacks {model.missing}"
+            fix = f"Export {model.missing}: docs/providers.md says what it is."
+            yield Diagnosis(name="keys", verdict="warning", message=message, fix=fix)
 
 
 async def _servers() -> list[Diagnosis]:

@@ -533,6 +533,120 @@ def test_a_provider_that_is_not_known_is_named_with_the_nearest(command: Command
     assert "did you mean 'openai'" in ended.err
 
 
+def ids(listed: str) -> list[str]:
+    return [line.split()[0] for line in listed.splitlines()[1:]]
+
+
+def test_models_are_found_by_what_they_can_do_cost_and_hold(command: Command):
+    found = command("models", "--needs", "vision,tools", "--max-input", "0.5", "--context", "200k", "--json").json
+    assert len(found) > 10
+    for model in found:
+        assert {"vision", "tools"} <= set(model["capabilities"])
+        assert model["prices"]["input"] <= 0.5
+        assert model["context"] >= 200_000
+        assert "image" in model["modalities"]["input"]
+    every = command("models", "--json").json
+    assert len(every) >= 2_000
+    fulfil = [
+        model["id"]
+        for model in every
+        if {"vision", "tools"} <= set(model["capabilities"])
+        and model["prices"] is not None
+        and model["prices"]["input"] is not None
+        and model["prices"]["input"] <= 0.5
+        and (model["context"] or 0) >= 200_000
+    ]
+    assert {model["id"] for model in found} == set(fulfil)
+
+
+def test_models_are_found_by_what_their_provider_does_with_data(command: Command):
+    found = command("models", "--clearance", "internal", "--no-training", "--retention", "known", "--json").json
+    assert {"openai", "xai", "perplexity"} <= {model["provider"] for model in found}
+    for model in found:
+        policy = model["data_policy"]
+        assert (policy["trains"], policy["clearance"] in {"internal", "confidential", "restricted"}) == (False, True)
+        assert policy["retention"] is not None
+        if model["provider"] != "local":
+            assert policy["source"].startswith("https://")
+            assert re.fullmatch(r"20\d\d-\d\d-\d\d", policy["as_of"])
+
+
+def test_models_are_found_by_words_of_their_name_and_sorted(command: Command):
+    ended = command("models", "claude", "sonnet", "-p", "anthropic", "--sort", "input")
+    assert ended.status == 0
+    assert len(ids(ended.out)) > 3
+    assert all(one.startswith("anthropic/claude-") and "sonnet" in one for one in ids(ended.out))
+    prices = [float(re.split(r"\s{2,}", line)[3]) for line in ended.out.splitlines()[1:]]
+    assert prices == sorted(prices)
+    assert "does not train on it" in ended.err
+    assert "as of 20" in ended.err
+
+
+def test_thousands_of_models_are_not_poured_out_unasked(command: Command):
+    bare = command("models")
+    assert len(bare.out.splitlines()) < 10
+    assert re.search(r"[23],\d{3} more models of \d\d providers lack a key", bare.err)
+    many = command("models", "--needs", "tools")
+    assert len(many.out.splitlines()) == 41
+    assert "more match" in many.err
+    assert len(command("models", "--needs", "tools", "--all").out.splitlines()) > 1_500
+
+
+def test_ready_models_come_first_and_alone_if_asked(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XAI_API_KEY", "xai-secret")
+    listed = ids(command("models", "--needs", "vision").out)
+    assert listed[0].startswith("xai/")
+    alone = ids(command("models", "--needs", "vision", "--ready", "--all").out)
+    assert alone
+    assert {one.partition("/")[0] for one in alone} == {"xai"}
+    none = command("models", "--provider", "mistral", "--ready")
+    assert none.out == ""
+    assert "leave out --ready" in none.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--context", "900M"], "No model has a context of 900,000,000 tokens; nearest:"),
+        (["--needs", "vision", "--max-input", "0.0001"], "would without an input price of at most $0.0001"),
+        (["gtp-5-mini"], "'gtp-5-mini' in its name; nearest: openai/gpt-5-mini"),
+        (["--region", "atlantis"], "No model has region atlantis"),
+        (["--needs", "vision,rerank"], "No model has vision, rerank; nearest:"),
+    ],
+)
+def test_where_nothing_matches_the_filter_and_what_comes_nearest_are_told(
+    command: Command, words: list[str], told: str
+):
+    ended = command("models", *words)
+    assert (ended.status, ended.out) == (0, "")
+    assert told in " ".join(ended.err.split())
+    assert command("models", *words, "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--needs", "visoin"], "did you mean 'vision'"),
+        (["--context", "many"], "200000, 200k or 1M"),
+        (["--context", "-5"], "200000, 200k or 1M"),
+        (["--clearance", "secret"], "confidential"),
+        (["--max-input", "-1"], "0"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_refused_with_what_could(command: Command, words: list[str], told: str):
+    ended = command("models", *words)
+    assert (ended.status, ended.out) == (2, "")
+    assert told in ended.err
+
+
+def test_the_doctor_names_what_a_provider_lacks_beside_its_key(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AZURE_API_KEY", "secret-value")
+    checks = command("doctor", "--json").json["checks"]
+    (lacking,) = (check for check in checks if "lacks" in check["message"])
+    assert lacking["message"] == "azure has AZURE_API_KEY and lacks AZURE_RESOURCE_NAME"
+    assert lacking["verdict"] == "warning"
+
+
 def test_models_without_output_tokens_have_one_price(command: Command):
     listed = command("models", "list", "--all", "--provider", "openai").out
     (embedding,) = (line for line in listed.splitlines() if line.startswith("openai/text-embedding-3-small"))
