@@ -52,6 +52,7 @@ class ChoiceReader:
         self._fields: JsonObject = {}
         self._steps: dict[tuple[str, int], JsonObject] = {}
         self._told: set[tuple[str, int]] = set()
+        self._shown = False
         self._thinking: list[str] = []
         self._sound = Sound()
         self._annotations: set[str] = set()
@@ -128,10 +129,14 @@ class ChoiceReader:
         return ProviderState(self._provider, content)
 
     def _read_thinking(self, delta: JsonObject, chunks: _Chunks) -> None:
-        text = reasoning(delta, self._profile)
+        details = delta.get("reasoning_details")
+        text = reasoning(delta, self._profile, detailed=False)
+        if text:
+            self._shown = True
+        elif details and not self._shown:  # they repeat what a field has shown, in this piece or in those before
+            text = reasoning(delta, self._profile)
         if text:
             chunks.append(ReasoningChunk(text))
-        details = delta.get("reasoning_details")
         if isinstance(details, list) and details:
             self._hold(len(text) + 100 * len(details))
             self._details.add(details)

@@ -78,14 +78,17 @@ def ended_in_error(choice: JsonObject, *, provider: str, model: str) -> Provider
     )
 
 
-def reasoning(message: JsonObject, profile: WireProfile) -> str:
-    """The thinking shown in a message or delta, from the first of the profile's fields that holds some."""
+def reasoning(message: JsonObject, profile: WireProfile, *, detailed: bool = True) -> str:
+    """The thinking shown in a message or delta, from the first of the profile's fields that holds some.
+
+    Else, if `detailed`, the words of its `reasoning_details`.
+    """
     for name in profile.reasoning_fields:
         text = message.get(name)
         if isinstance(text, str) and text:
             return text
     details = message.get("reasoning_details")
-    if not isinstance(details, list):
+    if not detailed or not isinstance(details, list):
         return ""
     shown = (detail.get("text") or detail.get("summary") for detail in details if isinstance(detail, dict))
     return "".join(text for text in shown if isinstance(text, str))
