@@ -4,36 +4,46 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from corpus import needs_corpora
+from hypothesis import given
+from hypothesis import strategies as st
 from wire_recordings import Recording, everything
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import (
-    AudioPart,
     BuiltinTool,
     BuiltinToolPart,
-    CacheMark,
-    DocumentPart,
-    ImagePart,
     Message,
     NamedTool,
     OutputSchema,
-    ProviderState,
-    ReasoningPart,
-    RefusalPart,
     Request,
     TextPart,
     Tool,
-    ToolCallPart,
     ToolResultPart,
 )
 from unified_api.wire.base import WireProfile
-from unified_api.wire.openai_responses import encode, read_request
+from unified_api.wire.openai_responses import decode, encode, read_request
 
 Body = dict[str, Any]
+
+
+PNG = b"\x89PNG\r\n\x1a\n...."
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}],
+           "encrypted_content": "gAAA", "status": "completed"}  # fmt: skip
+CITED = {"type": "url_citation", "url": "https://a", "title": "A", "start_index": 0, "end_index": 2}
+SAID = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "phase": "commentary",
+        "content": [{"type": "output_text", "text": "So.", "annotations": [CITED], "logprobs": []},
+                    {"type": "refusal", "refusal": "No."}]}  # fmt: skip
+CALLED = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "look", "arguments": "{}",
+          "status": "completed", "namespace": "n"}  # fmt: skip
+DRAWN = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "revised_prompt": "a cat",
+         "result": base64.b64encode(PNG).decode()}  # fmt: skip
+SEARCHED = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}
+OUTPUT = [THOUGHT, SEARCHED, DRAWN, SAID, CALLED]
 
 
 def requests() -> list[Recording]:
@@ -141,3 +151,102 @@ def test_every_recorded_request_means_the_same_when_it_was_read_and_written() ->
         assert meaning(again) == meaning(body), recording.id
         compared += 1
     assert compared > 170
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"model": None}, "model"),
+        ({"model": 7}, "model"),
+        ({"input": 7}, "input"),
+        ({"input": [7]}, "input[0]"),
+        ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"role": "user", "content": 7}]}, "input[0].content"),
+        ({"input": [{"role": "user", "content": [7]}]}, "input[0].content[0]"),
+        ({"input": [{"role": "user", "content": [{"type": "hologram"}]}]}, "input[0].content[0]"),
+        ({"input": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input[0].content[0].input_audio"),
+        ({"input": [{"x": 1}]}, "input[0]"),
+        ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0].call_id"),
+        ({"input": [{"type": "function_call_output", "call_id": "c", "output": 7}]}, "input[0].output"),
+        ({"tools": 7}, "tools"),
+        ({"tools": [{"name": "x"}]}, "tools[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].name"),
+        ({"tools": [{"type": "function", "name": "x", "parameters": 7}]}, "tools[0].parameters"),
+        ({"tools": [{"type": "function", "name": "x", "strict": 7}]}, "tools[0].strict"),
+        ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"max_output_tokens": 1.5}, "max_output_tokens"),
+        ({"parallel_tool_calls": "yes"}, "parallel_tool_calls"),
+        ({"metadata": {"a": 1}}, "metadata"),
+    ],
+)
+def test_a_body_that_is_none_is_refused_by_its_place(change: Body, place: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read_request({"model": "m", "input": "Hi", **change}, provider="openai")
+    assert caught.value.param == place
+
+
+def test_the_fields_of_a_body_are_ours_and_the_rest_is_the_providers() -> None:
+    request = read_request(
+        {"model": "m", "instructions": "Be short.", "input": "Hi", "stream": True, "previous_response_id": "resp_1",
+         "tools": [{"type": "function", "name": "look", "parameters": {}, "strict": True}, {"type": "web_search"},
+                   {"type": "function", "name": "late", "parameters": {}, "defer_loading": True}],
+         "tool_choice": {"type": "function", "name": "look"}, "max_output_tokens": 99, "temperature": 0.5,
+         "reasoning": {"effort": "low", "summary": "auto", "context": "all_turns"},
+         "text": {"format": {"type": "json_schema", "name": "n", "schema": {}, "strict": True}, "verbosity": "low"},
+         "include": ["message.output_text.logprobs", "reasoning.encrypted_content"], "top_logprobs": 2,
+         "metadata": {"a": "b"}, "user": "u"},
+        provider="openai",
+    )  # fmt: skip
+    assert request == Request(
+        model="openai/m",
+        messages=(Message.system("Be short."), Message.user("Hi")),
+        tools=(Tool("look", "", {}, True),),
+        builtin_tools=(
+            BuiltinTool("openai", {"type": "web_search"}),
+            BuiltinTool("openai", {"type": "function", "name": "late", "parameters": {}, "defer_loading": True}),
+        ),
+        tool_choice=NamedTool("look"),
+        output_schema=OutputSchema({}, "n"),
+        max_tokens=99,
+        temperature=0.5,
+        reasoning_effort="low",
+        show_reasoning=True,
+        logprobs=2,
+        user="u",
+        metadata={"a": "b"},
+        extra={"openai": {"previous_response_id": "resp_1", "reasoning": {"context": "all_turns"},
+                          "text": {"verbosity": "low"}, "include": ["reasoning.encrypted_content"]}},
+    )  # fmt: skip
+
+
+def test_what_the_model_made_of_one_turn_is_read_as_one_message() -> None:
+    shot = {"type": "computer_call_output", "call_id": "call_2", "output": {"type": "computer_screenshot"}}
+    body: Body = {"model": "m", "input": [{"role": "user", "content": "Hi"}, *OUTPUT,
+                                          {"type": "function_call_output", "call_id": "call_1", "output": "seen"}, shot,
+                                          {"type": "message", "role": "assistant", "content": "Done."}]}  # fmt: skip
+    messages = read_request(body, provider="openai").messages
+    assert [message.role for message in messages] == ["user", "assistant", "tool", "assistant"]
+    assert messages[1] == Message(
+        "assistant",
+        decode(json.dumps({"output": OUTPUT}).encode(), provider="openai", model="m", profile=WireProfile()).parts,
+    )
+    assert messages[2].parts == (
+        ToolResultPart("call_1", "seen"), BuiltinToolPart("openai", "computer_call_output", shot))  # fmt: skip
+    assert messages[3].parts == (TextPart("Done."),)
+
+
+keys = ["type", "role", "content", "name", "call_id", "output", "text", "image_url", "format", "schema"]
+fields = ["input", "tools", "text", "reasoning", "include", "metadata", "tool_choice", "instructions", "top_logprobs"]
+words = st.sampled_from(["", "user", "message", "function", "assistant", "input_text", "json_schema"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 9) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(keys), inner, max_size=5),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(fields), values))
+def test_a_body_of_any_shape_is_read_or_refused(body: Body) -> None:
+    with suppress(InvalidRequestError):
+        assert read_request({"model": "m", **body}, provider="openai").model == "openai/m"

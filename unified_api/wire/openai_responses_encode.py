@@ -52,7 +52,7 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     supported = replace(profile, unsupported=profile.unsupported | UNSUPPORTED)
     check_supported(request, provider=provider, model=model, profile=supported)
     extra = request.extra.get(provider, {})
-    _check(request, extra, model)
+    _check(request, model)
     writer = InputWriter(provider, model, marks_cache=profile.cache_mark == "prompt_cache_breakpoint")
     instructions, messages = writer.instructions(request.messages)
     # A stored prompt names its own model.
@@ -62,8 +62,10 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     items = writer.items(messages, offset=len(request.messages) - len(messages))
     if items:
         body["input"] = items
-    elif not extra.keys() & _KEPT_BY_PROVIDER:
-        _refuse("the messages hold nothing to send", "messages", model)
+    if not extra.keys() & _KEPT_BY_PROVIDER:
+        _check_results(request, model)
+        if not items:
+            _refuse("the messages hold nothing to send", "messages", model)
     for name, value in _parameters(request, provider=provider, model=model, profile=profile):
         body[profile.renamed.get(name, name)] = value
     if profile.stateless and not extra.keys() & _NEEDS_STORE:
@@ -185,7 +187,7 @@ def _add_extra(body: JsonObject, extra: JsonObject, *, provider: str, model: str
             body[name] = value
 
 
-def _check(request: Request, extra: JsonObject, model: str) -> None:
+def _check(request: Request, model: str) -> None:
     for name in ("temperature", "top_p"):
         value = getattr(request, name)
         if value is not None and not math.isfinite(value):
@@ -206,8 +208,6 @@ def _check(request: Request, extra: JsonObject, model: str) -> None:
         _refuse("tool_choice is 'required' but the request has no tools", "tool_choice", model)
     if isinstance(request.tool_choice, NamedTool) and not (request.tools or request.builtin_tools):
         _refuse(f"tool_choice names {request.tool_choice.name!r} but the request has no tools", "tool_choice", model)
-    if not extra.keys() & _KEPT_BY_PROVIDER:
-        _check_results(request, model)
 
 
 def _check_results(request: Request, model: str) -> None:
