@@ -486,7 +486,10 @@ def test_what_the_server_refuses_in_a_schema_is_told_in_words_and_objects_are_cl
                 "s": {"type": "string", "format": "phone"},
                 "o": {"oneOf": [{"type": "object", "properties": {"x": {"type": "number"}}}, {"type": "null"}]},
                 "l": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+                "p": {"type": "string", "pattern": "^(?!a)"},
+                "u": {"type": "object", "allOf": [{"$ref": "#/$defs/U"}]},
             },
+            "$defs": {"U": {"type": "object", "properties": {}}},
         },
         description="What to give",
     )
@@ -497,6 +500,8 @@ def test_what_the_server_refuses_in_a_schema_is_told_in_words_and_objects_are_cl
         "o": {"anyOf": [{"type": "object", "properties": {"x": {"type": "number"}}, "additionalProperties": False},
                         {"type": "null"}]},
         "l": {"type": "array", "items": {"type": "string"}, "description": "(minItems: 2)"},
+        "p": {"type": "string", "description": '(pattern: "^(?!a)")'},
+        "u": {"type": "object", "allOf": [{"$ref": "#/$defs/U"}]},
     }  # fmt: skip
 
 
@@ -509,6 +514,8 @@ def test_a_schema_whose_root_is_no_object_is_put_into_one() -> None:
     "inner",
     [
         {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "object"},
+        {"type": "object", "properties": {"x": {"type": "null"}}, "anyOf": [{"required": ["x"]}]},
         {"$ref": "#/$defs/Node"},
         {"$ref": "https://a.example/schema.json"},
         {"type": "object", "patternProperties": {"^x": {}}},

@@ -6,6 +6,8 @@ closed, bounds of numbers, lengths and counts are refused, and so are recursion 
 
 from __future__ import annotations
 
+import re
+
 import orjson
 
 from unified_api.types import Json, JsonObject
@@ -19,6 +21,8 @@ _TAKEN = frozenset({
 _FORMATS = frozenset({
     "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
 })  # fmt: skip
+_REGEX = re.compile(r"\\[1-9bB]|\(\?")
+"""What no pattern may have: references back, boundaries, and looking around."""
 _GROUPS = ("properties", "$defs", "definitions")
 _LISTS = ("anyOf", "allOf")
 _FIXED = frozenset({"$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "patternProperties", "unevaluatedProperties"})
@@ -52,15 +56,25 @@ def _held(schema: JsonObject) -> JsonObject:
     said = {name: value for name, value in schema.items() if not _is_taken(name, value)}
     held = {name: _inner(name, value) for name, value in schema.items() if name not in said}
     if _is_object(schema):
-        if schema.get("additionalProperties", False) is not False and not schema.get("properties"):
-            raise UnheldSchemaError("it has an object of free keys")
         said.pop("additionalProperties", None)
-        held["additionalProperties"] = False
+        held.update(_closed(schema))
     if said:
         words = ", ".join(f"{name}: {orjson.dumps(value).decode()}" for name, value in said.items())
         description = held.get("description")
         held["description"] = f"{description}\n({words})" if isinstance(description, str) else f"({words})"
     return held
+
+
+def _closed(schema: JsonObject) -> JsonObject:
+    """What closes an object. Beside branches it has no properties of its own that they would be closed to."""
+    branches = [name for name in ("anyOf", "allOf", "$ref") if name in schema]
+    if branches and "properties" in schema:
+        raise UnheldSchemaError(f"it has properties beside {branches[0]!r}")
+    if branches:
+        return {}
+    if not schema.get("properties") and schema.get("additionalProperties", "properties" not in schema):
+        raise UnheldSchemaError("it has an object of free keys")
+    return {"additionalProperties": False}
 
 
 def _is_object(schema: JsonObject) -> bool:
@@ -73,6 +87,8 @@ def _is_taken(name: str, value: Json) -> bool:
         return value is False
     if name == "format":
         return isinstance(value, str) and value in _FORMATS
+    if name == "pattern":
+        return isinstance(value, str) and not _REGEX.search(value)
     if name == "minItems":
         return value in (0, 1)
     return name in _TAKEN
