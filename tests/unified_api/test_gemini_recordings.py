@@ -458,11 +458,9 @@ def test_nothing_of_a_recorded_conversation_that_only_google_understands_is_sent
         ):
             continue
         assert isinstance(recording.request, dict)
-        request = read_request(recording.request, provider="google", model="gemini-2.5-flash")
-        if any(one.media for message in request.messages for one in message.parts if hasattr(one, "media")):
-            continue
-        home = gemini.encode(request, provider="google", model="gemini-2.5-flash", profile=PROFILE).body
-        away = gemini.encode(request, provider="elsewhere", model="gemini-2.5-flash", profile=PROFILE).body
+        request = read_request(recording.request, provider="google", model="gemini-3-pro")
+        home = gemini.encode(request, provider="google", model="gemini-3-pro", profile=PROFILE).body
+        away = gemini.encode(request, provider="elsewhere", model="gemini-3-pro", profile=PROFILE).body
         signatures = [
             one
             for content in json.loads(home)["contents"]
