@@ -44,8 +44,11 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
 
 
 def model_path(model: str, operation: str) -> str:
-    """The path of an operation on a model; a colon or slash of its name is written as the AWS SDKs write it."""
-    return f"/model/{quote(model, safe='')}/{operation}"
+    """The path of an operation on a model, in the very bytes that are sent, because a signature covers them.
+
+    A slash, as in ARNs, is quoted. A colon is not: Bedrock takes both, and HTTP clients take the quotes off again.
+    """
+    return f"/model/{quote(model, safe=':')}/{operation}"
 
 
 def _parameters(request: Request, writer: MessageWriter) -> Iterator[tuple[str, JsonObject]]:
