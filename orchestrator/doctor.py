@@ -184,7 +184,7 @@ async def _configured() -> list[Diagnosis]:
         return []
     async with Gateway(settings) as gateway:
         silent = dict(gateway.catalog.unreachable)
-        models = [model for model in gateway.catalog.models if model.ready]
+        models = gateway.catalog.ready
     fix = "Start it, or mend its base_url in orchestrator.toml."
     found = [
         Diagnosis(name="servers", verdict="error", message=f"{provider} does not answer: {why}", fix=fix)

@@ -103,7 +103,7 @@ class ModelPlanner:
         words = {word.strip(".,:;") for word in WORD.findall(self.task)}
         telling = {word for word in words if "/" in word or re.search(r"[a-z].*\d|\d.*[a-z]", word, re.IGNORECASE)}
         if telling:
-            ready = (one for one in self.gateway.catalog.models if one.ready and one.quality is None)
+            ready = (one for one in self.gateway.catalog.ready if one.quality is None)
             found = [one.id for one in ready if one.id in telling or one.name in telling]
             self.named = tuple(found[:MOST_NAMED])
 

@@ -70,13 +70,13 @@ async def suggested(task: str, *, embed: Embed | None, gateway: Gateway | None) 
 
 def sees_pictures(gateway: Gateway) -> bool:
     """Whether a picture that a step makes is a real one, and some model can look at it."""
-    ready = [one for one in gateway.catalog.models if one.ready and one.quality is None]
+    ready = [one for one in gateway.catalog.served if one.ready and one.quality is None]
     return all(any(able in one.capabilities for one in ready) for able in ("vision", "image_output"))
 
 
 def free_embeddings(gateway: Gateway) -> Embed | None:
     """Embeddings that run in this process: a match with the library is not worth a paid call, nor the task's text."""
-    able = (one for one in gateway.catalog.models if one.wire == "local" and one.ready)
+    able = (one for one in gateway.catalog.ready if one.wire == "local")
     model = next((one.id for one in able if "embeddings" in one.capabilities), None)
     if model is None:
         return None

@@ -146,12 +146,12 @@ class Catalog:
         """Provider -> why its server did not list its models."""
         self._given = {model.id: model for model in models}
         self._served = dict(self._given)
-        """What `auto` chooses from."""
         for provider, row in self._rows.items():
             names = row.names if row.auto else ()
             for name in dict.fromkeys((*names, *(discovered or {}).get(provider, ()))):
                 self._served.setdefault(f"{provider}/{name}", self._deployment(provider, name))
         self._known: dict[str, Model] | None = None
+        self._ready: tuple[Model, ...] | None = None
         self._select = lru_cache(maxsize=512)(self._candidates)
         for name, route in self._routes.items():
             self._check_route(name, route, settings)
@@ -160,6 +160,20 @@ class Catalog:
     def models(self) -> tuple[Model, ...]:
         """Every known model: the ones that serve `auto`, then those that only the price data lists."""
         return tuple(self._all().values())
+
+    @property
+    def served(self) -> tuple[Model, ...]:
+        """The models that `auto` chooses from, ready or not."""
+        return tuple(self._served.values())
+
+    @property
+    def ready(self) -> tuple[Model, ...]:
+        """The known models that can be called now. Quick: what lacks a key is not even looked at."""
+        if self._ready is None:
+            usable = (provider for provider, row in self._rows.items() if self._missing_of(row) is None)
+            known = self._collected(usable) if self._known is None else self._known
+            self._ready = tuple(model for model in known.values() if model.ready)
+        return self._ready
 
     def get(self, model_id: str) -> Model | None:
         """The model `provider/name`; any name of a known HTTP provider is one. None for what is not known."""
@@ -296,14 +310,17 @@ class Catalog:
 
     def _all(self) -> dict[str, Model]:
         if self._known is None:
-            known = dict(self._served)
-            for provider, row in self._rows.items():
-                for name in self._names(provider, row):
-                    model_id = f"{provider}/{name}"
-                    if model_id not in known and (model := self._deployment(provider, name)).capabilities:
-                        known[model_id] = model
-            self._known = known
+            self._known = self._collected(self._rows)
         return self._known
+
+    def _collected(self, providers: Iterable[str]) -> dict[str, Model]:
+        known = dict(self._served)
+        for provider in providers:
+            for name in self._names(provider, self._rows[provider]):
+                model_id = f"{provider}/{name}"
+                if model_id not in known and (model := self._deployment(provider, name)).capabilities:
+                    known[model_id] = model
+        return known
 
     def _names(self, provider: str, row: ProviderRow) -> Iterable[str]:
         """What public tables list for the provider, where it is the one that they mean."""

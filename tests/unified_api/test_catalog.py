@@ -414,3 +414,9 @@ def test_every_listed_model_can_do_something_and_has_an_id_of_its_own() -> None:
     assert len({model.id for model in models}) == len(models)
     wires = {model.wire for model in models if model.provider == "openai" and model.name.endswith("-pro")}
     assert wires == {"openai_responses"}
+
+
+@pytest.mark.parametrize("keys", [(), ("OPENAI_API_KEY",), ("XAI_API_KEY", "AZURE_API_KEY")])
+def test_the_ready_models_are_those_of_all_that_are_ready(keys: tuple[str, ...]) -> None:
+    every = [model.id for model in Catalog(settings(*keys)).models if model.ready]
+    assert [model.id for model in Catalog(settings(*keys)).ready] == every
