@@ -3,12 +3,12 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_chunks import collected, fed
 
 from unified_api.errors import (
     GatewayError,
@@ -48,7 +48,6 @@ from unified_api.wire.base import WireProfile
 from unified_api.wire.cohere import UNSUPPORTED, StreamDecoder, decode, encode
 from unified_api.wire.cohere_request import read_request
 from unified_api.wire.cohere_usage import read_usage
-from unified_api.wire.collect import Collector
 
 PLAIN = WireProfile()
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -81,11 +80,8 @@ def chunks_of(events: list[Any]) -> list[Chunk]:
     return decoder.feed(framed(events)) + decoder.end()
 
 
-def collected(chunks: list[Chunk]) -> Response:
-    collector = Collector()
-    for chunk in chunks:
-        collector.add(chunk)
-    return collector.response(provider="cohere", model="m")
+def together(chunks: list[Chunk]) -> Response:
+    return collected(chunks, provider="cohere", model="m")
 
 
 def delta(kind: str, index: int | None = None, **message: Any) -> dict[str, Any]:
@@ -374,7 +370,7 @@ def test_a_stream_gives_the_parts_of_the_whole_answer() -> None:
         end("TOOL_CALL", usage={"tokens": {"input_tokens": 5, "output_tokens": 2}}),
     ]
     whole = read({**ANSWER, "message": {**message, "content": message["content"][:3]}})
-    streamed = collected(chunks_of(events))
+    streamed = together(chunks_of(events))
     assert streamed.parts == whole.parts
     assert streamed.finish_reason == whole.finish_reason
     assert streamed.usage == Usage(input_tokens=5, output_tokens=2)
@@ -384,14 +380,14 @@ def test_a_stream_gives_the_parts_of_the_whole_answer() -> None:
 def test_no_arguments_are_an_empty_object_however_they_are_told(pieces: list[str]) -> None:
     start = delta("tool-call-start", 0, tool_calls={"id": "c", "function": {"name": "f"}})
     more = [delta("tool-call-delta", 0, tool_calls={"function": {"arguments": piece}}) for piece in pieces]
-    assert collected(chunks_of([start, *more, end("TOOL_CALL")])).tool_calls == (ToolCallPart("c", "f", "{}"),)
+    assert together(chunks_of([start, *more, end("TOOL_CALL")])).tool_calls == (ToolCallPart("c", "f", "{}"),)
 
 
 def test_arguments_that_only_begin_like_null_are_kept() -> None:
     start = delta("tool-call-start", 0, tool_calls={"id": "c", "function": {"name": "f", "arguments": "nu"}})
     rest = delta("tool-call-delta", 0, tool_calls={"function": {"arguments": "mber"}})
-    assert collected(chunks_of([start, rest, end()])).tool_calls[0].arguments == "number"
-    assert collected(chunks_of([start, end()])).tool_calls[0].arguments == "nu"
+    assert together(chunks_of([start, rest, end()])).tool_calls[0].arguments == "number"
+    assert together(chunks_of([start, end()])).tool_calls[0].arguments == "nu"
 
 
 def test_calls_without_an_index_or_an_id_are_told_apart_by_their_starts() -> None:
@@ -400,7 +396,7 @@ def test_calls_without_an_index_or_an_id_are_told_apart_by_their_starts() -> Non
         delta("tool-call-delta", tool_calls={"function": {"arguments": "}"}}),
         delta("tool-call-start", tool_calls={"function": {"name": "b", "arguments": "{}"}}),
     ]
-    assert collected(chunks_of([*events, end()])).tool_calls == (
+    assert together(chunks_of([*events, end()])).tool_calls == (
         ToolCallPart("call_0", "a", "{}"),
         ToolCallPart("call_1", "b", "{}"),
     )
@@ -439,7 +435,7 @@ def test_the_probability_of_a_piece_is_that_of_its_tokens_together() -> None:
     response = read({"message": {"content": "Hello"}, "logprobs": [probabilities, {}], "finish_reason": "COMPLETE"})
     assert response.logprobs == (TokenLogprob("Hello", -1.5),)
     event = {**delta("content-delta", 0, content={"text": "Hello"}), "logprobs": probabilities}
-    assert collected(chunks_of([event, end()])).logprobs == response.logprobs
+    assert together(chunks_of([event, end()])).logprobs == response.logprobs
 
 
 def test_v1_is_read_whole_and_as_lines() -> None:
@@ -466,8 +462,8 @@ def test_v1_is_read_whole_and_as_lines() -> None:
     assert whole.tool_calls == (ToolCallPart("call_0", "f", '{"q":1}'),)
     assert [whole.text[one.start : one.end] for one in whole.citations] == ["look"]
     assert whole.usage == Usage(input_tokens=3, output_tokens=4, billed_input_tokens=1)
-    assert collected(chunks).parts == whole.parts
-    assert collected(chunks).usage == whole.usage
+    assert together(chunks).parts == whole.parts
+    assert together(chunks).usage == whole.usage
 
 
 def test_what_is_told_alone_stands_for_both_counts() -> None:
@@ -512,7 +508,7 @@ def test_a_damaged_event_is_passed_over_and_counted() -> None:
     chunks = (
         decoder.feed(one + b"data: {bad\n\ndata: 7\n\ndata: {}\n\n" + one + two + b"data: [DONE]\n\n") + decoder.end()
     )
-    assert collected(chunks).text == "aa"
+    assert together(chunks).text == "aa"
     assert decoder.malformed == 3
     assert sum(isinstance(chunk, FinishChunk) for chunk in chunks) == 1
 
@@ -541,9 +537,7 @@ EVENT = st.one_of(
 def test_any_cutting_gives_the_same_chunks(events: list[Any], cuts: list[int]) -> None:
     whole = framed([*events, end()])
     decoder = StreamDecoder(provider="cohere", model="m", profile=PLAIN)
-    edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
-    found = [chunk for start, stop in pairwise(edges) for chunk in decoder.feed(whole[start:stop])]
-    assert found + decoder.end() == chunks_of([*events, end()])
+    assert fed(decoder, whole, cuts) == chunks_of([*events, end()])
 
 
 @given(st.binary(max_size=80))

@@ -6,22 +6,21 @@ import json
 import random
 from contextlib import suppress
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from corpus import ROOT, needs_corpora, rows
+from wire_chunks import collected, fed
 from wire_recordings import Recording, everything
 
 from unified_api import pricing
 from unified_api.errors import AuthenticationError, GatewayError, NotFoundError, TruncatedStreamError
-from unified_api.types import Chunk, Message, ReasoningPart, Request, Response
+from unified_api.types import Chunk, FinishChunk, Message, ReasoningPart, Request, Response
 from unified_api.wire.base import WireProfile
 from unified_api.wire.cohere import StreamDecoder, decode, decode_error, encode
 from unified_api.wire.cohere_embeddings import decode as decode_embeddings
 from unified_api.wire.cohere_request import read_request
 from unified_api.wire.cohere_usage import read_usage
-from unified_api.wire.collect import Collector
 
 PLAIN = WireProfile()
 COHERE = "https://api.cohere.com/v2"
@@ -36,21 +35,15 @@ def good(*, streaming: bool) -> list[Recording]:
     return [one for one in recorded() if one.status == 200 and one.streaming is streaming]
 
 
-def chunks_of(body: bytes, places: list[int]) -> list[Chunk]:
+def chunks_of(body: bytes, cuts: list[int]) -> list[Chunk]:
     decoder = StreamDecoder(provider="cohere", model="asked", profile=PLAIN)
-    found = [
-        chunk for start, end in pairwise([0, *sorted(places), len(body)]) for chunk in decoder.feed(body[start:end])
-    ]
-    found += decoder.end()
+    found = fed(decoder, body, cuts)
     assert decoder.malformed == 0
     return found
 
 
-def collected(chunks: list[Chunk]) -> Response:
-    collector = Collector()
-    for chunk in chunks:
-        collector.add(chunk)
-    return collector.response(provider="cohere", model="asked")
+def streamed(body: bytes, cuts: tuple[int, ...] = ()) -> Response:
+    return collected(chunks_of(body, list(cuts)), provider="cohere", model="asked")
 
 
 def plain_events(body: bytes) -> list[dict[str, Any]]:
@@ -130,7 +123,7 @@ def test_every_recorded_answer_is_read_as_it_stands() -> None:
 @needs_corpora
 def test_every_recorded_stream_is_read_as_it_stands() -> None:
     for recording in good(streaming=True):
-        same(collected(chunks_of(recording.body, [])), plain_stream(recording.body))
+        same(streamed(recording.body), plain_stream(recording.body))
     assert len(good(streaming=True)) >= 7
 
 
@@ -155,9 +148,9 @@ def test_recorded_streams_cut_anywhere_give_the_same_chunks_and_broken_off_are_n
 def test_a_recorded_answer_to_a_stream_is_read_all_the_same() -> None:
     for recording in good(streaming=False):
         whole = decode(recording.body, provider="cohere", model="asked", profile=PLAIN)
-        assert collected(chunks_of(recording.body, [3])).parts == whole.parts
+        assert streamed(recording.body, (3,)).parts == whole.parts
         spread = json.dumps(json.loads(recording.body), indent=1).encode()
-        assert collected(chunks_of(spread, [5])).usage == whole.usage
+        assert streamed(spread, (5,)).usage == whole.usage
 
 
 @needs_corpora
@@ -277,7 +270,7 @@ def test_fixtures_of_another_gateway_are_read() -> None:
         if "chunks" in row["form"]:
             body = b"".join(b"data: " + line.encode() + b"\n\n" for line in row["text"].splitlines() if line.strip())
             stated = plain_stream(body)
-            response = collected(chunks_of(body, []))
+            response = streamed(body)
         else:
             stated = plain_answer(row["text"].encode())
             response = decode(row["text"].encode(), provider="cohere", model="asked", profile=PLAIN)
@@ -299,4 +292,4 @@ def test_damaged_streams_end_in_an_answer_or_a_typed_error() -> None:
             decoder = StreamDecoder(provider="cohere", model="m", profile=PLAIN)
             with suppress(GatewayError):
                 decoder.feed(bytes(damaged))
-                assert collected(decoder.end()).finish_reason != "error"
+                assert FinishChunk("error") not in decoder.end()

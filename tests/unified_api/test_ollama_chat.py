@@ -3,12 +3,12 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_chunks import collected, fed
 
 from unified_api.errors import (
     GatewayError,
@@ -43,7 +43,6 @@ from unified_api.types import (
 )
 from unified_api.wire import families
 from unified_api.wire.base import WireProfile
-from unified_api.wire.collect import Collector
 from unified_api.wire.ollama import UNSUPPORTED, StreamDecoder, decode, encode
 from unified_api.wire.ollama_request import read_request
 
@@ -71,11 +70,8 @@ def streamed(lines: list[object]) -> tuple[list[Chunk], StreamDecoder]:
     return chunks + decoder.end(), decoder
 
 
-def collected(chunks: list[Chunk]) -> Response:
-    collector = Collector()
-    for chunk in chunks:
-        collector.add(chunk)
-    return collector.response(provider="ollama", model="m")
+def together(chunks: list[Chunk]) -> Response:
+    return collected(chunks, provider="ollama", model="m")
 
 
 def test_the_family_is_known_and_says_what_it_has_no_words_for() -> None:
@@ -293,7 +289,7 @@ def test_a_damaged_line_is_passed_over_and_counted() -> None:
     decoder = StreamDecoder(provider="ollama", model="m", profile=PLAIN)
     first = b'{"message":{"content":"He"},"done":false}\n{"message":{"con\n[1]\n{"x":1}\n'
     chunks = decoder.feed(first + b'{"message":{"content":"llo"},"done":true}\n') + decoder.end()
-    assert collected(chunks).text == "Hello"
+    assert together(chunks).text == "Hello"
     assert decoder.malformed == 3
 
 
@@ -306,7 +302,7 @@ def test_a_stream_without_done_is_cut_short() -> None:
 
 def test_nothing_after_done_changes_the_answer() -> None:
     chunks, decoder = streamed([{"response": "a", "done": True}, {"response": "b", "done": True}, {"error": "late"}])
-    assert collected(chunks).text == "a"
+    assert together(chunks).text == "a"
     assert sum(isinstance(chunk, FinishChunk) for chunk in chunks) == 1
     assert decoder.late_error is not None
 
@@ -341,17 +337,15 @@ def test_any_cutting_gives_the_same_chunks(lines: list[object], cuts: list[int])
     whole = b"".join(json.dumps(line).encode() + b"\n" for line in [*lines, {"message": {}, "done": True}])
     expected, _ = streamed([*lines, {"message": {}, "done": True}])
     decoder = StreamDecoder(provider="ollama", model="m", profile=PLAIN)
-    edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
-    found = [chunk for start, end in pairwise(edges) for chunk in decoder.feed(whole[start:end])]
-    assert found + decoder.end() == expected
+    assert fed(decoder, whole, cuts) == expected
 
 
 @given(st.lists(LINE, max_size=6))
 def test_a_stream_adds_up_to_the_whole_answer_of_the_same_words(lines: list[dict[str, Any]]) -> None:
     chunks, _ = streamed([*lines, {"message": {}, "done": True, "eval_count": 3}])
     said = "".join((line.get("message") or {}).get("content") or line.get("response", "") for line in lines)
-    assert collected(chunks).text == said
-    assert collected(chunks).usage.output_tokens == 3
+    assert together(chunks).text == said
+    assert together(chunks).usage.output_tokens == 3
 
 
 @given(st.binary(max_size=80))

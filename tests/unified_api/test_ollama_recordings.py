@@ -6,17 +6,16 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from corpus import needs_corpora
+from wire_chunks import collected, fed
 from wire_recordings import Recording, everything
 
 from unified_api.errors import GatewayError, TruncatedStreamError
-from unified_api.types import Chunk, ReasoningPart, Response, Usage
+from unified_api.types import Chunk, FinishChunk, ReasoningPart, Response, Usage
 from unified_api.wire.base import WireProfile
-from unified_api.wire.collect import Collector
 from unified_api.wire.ollama import StreamDecoder, decode, encode
 from unified_api.wire.ollama_embeddings import decode as decode_embeddings
 from unified_api.wire.ollama_request import read_request
@@ -28,21 +27,15 @@ def recorded(*paths: str) -> list[Recording]:
     return [one for one in everything() if one.provider == "ollama" and one.path in paths]
 
 
-def chunks_of(body: bytes, places: list[int]) -> list[Chunk]:
+def chunks_of(body: bytes, cuts: list[int]) -> list[Chunk]:
     decoder = StreamDecoder(provider="ollama", model="asked", profile=PLAIN)
-    found = [
-        chunk for start, end in pairwise([0, *sorted(places), len(body)]) for chunk in decoder.feed(body[start:end])
-    ]
-    found += decoder.end()
+    found = fed(decoder, body, cuts)
     assert decoder.malformed == 0
     return found
 
 
-def collected(chunks: list[Chunk]) -> Response:
-    collector = Collector()
-    for chunk in chunks:
-        collector.add(chunk)
-    return collector.response(provider="ollama", model="asked")
+def streamed(body: bytes) -> Response:
+    return collected(chunks_of(body, []), provider="ollama", model="asked")
 
 
 def plain_lines(body: bytes) -> list[dict[str, Any]]:
@@ -74,11 +67,11 @@ def test_every_recorded_answer_is_read_as_it_stands() -> None:
     for recording in recorded("/api/chat", "/api/generate"):
         lines = plain_lines(recording.body)
         if recording.streaming:
-            same(collected(chunks_of(recording.body, [])), lines)
+            same(streamed(recording.body), lines)
         else:
             response = decode(recording.body, provider="ollama", model="asked", profile=PLAIN)
             same(response, lines)
-            assert collected(chunks_of(recording.body, [])) == response
+            assert streamed(recording.body) == response
         read += 1
     assert read >= 10
 
@@ -155,7 +148,7 @@ def test_damaged_streams_end_in_an_answer_or_a_typed_error() -> None:
             decoder = StreamDecoder(provider="ollama", model="m", profile=PLAIN)
             with suppress(GatewayError):
                 decoder.feed(damaged)
-                assert collected(decoder.end()).finish_reason != "error"
+                assert FinishChunk("error") not in decoder.end()
 
 
 def damages(body: bytes, seeded: random.Random) -> Iterator[bytes]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NoReturn
 
-from unified_api.errors import InvalidRequestError
 from unified_api.types import (
     BuiltinToolPart,
     Citation,
@@ -21,12 +19,12 @@ from unified_api.types import (
     ReasoningPart,
     Request,
     TextPart,
-    Tool,
     ToolCallPart,
     ToolResultPart,
 )
 from unified_api.wire.base import call_id
 from unified_api.wire.cohere_answer import TOOL_PLAN
+from unified_api.wire.request_body import function_at, list_at, read_tools, refuse
 
 __all__ = ["read_request"]
 
@@ -52,18 +50,19 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
     """
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        _refuse("model", "is no name", model)
+        refuse("model", "is no name", model)
     extra: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    strict = body.get("strict_tools")
     fields = {**_numbers(body), **_words(extra), **_thinking(extra)}
     if body.get("logprobs") is True:
         fields["logprobs"] = 0
-    if not _list(body, "messages", "body"):
-        _refuse("messages", "holds no message", body.get("messages"))
-    messages = [_message(one, f"messages[{at}]", provider) for at, one in enumerate(_list(body, "messages", "body"))]
+    if not list_at(body, "messages"):
+        refuse("messages", "holds no message", body.get("messages"))
+    messages = [_message(one, f"messages[{at}]", provider) for at, one in enumerate(list_at(body, "messages"))]
     return Request(
         model=f"{provider}/{model}",
         messages=tuple(_with_documents(messages, body, provider, extra)),
-        tools=tuple(_tools(body)),
+        tools=tuple(read_tools(body, strict=strict if isinstance(strict, bool) else None)),
         extra={provider: extra} if extra else {},
         **fields,  # type: ignore[arg-type]  # each value was looked at where it was read
     )
@@ -75,7 +74,7 @@ def _numbers(body: JsonObject) -> dict[str, object]:
         value = body.get(name)
         if value is not None:
             if type(value) is not int and (name in _WHOLE or type(value) is not float):
-                _refuse(name, "is no whole number" if name in _WHOLE else "is no number", value)
+                refuse(name, "is no whole number" if name in _WHOLE else "is no number", value)
             found[field] = value
     return found
 
@@ -93,7 +92,7 @@ def _words(extra: JsonObject) -> dict[str, object]:
             del extra["response_format"]
     if stop is not None:
         if not isinstance(stop, list) or not all(isinstance(word, str) for word in stop):
-            _refuse("stop_sequences", "is no list of texts", stop)
+            refuse("stop_sequences", "is no list of texts", stop)
         found["stop"] = tuple(extra.pop("stop_sequences"))  # type: ignore[arg-type]  # a list, as was just seen
     return found
 
@@ -112,34 +111,19 @@ def _thinking(extra: JsonObject) -> dict[str, object]:
     return {}
 
 
-def _tools(body: JsonObject) -> Iterator[Tool]:
-    strict = body.get("strict_tools")
-    for number, entry in enumerate(_list(body, "tools", "body")):
-        function = entry.get("function") if isinstance(entry, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(function, dict) or not isinstance(name, str) or not name:
-            _refuse(f"tools[{number}]", "has no function with a name", entry)
-        description, parameters = function.get("description"), function.get("parameters")
-        if parameters is not None and not isinstance(parameters, dict):
-            _refuse(f"tools[{number}].function.parameters", "is no object", parameters)
-        said = description if isinstance(description, str) else ""
-        tool = Tool(name, said, strict=strict if isinstance(strict, bool) else None)
-        yield tool if parameters is None else replace(tool, parameters=parameters)
-
-
 def _message(entry: Json, place: str, provider: str) -> Message:
     if not isinstance(entry, dict):
-        _refuse(place, "is no object", entry)
+        refuse(place, "is no object", entry)
     role = entry.get("role")
     if role == "tool":
         answered = entry.get("tool_call_id")
         if not isinstance(answered, str):
-            _refuse(f"{place}.tool_call_id", "is no id of a call", answered)
+            refuse(f"{place}.tool_call_id", "is no id of a call", answered)
         return Message("tool", (ToolResultPart(answered, _result(entry, place, provider)),))
     if role == "assistant":
         return Message("assistant", tuple(_said(entry, place, provider)) or (TextPart(""),))
     if role not in ("system", "user"):
-        _refuse(f"{place}.role", f"is none of {', '.join(_ROLES)}", role)
+        refuse(f"{place}.role", f"is none of {', '.join(_ROLES)}", role)
     parts = tuple(_content(entry, place, provider)) or (TextPart(""),)
     return Message("user" if role == "user" else "system", parts)
 
@@ -149,10 +133,10 @@ def _content(entry: JsonObject, place: str, provider: str) -> Iterator[Part]:
     if isinstance(content, str):
         yield TextPart(content)
         return
-    for number, block in enumerate(_list(entry, "content", place)):
+    for number, block in enumerate(list_at(entry, "content", place)):
         spot = f"{place}.content[{number}]"
         if not isinstance(block, dict):
-            _refuse(spot, "is no object", block)
+            refuse(spot, "is no object", block)
         text, thought, image = block.get("text"), block.get("thinking"), block.get("image_url")
         if isinstance(thought, str):
             rest: JsonObject = {key: value for key, value in block.items() if key != "thinking"}
@@ -173,33 +157,30 @@ def _said(entry: JsonObject, place: str, provider: str) -> Iterator[Part]:
     cited = _citations(entry, place, provider)
     last = max((at for at, part in enumerate(parts) if isinstance(part, TextPart)), default=None)
     if cited and last is None:
-        _refuse(f"{place}.citations", "belong to no text", entry["citations"])
+        refuse(f"{place}.citations", "belong to no text", entry["citations"])
     for at, part in enumerate(parts):
         yield replace(part, citations=cited) if at == last and isinstance(part, TextPart) else part
-    for number, call in enumerate(_list(entry, "tool_calls", place)):
-        function = call.get("function") if isinstance(call, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(name, str):
-            _refuse(f"{place}.tool_calls[{number}]", "has no function with a name", call)
-        given, arguments = call.get("id"), function.get("arguments")
+    for number, call in enumerate(list_at(entry, "tool_calls", place)):
+        function, name = function_at(call, f"{place}.tool_calls[{number}]")
+        given, arguments = call.get("id") if isinstance(call, dict) else None, function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
-            _refuse(f"{place}.tool_calls[{number}].function.arguments", "is no text", arguments)
+            refuse(f"{place}.tool_calls[{number}].function.arguments", "is no text", arguments)
         yield ToolCallPart(given if isinstance(given, str) and given else call_id(number), name, arguments or "{}")
 
 
 def _citations(entry: JsonObject, place: str, provider: str) -> tuple[Citation, ...]:
-    cited = _list(entry, "citations", place)
+    cited = list_at(entry, "citations", place)
     return tuple(Citation(state=ProviderState(provider, one)) for one in cited if isinstance(one, dict))
 
 
 def _image(image: Json, place: str) -> ImagePart:
     url, detail = (image.get("url"), image.get("detail")) if isinstance(image, dict) else (image, None)
     if not isinstance(url, str) or not url:
-        _refuse(f"{place}.image_url", "has no url", image)
+        refuse(f"{place}.image_url", "has no url", image)
     if detail is None:
         return ImagePart(url=url)
     if detail not in ("auto", "low", "high"):
-        _refuse(f"{place}.image_url.detail", "is none of auto, low and high", detail)
+        refuse(f"{place}.image_url.detail", "is none of auto, low and high", detail)
     return ImagePart(url=url, detail=detail)  # type: ignore[arg-type]  # one of the three, as was just seen
 
 
@@ -208,14 +189,14 @@ def _result(entry: JsonObject, place: str, provider: str) -> str | tuple[TextPar
     if isinstance(content, str):
         return content
     parts: list[TextPart | DocumentPart] = []
-    for number, block in enumerate(_list(entry, "content", place)):
+    for number, block in enumerate(list_at(entry, "content", place)):
         text, document = (block.get("text"), block.get("document")) if isinstance(block, dict) else (None, None)
         if isinstance(text, str):
             parts.append(TextPart(text))
         elif document is not None:
             parts.append(_document(document, provider, f"{place}.content[{number}].document"))
         else:
-            _refuse(f"{place}.content[{number}]", "is neither text nor a document", block)
+            refuse(f"{place}.content[{number}]", "is neither text nor a document", block)
     return tuple(parts)
 
 
@@ -225,7 +206,7 @@ def _document(document: Json, provider: str, place: str) -> DocumentPart:
         return DocumentPart(text=document)
     found = document.get("data") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(found, dict):
-        _refuse(place, "is neither text nor an object with `data`", document)
+        refuse(place, "is neither text nor an object with `data`", document)
     text, title = found.get("text"), found.get("title")
     name = title if isinstance(title, str) else None
     plain = document.keys() == {"data"} and found.keys() <= {"text", "title"} and isinstance(text, str)
@@ -234,7 +215,7 @@ def _document(document: Json, provider: str, place: str) -> DocumentPart:
 
 
 def _with_documents(messages: list[Message], body: JsonObject, provider: str, extra: JsonObject) -> list[Message]:
-    documents = _list(body, "documents", "body")
+    documents = list_at(body, "documents")
     last = max((at for at, message in enumerate(messages) if message.role == "user"), default=None)
     if last is None:
         if documents:
@@ -243,14 +224,3 @@ def _with_documents(messages: list[Message], body: JsonObject, provider: str, ex
     parts = tuple(_document(one, provider, f"documents[{at}]") for at, one in enumerate(documents))
     messages[last] = replace(messages[last], parts=(*messages[last].parts, *parts))
     return messages
-
-
-def _list(table: JsonObject, name: str, place: str) -> list[Json]:
-    found = table.get(name)
-    if found is not None and not isinstance(found, list):
-        _refuse(name if place == "body" else f"{place}.{name}", "is no list", found)
-    return found or []
-
-
-def _refuse(place: str, problem: str, value: object) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place.partition("[")[0].partition(".")[0])

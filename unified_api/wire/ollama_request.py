@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import NoReturn, cast
+from typing import cast
 
 import orjson
 
-from unified_api.errors import InvalidRequestError
 from unified_api.types import (
     ImagePart,
     Json,
@@ -23,12 +22,12 @@ from unified_api.types import (
     Request,
     Role,
     TextPart,
-    Tool,
     ToolCallPart,
     ToolResultPart,
 )
 from unified_api.wire.base import call_id, sniff_media_type
 from unified_api.wire.ollama_decode import THINKING
+from unified_api.wire.request_body import function_at, list_at, read_tools, refuse
 
 __all__ = ["read_request"]
 
@@ -51,17 +50,17 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
 
     Calls without ids, which only newer servers give, are numbered, and results answer the calls before them in order.
     """
-    model, messages = body.get("model"), body.get("messages")
+    model, messages = body.get("model"), list_at(body, "messages")
     if not isinstance(model, str) or not model:
-        _refuse("model", "is no name", model)
-    if not isinstance(messages, list) or not messages:
-        _refuse("messages", "is no list of messages", messages)
+        refuse("model", "is no name", model)
+    if not messages:
+        refuse("messages", "holds no message", messages)
     extra: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
     fields = {**_options(body, extra), **_format(body, extra), **_think(body, extra), **_logprobs(body)}
     return Request(
         model=f"{provider}/{model}",
         messages=tuple(_messages(messages, provider)),
-        tools=tuple(_tools(body)),
+        tools=tuple(read_tools(body)),
         extra={provider: extra} if extra else {},
         **fields,  # type: ignore[arg-type]  # each value was looked at where it was read
     )
@@ -72,7 +71,7 @@ def _options(body: JsonObject, extra: JsonObject) -> dict[str, object]:
     if options is None:
         return {}
     if not isinstance(options, dict):
-        _refuse("options", "is no object", options)
+        refuse("options", "is no object", options)
     found: dict[str, object] = {}
     rest: JsonObject = {}
     for name, value in options.items():
@@ -83,7 +82,7 @@ def _options(body: JsonObject, extra: JsonObject) -> dict[str, object]:
             rest[name] = value  # -1 and -2 are words of Ollama: no end, and until the context is full
         elif value is not None:
             if type(value) not in kinds:
-                _refuse(f"options.{name}", "is no number", value)
+                refuse(f"options.{name}", "is no number", value)
             found[field] = value
     if rest:
         extra["options"] = rest
@@ -93,7 +92,7 @@ def _options(body: JsonObject, extra: JsonObject) -> dict[str, object]:
 def _stop(value: Json) -> tuple[str, ...]:
     words = [value] if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        _refuse("options.stop", "is no list of texts", value)
+        refuse("options.stop", "is no list of texts", value)
     return tuple(str(word) for word in words)
 
 
@@ -122,24 +121,8 @@ def _logprobs(body: JsonObject) -> dict[str, object]:
     if body.get("logprobs") is not True:
         return {}
     if top is not None and type(top) is not int:
-        _refuse("top_logprobs", "is no whole number", top)
+        refuse("top_logprobs", "is no whole number", top)
     return {"logprobs": top or 0}
-
-
-def _tools(body: JsonObject) -> Iterator[Tool]:
-    tools = body.get("tools")
-    if tools is not None and not isinstance(tools, list):
-        _refuse("tools", "is no list", tools)
-    for number, entry in enumerate(tools or ()):
-        function = entry.get("function") if isinstance(entry, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(function, dict) or not isinstance(name, str) or not name:
-            _refuse(f"tools[{number}]", "has no function with a name", entry)
-        description, parameters = function.get("description"), function.get("parameters")
-        if parameters is not None and not isinstance(parameters, dict):
-            _refuse(f"tools[{number}].function.parameters", "is no object", parameters)
-        said = description if isinstance(description, str) else ""
-        yield Tool(name, said) if parameters is None else Tool(name, said, parameters)
 
 
 def _messages(entries: list[Json], provider: str) -> Iterator[Message]:
@@ -148,15 +131,15 @@ def _messages(entries: list[Json], provider: str) -> Iterator[Message]:
     for number, entry in enumerate(entries):
         place = f"messages[{number}]"
         if not isinstance(entry, dict):
-            _refuse(place, "is no object", entry)
+            refuse(place, "is no object", entry)
         role, content = entry.get("role"), entry.get("content")
         if role not in ("system", "user", "assistant", "tool"):
-            _refuse(f"{place}.role", "is none of system, user, assistant and tool", role)
+            refuse(f"{place}.role", "is none of system, user, assistant and tool", role)
         if content is not None and not isinstance(content, str):
-            _refuse(f"{place}.content", "is no text", content)
+            refuse(f"{place}.content", "is no text", content)
         if role == "tool":
             if entry.get("images"):
-                _refuse(f"{place}.images", "are given for a tool's result, which is text", entry["images"])
+                refuse(f"{place}.images", "are given for a tool's result, which is text", entry["images"])
             yield Message("tool", (ToolResultPart(_answered(entry, waiting) or call_id(made), content or ""),))
             continue
         parts = list(_parts(entry, content or "", place, provider))
@@ -179,37 +162,25 @@ def _answered(entry: JsonObject, waiting: dict[str, str]) -> str | None:
 
 
 def _parts(entry: JsonObject, content: str, place: str, provider: str) -> Iterator[Part]:
-    thought, images = entry.get("thinking"), entry.get("images")
+    thought = entry.get("thinking")
     if isinstance(thought, str) and thought:
         yield ReasoningPart(thought, ProviderState(provider, THINKING))
     if content:
         yield TextPart(content)
-    if images is not None and not isinstance(images, list):
-        _refuse(f"{place}.images", "is no list", images)
-    for number, image in enumerate(images or ()):
+    for number, image in enumerate(list_at(entry, "images", place)):
         try:
             data = base64.b64decode(image if isinstance(image, str) else "?", validate=True)
         except binascii.Error:
-            _refuse(f"{place}.images[{number}]", "is no base64", image)
+            refuse(f"{place}.images[{number}]", "is no base64", image)
         yield ImagePart(data=data, media_type=sniff_media_type(data))
 
 
 def _calls(entry: JsonObject, place: str, made: int) -> Iterator[ToolCallPart]:
-    calls = entry.get("tool_calls")
-    if calls is not None and not isinstance(calls, list):
-        _refuse(f"{place}.tool_calls", "is no list", calls)
-    for number, call in enumerate(calls or ()):
-        function = call.get("function") if isinstance(call, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(name, str):
-            _refuse(f"{place}.tool_calls[{number}]", "has no function with a name", call)
+    for number, call in enumerate(list_at(entry, "tool_calls", place)):
+        function, name = function_at(call, f"{place}.tool_calls[{number}]")
         arguments = function.get("arguments")
         if arguments is not None and not isinstance(arguments, dict):
-            _refuse(f"{place}.tool_calls[{number}].function.arguments", "is no object", arguments)
-        given = call.get("id")
+            refuse(f"{place}.tool_calls[{number}].function.arguments", "is no object", arguments)
+        given = call.get("id") if isinstance(call, dict) else None
         identity = given if isinstance(given, str) and given else call_id(made + number)
         yield ToolCallPart(identity, name, orjson.dumps(arguments or {}).decode())
-
-
-def _refuse(place: str, problem: str, value: object) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place.partition("[")[0].partition(".")[0])
