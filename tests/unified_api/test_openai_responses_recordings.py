@@ -173,7 +173,10 @@ def as_encrypted_once(response: Response) -> Response:
         if not isinstance(part, ReasoningPart) or part.state is None:
             return part
         assert part.state.provider == "p"
-        return (part.text, {**part.state.content, "encrypted_content": bool(part.state.content.get("encrypted_content"))})
+        return (
+            part.text,
+            {**part.state.content, "encrypted_content": bool(part.state.content.get("encrypted_content"))},
+        )
 
     return replace(response, parts=tuple(bare(part) for part in response.parts), id=None)
 
