@@ -5,6 +5,9 @@ from hypothesis import strategies as st
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.local.chat_format import MAX_TOKENS, MAX_TOKENS_JSON, decode, encode
 from unified_api.types import (
+    AudioPart,
+    BuiltinTool,
+    DocumentPart,
     FinishChunk,
     ImagePart,
     Message,
@@ -17,6 +20,7 @@ from unified_api.types import (
     ToolResultPart,
     Usage,
     UsageChunk,
+    VideoPart,
 )
 
 MODEL = "smollm2-135m-instruct"
@@ -66,7 +70,17 @@ def test_structured_output_is_bounded_and_has_room():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("tools", (Tool("search"),)), ("reasoning_effort", "low"), ("parallel_tool_calls", True)]
+    ("field", "value"),
+    [
+        ("tools", (Tool("search"),)),
+        ("builtin_tools", (BuiltinTool("local", {"type": "search"}),)),
+        ("reasoning_effort", "low"),
+        ("reasoning_budget", 9),
+        ("show_reasoning", True),
+        ("parallel_tool_calls", True),
+        ("logprobs", 0),
+        ("n", 2),
+    ],
 )
 def test_what_the_model_would_silently_ignore_is_refused_by_name(field, value):
     with pytest.raises(UnsupportedParameterError, match=field) as caught:
@@ -79,6 +93,9 @@ def test_what_the_model_would_silently_ignore_is_refused_by_name(field, value):
     "message",
     [
         Message("user", (TextPart("what is this?"), ImagePart(url="https://images.example/a.png"))),
+        Message("user", (AudioPart(data=b"ID3"),)),
+        Message("user", (VideoPart(url="https://videos.example/a"),)),
+        Message("user", (DocumentPart(data=b"%PDF", media_type="application/pdf"),)),
         Message("assistant", (ToolCallPart("1", "search"),)),
         Message("tool", (ToolResultPart("1", "found"),)),
     ],
@@ -95,6 +112,12 @@ def test_parts_the_model_cannot_read_are_refused_with_their_place(message):
 def test_numbers_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(InvalidRequestError, match=field):
         encode(request(**{field: value}), model=MODEL)
+
+
+def test_the_words_of_a_document_are_text_to_answer():
+    body = encode(request(Message("user", (DocumentPart(text="Once upon a time"),))), model=MODEL)
+
+    assert body["messages"] == [{"role": "user", "content": "Once upon a time"}]
 
 
 def test_messages_without_any_text_are_refused():

@@ -233,7 +233,8 @@ def in_pieces(answer: dict[str, Any]) -> bytes:
     for place, choice in enumerate(answer["choices"]):
         message = dict(choice.get("message") or {})
         deltas = []
-        for name in ("reasoning_content", "reasoning", "reasoning_details", "executed_tools", "content", "refusal"):
+        first = ("reasoning_content", "reasoning", "reasoning_details", "extra_content", "executed_tools")
+        for name in (*first, "content", "refusal"):
             value = message.pop(name, None)
             deltas += [{name: one} for one in value] if isinstance(value, str) else [{name: value}]
         for number, call in enumerate(message.pop("tool_calls", None) or []):

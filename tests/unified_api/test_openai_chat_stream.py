@@ -41,6 +41,7 @@ from unified_api.types import (
     TextPart,
     TokenLogprob,
     ToolCallChunk,
+    ToolCallPart,
     Usage,
     UsageChunk,
 )
@@ -323,6 +324,13 @@ def test_details_of_thinking_come_in_pieces_and_go_back_as_one() -> None:
     assert parts(stream + delta("stop", content="a")) == parts(
         whole({"content": "a", "reasoning": "hm", "reasoning_details": made})
     )
+
+
+def test_details_stay_with_the_thinking_before_a_call() -> None:
+    details = [{"type": "reasoning.text", "text": "hm", "signature": "s", "index": 0}]
+    stream = delta(reasoning="hm", reasoning_details=details) + call(id="c", name="f", arguments="{}") + delta("stop")
+    held = ProviderState("p", {"reasoning_details": details})
+    assert parts(stream) == (ReasoningPart("hm", held), ToolCallPart("c", "f"))
 
 
 def test_details_that_come_after_the_text_are_not_lost() -> None:

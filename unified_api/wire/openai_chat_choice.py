@@ -76,10 +76,10 @@ class ChoiceReader:
             self._read_content(content, chunks)
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
-            chunks.append(RefusalChunk(refusal))
+            self._add(RefusalChunk(refusal), chunks)
         if delta.get("tool_calls") or delta.get("function_call"):
             for call in self.calls.read(delta):
-                chunks.append(call)
+                self._add(call, chunks)
         self._read_beside(delta, chunks)
 
     def read_logprobs(self, told: Json, chunks: _Chunks) -> None:
@@ -107,9 +107,13 @@ class ChoiceReader:
             self._other = []
 
     def _say(self, text: str, chunks: _Chunks) -> None:
+        self._add(TextChunk(text), chunks)
+
+    def _add(self, chunk: ContentChunk, chunks: _Chunks) -> None:
+        """A chunk that ends the thinking before it."""
         if self._pending:
             self._let_go(chunks)
-        chunks.append(TextChunk(text))
+        chunks.append(chunk)
 
     def _let_go(self, chunks: _Chunks) -> None:
         """The state of the thinking so far, and the steps of built-in tools."""
@@ -180,7 +184,7 @@ class ChoiceReader:
             self._think(item, chunks)
         elif isinstance(refusal, str):
             if refusal:
-                chunks.append(RefusalChunk(refusal))
+                self._add(RefusalChunk(refusal), chunks)
         elif isinstance(text, str):
             if text:
                 self._say(text, chunks)
@@ -195,7 +199,7 @@ class ChoiceReader:
             )
             self._cite(where, chunks)
         elif isinstance(kind, str) and kind:
-            chunks.append(PartChunk(BuiltinToolPart(self._provider, kind, item)))
+            self._add(PartChunk(BuiltinToolPart(self._provider, kind, item)), chunks)
 
     def _think(self, item: JsonObject, chunks: _Chunks) -> None:
         """A thinking part; its signature, perhaps only in the last piece, is for the words of all of them."""
@@ -242,7 +246,7 @@ class ChoiceReader:
         image = item.get("image_url")
         url = image.get("url") if isinstance(image, dict) else image
         if isinstance(url, str) and url:
-            chunks.append(PartChunk(ImagePart(url=url)))
+            self._add(PartChunk(ImagePart(url=url)), chunks)
 
     def _hold(self, size: int) -> None:
         self._held += size

@@ -110,7 +110,7 @@ def _put(body: JsonObject, path: str, value: Json) -> None:
     for step in outer:
         inner = body.setdefault(step, {})
         if not isinstance(inner, dict):
-            return
+            raise InvalidRequestError(f"the profile puts {path!r} inside {step!r}, which holds a value", param=step)
         body = inner
     body[name] = not value if path.startswith("!") else value
 
