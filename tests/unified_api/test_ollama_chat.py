@@ -25,6 +25,7 @@ from unified_api.types import (
     DocumentPart,
     FinishChunk,
     ImagePart,
+    JsonObject,
     LogprobsChunk,
     Message,
     NamedTool,
@@ -122,9 +123,12 @@ def test_an_effort_may_be_called_otherwise_by_the_profile() -> None:
     assert body(asked(reasoning_effort="xhigh"), WireProfile(efforts={"xhigh": "max"}))["think"] == "max"
 
 
-def test_a_schema_that_is_no_object_is_asked_for_inside_one() -> None:
-    wanted = body(asked(output_schema=OutputSchema({"type": "array", "items": {"type": "integer"}})))["format"]
-    assert wanted["properties"]["value"] == {"type": "array", "items": {"type": "integer"}}
+def test_a_schema_goes_as_it_is_unless_its_answer_could_be_taken_for_one_inside_an_object() -> None:
+    numbers: JsonObject = {"type": "array", "items": {"type": "integer"}}
+    assert body(asked(output_schema=OutputSchema(numbers)))["format"] == numbers
+    for loose in ({"anyOf": [{"type": "object"}, {"type": "null"}]}, {"type": ["object", "null"]}):
+        wanted = body(asked(output_schema=OutputSchema(loose)))["format"]
+        assert wanted["properties"]["value"] == loose
 
 
 def test_no_tool_may_be_called_when_none_is_sent() -> None:

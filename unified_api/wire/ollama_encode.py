@@ -13,6 +13,7 @@ from unified_api.types import (
     Json,
     JsonObject,
     Message,
+    OutputSchema,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -62,14 +63,20 @@ def _parameters(request: Request, writer: RequestWriter) -> Iterator[tuple[str, 
     if request.tools and request.tool_choice != "none":
         yield "tools", _tools(request, writer)
     if request.output_schema is not None:
-        wanted = request.output_schema
-        yield "format", wrapped(wanted.schema) if needs_object(wanted) else wanted.schema
+        yield "format", _format(request.output_schema)
     if request.reasoning_effort is not None:
         yield "think", _think(request.reasoning_effort, writer)
     if request.logprobs is not None:
         yield "logprobs", True
     if request.logprobs:
         yield "top_logprobs", request.logprobs
+
+
+def _format(wanted: OutputSchema) -> JsonObject:
+    """The schema as it is, for a grammar takes any root; inside an object where its answer could look like that."""
+    kinds = wanted.schema.get("type", "object")
+    looks_wrapped = "object" in kinds if isinstance(kinds, list) else kinds == "object"
+    return wrapped(wanted.schema) if needs_object(wanted) and looks_wrapped else wanted.schema
 
 
 def _options(request: Request) -> Iterator[tuple[str, Json]]:
