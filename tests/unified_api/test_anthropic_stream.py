@@ -128,6 +128,7 @@ def test_the_arguments_of_a_call_are_empty_pieces_whole_or_damaged() -> None:
     assert called({}) == called({}, "") == called(None) == "{}"
     assert called({}, "", '{"a"', ": 1}") == '{"a": 1}'
     assert called({"a": 1}) == '{"a":1}'
+    assert called({"a": 1}, '{"a": 2}') == '{"a": 2}'
     assert called({}, '{"a": "never en') == '{"a": "never en'
 
 
@@ -160,6 +161,11 @@ def test_usage_is_cumulative_and_the_last_count_holds() -> None:
     assert [one.usage.input_tokens for one in usages] == [5, 5, 100]
     assert {one.model for one in usages} == {"claude-x"}
     assert usages[-1].usage == Usage(input_tokens=100, output_tokens=11, cached_input_tokens=30, web_searches=2)
+
+
+def test_a_count_that_is_null_later_is_not_forgotten() -> None:
+    last = {**end(), "usage": {"input_tokens": None, "output_tokens": 11}}
+    assert answer(START, *said("a"), last, STOP).usage == Usage(input_tokens=5, output_tokens=11)
 
 
 def test_thinking_keeps_its_signature_and_redacted_thinking_its_data() -> None:
@@ -240,6 +246,15 @@ def test_a_citation_after_a_built_in_step_counts_in_its_own_text_part() -> None:
     chunks, _ = fed(START, *said("before"), *step, *cited, end(), STOP)
     (citation,) = [chunk.citation for chunk in chunks if isinstance(chunk, CitationChunk)]
     assert (citation.start, citation.end) == (0, 4)
+
+
+def test_a_citation_without_text_belongs_to_no_other_text() -> None:
+    step = block(1, {"type": "web_search_tool_result", "content": []})
+    cited = block(2, {"type": "text", "text": "", "citations": [CITATIONS[0]]})
+    parts = answer(START, *said("before"), *step, *cited, end(), STOP).parts
+    assert parts[0] == TextPart("before")
+    assert isinstance(parts[2], TextPart)
+    assert [one.quote for one in parts[2].citations] == ["q"]
 
 
 def test_a_refusal_is_an_answer_with_the_reason_that_was_given() -> None:
