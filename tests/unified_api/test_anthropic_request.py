@@ -78,7 +78,7 @@ def test_media_become_the_parts_they_are() -> None:
         {"type": "image", "source": source("base64", media_type="image/png", data="YWI=")},
         {"type": "image", "source": source("url", url="https://a.example/b.png")},
         {"type": "image", "source": source("file", file_id="f1")},
-        {"type": "document", "title": "T", "source": source("base64", media_type="application/pdf", data="YWI=")},
+        {"type": "document", "title": "T", "source": source("base64", media_type="application/pdf", data="YW\nI=")},
         {"type": "document", "source": source("text", media_type="text/plain", data="ab"), "context": "old"},
         {"type": "document", "source": source("content", content="ab")},
         {"type": "container_upload", "file_id": "f2"},

@@ -81,11 +81,11 @@ class EventReader:
             "message_stop": self._finish,
         }
 
-    def read(self, event: JsonObject, kind: str = "") -> list[Chunk]:
-        """The chunks of an event; `kind` is its name in the framing, for an event that does not say its type."""
+    def read(self, event: JsonObject) -> list[Chunk]:
+        """The chunks of an event; none for those after the last."""
         if self.finished:
             return []
-        kind = str(event.get("type") or kind)
+        kind = str(event.get("type") or "")
         if kind == "error" or (event.get("error") and kind not in self._readers):
             raise embedded_error(event, provider=self._provider, model=self._model, profile=self._profile)
         read = self._readers.get(kind)

@@ -168,7 +168,7 @@ def _held(source: JsonObject) -> JsonObject:
 def _bytes(source: JsonObject, place: str) -> tuple[bytes, str]:
     data = _word(source, "data", f"{place}.source")
     try:
-        return base64.b64decode(data, validate=True), _word(source, "media_type", f"{place}.source")
+        return base64.b64decode("".join(data.split()), validate=True), _word(source, "media_type", f"{place}.source")
     except (binascii.Error, ValueError):
         _refuse(f"{place}.source.data", "is no base64", data)
 
