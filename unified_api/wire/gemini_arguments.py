@@ -6,6 +6,7 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-c
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import pairwise
 
 from unified_api.types import Json, JsonObject
@@ -32,15 +33,17 @@ class PartialArguments:
         path = str(piece["jsonPath"])
         text = piece.get("stringValue")
         if isinstance(text, str):
-            self._texts.setdefault(path, []).append(text)
             _put(self.value, path, "")
+            self._texts.setdefault(path, []).append(text)
         else:
             _put(self.value, path, next((piece[name] for name in _VALUES if name in piece), None))
 
     def whole(self) -> JsonObject:
         """The arguments with every text put together."""
         for path, texts in self._texts.items():
-            _put(self.value, path, "".join(texts))
+            # A later piece may have put something else in the place of what holds the text.
+            with suppress(UnreadablePartError):
+                _put(self.value, path, "".join(texts))
         return self.value
 
 
