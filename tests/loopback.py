@@ -5,7 +5,8 @@
 
 It runs in threads, so that async tests, plain tests and child processes may all talk to it. A script is one entry a
 POST, in order; when it runs out the server answers 400 and says so. One function instead of entries answers every
-POST. `GET /models` lists `models`. The server ends with the block, whatever its clients do, and serves at most
+POST. `GET /models` lists `models`. `pieces` and a `media_type` answer in any other provider's format, and with `polls`
+the script answers other GETs too. The server ends with the block, whatever its clients do, and serves at most
 `MAX_REQUESTS` requests.
 """
 
@@ -48,6 +49,8 @@ class Answer:
     retry_after: str | None = None
     body: bytes | None = None
     """Sent as it is, instead of a chat answer; with an error status the default is an OpenAI error object."""
+    pieces: tuple[bytes, ...] = ()
+    """Sent as they are, each in a chunk of its own, instead of a chat answer."""
     media_type: str = "application/json"
     hang: bool = False
     """Never answers; ends when the client goes away."""
@@ -73,8 +76,9 @@ class Loopback:
     script: Script
     models: tuple[str, ...]
     key: str | None
+    polls: bool = False
     requests: list[Body] = field(default_factory=list)
-    """The JSON bodies of the POSTs, in order of arrival."""
+    """The JSON bodies of the POSTs, in order of arrival; a form stands there with its text as `form`."""
     headers: list[dict[str, str]] = field(default_factory=list)
     """Their headers, names in lower case."""
     paths: list[str] = field(default_factory=list)
@@ -100,12 +104,15 @@ class Loopback:
 
 @contextmanager
 def loopback(
-    *script: Entry | Callable[[Body], Entry], models: Sequence[str] = ("scripted",), key: str | None = None
+    *script: Entry | Callable[[Body], Entry],
+    models: Sequence[str] = ("scripted",),
+    key: str | None = None,
+    polls: bool = False,
 ) -> Iterator[Loopback]:
     """A server for as long as the block lasts. With a `key`, requests without it as bearer token get 401."""
     entries: Script = script[0] if len(script) == 1 and callable(script[0]) else list(script)  # type: ignore[arg-type]
     server = _Server(("127.0.0.1", 0), _RequestHandler)
-    server.loopback = Loopback(f"http://127.0.0.1:{server.server_port}/v1", entries, tuple(models), key)
+    server.loopback = Loopback(f"http://127.0.0.1:{server.server_port}/v1", entries, tuple(models), key, polls)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
     thread.start()
     try:
@@ -141,6 +148,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if re.fullmatch(r"(/v1)?/models", self.path):
             listed = [{"id": name, "object": "model", "owned_by": "loopback"} for name in loop.models]
             self._send(200, json.dumps({"object": "list", "data": listed}).encode())
+        elif loop.polls:
+            self._answer({}, loop.next_answer({}, {name.lower(): value for name, value in self.headers.items()}))
         else:
             self._send(404, _error(f"no such path: {self.path}"))
 
@@ -155,7 +164,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if self._refused():
             return
         try:
-            body = json.loads(raw)
+            is_form = self.headers.get_content_type() == "multipart/form-data"
+            body = {"form": raw.decode()} if is_form else json.loads(raw)
         except ValueError:
             self._send(400, _error("the body is no JSON"))
             return
@@ -177,6 +187,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
     def _answer(self, body: Body, answer: Answer) -> None:
         if answer.hang:
             self._hang()
+        elif answer.pieces:
+            self._stream(list(answer.pieces), answer)
         elif answer.status != 200 or answer.body is not None:
             raw = answer.body if answer.body is not None else _error(f"scripted error {answer.status}")
             self._send(answer.status, raw, answer)
@@ -204,7 +216,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
     def _stream(self, events: list[bytes], answer: Answer) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", answer.media_type if answer.pieces else "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
