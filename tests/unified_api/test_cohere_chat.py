@@ -655,3 +655,21 @@ def test_a_request_means_the_same_when_it_is_written_again(more: dict[str, Any])
 def test_a_bad_request_body_is_refused_with_the_place(change: dict[str, Any], place: str) -> None:
     with pytest.raises(InvalidRequestError, match=place):
         read_request({"model": "m", "messages": [{"role": "user", "content": "hi"}], **change}, provider="cohere")
+
+
+def test_a_conversation_of_v1_is_read_and_what_has_no_like_is_refused() -> None:
+    sent: dict[str, Any] = {
+        "model": "m", "message": "now", "preamble": "be kind", "temperature": 0.5,
+        "chat_history": [{"role": "USER", "message": "hi"}, {"role": "Chatbot", "message": "ho"}],
+    }  # fmt: skip
+    request = read_request(sent, provider="cohere")
+    assert request.messages == (
+        Message.system("be kind"),
+        Message.user("hi"),
+        Message.assistant("ho"),
+        Message.user("now"),
+    )
+    assert (request.temperature, request.extra) == (0.5, {})
+    for more in ({"connectors": [{"id": "web-search"}]}, {"chat_history": [{"role": "TOOL"}]}, {"message": None}):
+        with pytest.raises(InvalidRequestError):
+            read_request({**sent, **more}, provider="cohere")

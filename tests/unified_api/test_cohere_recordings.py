@@ -188,7 +188,15 @@ def test_thinking_and_plans_go_back_to_cohere_as_they_came_and_to_nobody_else() 
 def plain(body: dict[str, Any]) -> dict[str, Any]:
     """What a body means. Alike are: null for a key and its absence; no `stream` and `false`; a text as a string and as
     the one text block of a list; arguments of equal JSON.
+    A question of v1 is the last message of the conversation in `chat_history`.
     """
+    if "message" in body:
+        roles = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system"}
+        turns = [
+            {"role": roles[one["role"].upper()], "content": one["message"]} for one in body.get("chat_history", [])
+        ]
+        rest = {key: value for key, value in body.items() if key not in ("message", "chat_history")}
+        body = {**rest, "messages": [*turns, {"role": "user", "content": body["message"]}]}
     messages = []
     for message in body["messages"]:
         kept = {key: value for key, value in message.items() if value is not None}
@@ -206,13 +214,12 @@ def test_every_recorded_request_means_the_same_when_it_is_written_again() -> Non
     written = 0
     for recording in recorded():
         body: Any = recording.request
-        if recording.path == "/v2/chat":
-            request = read_request(body, provider="cohere")
-            wire = encode(request, provider="cohere", model=body["model"], profile=PLAIN, stream=body["stream"])
-            assert (wire.method, wire.path) == ("POST", "/chat")
-            assert plain(json.loads(wire.body)) == plain(json.loads(json.dumps(body))), recording.id
-            written += 1
-    assert written >= 22
+        request, stream = read_request(body, provider="cohere"), body.get("stream", False)
+        wire = encode(request, provider="cohere", model=body["model"], profile=PLAIN, stream=stream)
+        assert (wire.method, wire.path) == ("POST", "/chat")
+        assert plain(json.loads(wire.body)) == plain(json.loads(json.dumps(body))), recording.id
+        written += 1
+    assert written >= 25
 
 
 @needs_corpora

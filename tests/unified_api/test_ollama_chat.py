@@ -417,3 +417,9 @@ def test_a_request_is_read_with_what_it_says_and_keeps_the_rest() -> None:
 def test_a_bad_request_body_is_refused_with_the_place(change: dict[str, Any], place: str) -> None:
     with pytest.raises(InvalidRequestError, match=place):
         read_request({"model": "m", "messages": [{"role": "user", "content": "hi"}], **change}, provider="ollama")
+
+
+@pytest.mark.parametrize("only", [{"raw": True}, {"suffix": "x"}, {"template": "x"}, {"context": [1]}])
+def test_what_only_a_completion_can_do_is_refused(only: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError, match="no part of a conversation"):
+        read_request({"model": "m", "prompt": "hi", **only}, provider="ollama")

@@ -92,11 +92,21 @@ def test_recorded_streams_cut_anywhere_give_the_same_chunks_and_broken_off_are_n
                 decoder.end()
 
 
+def conversation(body: dict[str, Any]) -> dict[str, Any]:
+    """What /api/generate is asked means the same as a conversation of its system text and its prompt."""
+    system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
+    user = {"role": "user", "content": body["prompt"], "images": body.get("images") or None}
+    rest = {key: value for key, value in body.items() if key not in ("system", "prompt", "images")}
+    assert not any(rest.pop(key, None) for key in ("template", "context", "raw", "suffix"))
+    return {**rest, "messages": [*system, user]}
+
+
 def plain(body: dict[str, Any]) -> dict[str, Any]:
     """What a body means. Alike are: null, `{}`, `[]` and `""` for a top-level key, and its absence; no `stream` and
     `true`; a call without an id and one with the next of `call_0`, `call_1` ...; a result without the id of its call
     and one with the id of the first call that waits, likewise its name; no `function.index`; no `content` and "".
     """
+    body = conversation(body) if "messages" not in body else body
     meant = {key: value for key, value in body.items() if value not in (None, {}, [], "")}
     meant["stream"] = body.get("stream", True)
     waiting: list[tuple[str, str]] = []
@@ -122,14 +132,14 @@ def plain(body: dict[str, Any]) -> dict[str, Any]:
 @needs_corpora
 def test_every_recorded_request_means_the_same_when_it_is_written_again() -> None:
     written = 0
-    for recording in recorded("/api/chat"):
+    for recording in recorded("/api/chat", "/api/generate"):
         body: Any = recording.request
         request = read_request(body, provider="ollama")
         wire = encode(request, provider="ollama", model=body["model"], profile=PLAIN, stream=body.get("stream", True))
         assert (wire.method, wire.path) == ("POST", "/api/chat")
         assert plain(json.loads(wire.body)) == plain(body), recording.id
         written += 1
-    assert written >= 7
+    assert written >= 10
 
 
 @needs_corpora

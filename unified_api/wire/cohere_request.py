@@ -39,6 +39,11 @@ _NUMBERS = {
 }
 """Word of Cohere's -> field of a Request."""
 _WHOLE = frozenset({"k", "max_tokens", "seed"})
+_V1_ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system"}
+_ONLY_V1 = (
+    "tools", "tool_results", "connectors", "documents", "conversation_id", "search_queries_only", "prompt_truncation",
+    "citation_quality", "raw_prompting",
+)  # fmt: skip
 _ROLES = ("system", "user", "assistant", "tool")
 _READ = frozenset({"model", "messages", "stream", "tools", "strict_tools", "documents", "logprobs", *_NUMBERS})
 
@@ -46,8 +51,10 @@ _READ = frozenset({"model", "messages", "stream", "tools", "strict_tools", "docu
 def read_request(body: JsonObject, *, provider: str) -> Request:
     """The request in `body`; what it has no field for stays in `extra[provider]`. `stream` is the caller's affair.
 
-    `documents` become parts of the last user message.
+    `documents` become parts of the last user message. A body of v1 is read as the conversation it means.
     """
+    if "message" in body:
+        body = _of_v1(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
         refuse("model", "is no name", model)
@@ -66,6 +73,21 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
         extra={provider: extra} if extra else {},
         **fields,  # type: ignore[arg-type]  # each value was looked at where it was read
     )
+
+
+def _of_v1(body: JsonObject) -> JsonObject:
+    """A body of v1 as v2 has it; what has another shape there, or no word, is refused."""
+    only = next((name for name in _ONLY_V1 if body.get(name)), None)
+    if only is not None:
+        refuse(only, "is of the chat API v1 and has no like in v2", body[only])
+    turns: list[Json] = [{"role": "system", "content": body["preamble"]}] if body.get("preamble") else []
+    for number, turn in enumerate(list_at(body, "chat_history")):
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if not isinstance(turn, dict) or not isinstance(role, str) or role.upper() not in _V1_ROLES:
+            refuse(f"chat_history[{number}].role", f"is none of {', '.join(_V1_ROLES)}", role)
+        turns.append({"role": _V1_ROLES[role.upper()], "content": turn.get("message")})
+    rest = {name: value for name, value in body.items() if name not in ("message", "chat_history", "preamble")}
+    return {**rest, "messages": [*turns, {"role": "user", "content": body["message"]}]}
 
 
 def _numbers(body: JsonObject) -> dict[str, object]:
@@ -124,6 +146,8 @@ def _message(entry: Json, place: str, provider: str) -> Message:
         return Message("assistant", tuple(_said(entry, place, provider)) or (TextPart(""),))
     if role not in ("system", "user"):
         refuse(f"{place}.role", f"is none of {', '.join(_ROLES)}", role)
+    if entry.get("content") is None:
+        refuse(f"{place}.content", "is missing", entry)
     parts = tuple(_content(entry, place, provider)) or (TextPart(""),)
     return Message("user" if role == "user" else "system", parts)
 

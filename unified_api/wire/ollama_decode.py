@@ -35,6 +35,7 @@ __all__ = ["THINKING", "LineReader", "decode", "is_answer"]
 _FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
+    "tool_calls": "tool_calls",
     # Answers to requests that only bring the model into memory or out of it: empty and whole.
     "load": "stop",
     "unload": "stop",

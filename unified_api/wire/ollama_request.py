@@ -42,14 +42,18 @@ _OPTIONS = {
 }
 """Option -> field of a Request, and its kind."""
 _EFFORTS: dict[Json, ReasoningEffort] = {"low": "low", "medium": "medium", "high": "high"}
+_ONLY_GENERATE = ("suffix", "template", "context", "raw")
 _READ = frozenset({"model", "messages", "stream", "tools", "options", "format", "think", "logprobs", "top_logprobs"})
 
 
 def read_request(body: JsonObject, *, provider: str) -> Request:
     """The request in `body`; what it has no field for stays in `extra[provider]`. `stream` is the caller's affair.
 
-    Calls without ids, which only newer servers give, are numbered, and results answer the calls before them in order.
+    A body of /api/generate is read as the conversation it means. Calls without ids, which only newer servers give, are
+    numbered, and results answer the calls before them in order.
     """
+    if "messages" not in body:
+        body = _conversation(body)
     model, messages = body.get("model"), list_at(body, "messages")
     if not isinstance(model, str) or not model:
         refuse("model", "is no name", model)
@@ -64,6 +68,19 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
         extra={provider: extra} if extra else {},
         **fields,  # type: ignore[arg-type]  # each value was looked at where it was read
     )
+
+
+def _conversation(body: JsonObject) -> JsonObject:
+    """A body of /api/generate as /api/chat has it; what only the former can do is refused."""
+    only = next((name for name in _ONLY_GENERATE if body.get(name)), None)
+    if only is not None:
+        refuse(only, "is no part of a conversation", body[only])
+    system, prompt, images = body.get("system"), body.get("prompt"), body.get("images")
+    messages: list[Json] = [{"role": "system", "content": system}] if system else []
+    if prompt or images:
+        messages.append({"role": "user", "content": prompt, "images": images})
+    gone = {"prompt", "system", "images", *_ONLY_GENERATE}
+    return {**{name: value for name, value in body.items() if name not in gone}, "messages": messages}
 
 
 def _options(body: JsonObject, extra: JsonObject) -> dict[str, object]:
