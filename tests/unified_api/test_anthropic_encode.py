@@ -455,6 +455,18 @@ def test_wishes_for_thinking_that_cannot_be_told_are_refused() -> None:
     refused("reasoning_effort", "no word for the effort 'low'", reasoning_effort="low", profile=profile)
 
 
+@pytest.mark.parametrize(
+    ("param", "value", "good"),
+    [("temperature", 0.2, 1.0), ("top_k", 5, None), ("top_p", 0.5, 0.95), ("tool_choice", "required", "auto")],
+)
+def test_what_counted_thinking_cannot_stand_beside_is_refused(param: str, value: object, good: object) -> None:
+    asked = {"model": "claude-haiku-4-5", "profile": claude("claude-haiku-4-5"), "tools": (Tool("f"),)}
+    refused(param, "while it thinks", reasoning_budget=2000, **{param: value}, **asked)
+    assert body(reasoning_budget=2000, **{param: good}, **asked)["thinking"]["type"] == "enabled"
+    assert body(reasoning_effort="none", **{param: value}, **asked)["thinking"] == {"type": "disabled"}
+    assert told("claude-sonnet-5", reasoning_effort="low", tools=(Tool("f"),), tool_choice="required")["tool_choice"]
+
+
 def test_interleaved_thinking_may_have_more_than_the_answer() -> None:
     betas = {"anthropic": {"anthropic_beta": ["interleaved-thinking-2025-05-14"]}}
     assert told("claude-sonnet-4-5", reasoning_budget=9000, max_tokens=4000, extra=betas)["max_tokens"] == 4000

@@ -53,7 +53,11 @@ def told_to_think(request: Request, *, provider: str, model: str, profile: WireP
     unless thinking is `interleaved` with tool calls, where it holds for the whole turn. Raises
     UnsupportedParameterError for a wish that the model cannot be told.
     """
-    return _Wish(request, provider, model, profile, interleaved).told()
+    wish = _Wish(request, provider, model, profile, interleaved)
+    told = wish.told()
+    if told.thinking is not None and told.thinking["type"] == "enabled":
+        wish.check_company()
+    return told
 
 
 class _Wish(NamedTuple):
@@ -89,6 +93,24 @@ class _Wish(NamedTuple):
             return self._counted(budget, word)
         thinks = effort is not None or self.request.show_reasoning is True
         return Thinking(self.limit, self._shown({"type": "adaptive"}) if thinks else None, word)
+
+    def check_company(self) -> None:
+        """Refuses what a counted thinking cannot stand beside.
+
+        https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility
+        """
+        request = self.request
+        clashing = {
+            "tool_choice": request.tool_choice not in (None, "auto", "none"),
+            "temperature": request.temperature not in (None, 1),
+            "top_k": request.top_k is not None,
+            "top_p": request.top_p is not None and not 0.95 <= request.top_p <= 1,
+        }
+        for name, clashes in clashing.items():
+            if clashes:
+                value = getattr(request, name)
+                what = f"{self.model!r} cannot take {name}={value!r} while it thinks: leave out one of both"
+                self._refuse(name, what)
 
     def _off(self) -> Thinking:
         effort, budget = self.request.reasoning_effort, self.request.reasoning_budget
