@@ -136,7 +136,9 @@ class HttpAdapter:
         wire_request = wire.encode(request, provider=self._provider, model=model.name, profile=profile)
         body = await self._exchange(wire_request, model, profile, timeouts)
         with self._told():
-            return wire.decode(body, provider=self._provider, model=model.name, profile=profile)
+            return wire.decode(
+                body, provider=self._provider, model=model.name, profile=profile, expected=request.verdicts
+            )
 
     async def list_models(self, timeouts: Timeouts) -> tuple[str, ...]:
         """The names that `GET /models` lists (https://platform.openai.com/docs/api-reference/models/list)."""

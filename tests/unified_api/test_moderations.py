@@ -70,6 +70,15 @@ def test_what_is_no_verdict_is_malformed(answer: object) -> None:
         read(answer)
 
 
+def test_too_few_verdicts_are_malformed_and_an_image_makes_one_of_all() -> None:
+    answer = json.dumps({"results": [{"categories": {}}]}).encode()
+    texts = ModerationRequest(model="p/m", inputs=("a", "b"))
+    pictured = ModerationRequest(model="p/m", inputs=("a", ImagePart(data=PNG)))
+    with pytest.raises(MalformedResponseError, match="1 verdicts, not 2"):
+        decode(answer, provider="p", model="m", profile=PLAIN, expected=texts.verdicts)
+    assert decode(answer, provider="p", model="m", profile=PLAIN, expected=pictured.verdicts).results
+
+
 def test_an_error_under_a_good_status_is_raised() -> None:
     with pytest.raises(RateLimitError):
         read({"error": {"code": 429, "message": "slow down"}})

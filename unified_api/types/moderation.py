@@ -19,6 +19,11 @@ class ModerationRequest:
     inputs: tuple[str | ImagePart, ...]
     """Texts are judged one by one; with an image among them, all together as one."""
 
+    @property
+    def verdicts(self) -> int:
+        """How many verdicts the inputs get."""
+        return 1 if any(isinstance(one, ImagePart) for one in self.inputs) else len(self.inputs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moderation:

@@ -140,7 +140,9 @@ class RerankWire(Protocol):
 class ModerationWire(Protocol):
     def encode(self, request: ModerationRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest: ...
 
-    def decode(self, body: bytes, *, provider: str, model: str, profile: WireProfile) -> ModerationResponse: ...
+    def decode(
+        self, body: bytes, *, provider: str, model: str, profile: WireProfile, expected: int | None = None
+    ) -> ModerationResponse: ...
 
 
 CHAT: Mapping[str, ChatWire] = {

@@ -20,9 +20,9 @@ def encode(request: ModerationRequest, *, provider: str, model: str, profile: Wi
     writer = RequestWriter(provider=provider, model=model, profile=profile)
     if not request.inputs:
         writer.refuse("a moderation request needs at least one input", "inputs")
-    together = any(isinstance(one, ImagePart) for one in request.inputs)
+    pictured = any(isinstance(one, ImagePart) for one in request.inputs)
     inputs: list[Json] = [
-        _part(one, f"inputs[{number}]", writer) if together or isinstance(one, ImagePart) else one
+        one if isinstance(one, str) and not pictured else _part(one, f"inputs[{number}]", writer)
         for number, one in enumerate(request.inputs)
     ]
     body: JsonObject = {"model": model, "input": inputs}
@@ -31,8 +31,10 @@ def encode(request: ModerationRequest, *, provider: str, model: str, profile: Wi
     return WireRequest("POST", path, headers, dump_json(body, provider=provider, model=model))
 
 
-def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> ModerationResponse:
-    """The verdicts in the order of the inputs; MalformedResponseError when the answer holds none."""
+def decode(
+    body: bytes, *, provider: str, model: str, profile: WireProfile, expected: int | None = None
+) -> ModerationResponse:
+    """The verdicts in the order of the inputs; MalformedResponseError when there are not `expected` of them."""
     answer = answer_object(body, provider=provider, model=model, profile=profile)
     results = answer.get("results")
     if not isinstance(results, list) or not results:
@@ -41,6 +43,9 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> M
     read = tuple(verdict for verdict in verdicts if verdict is not None)
     if len(read) != len(results):
         raise malformed("has a verdict without categories", body, provider=provider, model=model)
+    if expected is not None and len(read) != expected:
+        problem = f"has {len(read)} verdicts, not {expected}"
+        raise malformed(problem, body, provider=provider, model=model)
     usage, cost = stated_usage(answer)
     return ModerationResponse(
         model=f"{provider}/{echoed_model(answer, model)}",
