@@ -17,6 +17,7 @@ from unified_api.types import (
     CacheMark,
     DocumentPart,
     ImagePart,
+    MediaPart,
     Message,
     NamedTool,
     OutputSchema,
@@ -79,19 +80,21 @@ _assistant = st.builds(
 
 
 @st.composite
-def _exchange(draw: st.DrawFn) -> tuple[Message, ...]:
+def _exchange(draw: st.DrawFn, shown: st.SearchStrategy[TextPart | MediaPart]) -> tuple[Message, ...]:
     """Calls and their results, in one tool message or several, in any order."""
     ids = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     said = draw(_text_parts)
     calls = tuple(ToolCallPart(one, draw(names), draw(st.sampled_from(["{}", "", '{"a": 1}']))) for one in ids)
-    contents = texts | st.lists(_marked_text, max_size=2).map(tuple)
+    contents = texts | st.lists(shown, max_size=2).map(tuple)
     results = tuple(ToolResultPart(one, draw(contents)) for one in draw(st.permutations(ids)))
     split = draw(st.booleans())
     tools = tuple(Message("tool", (one,)) for one in results) if split else (Message("tool", results),)
     return (Message("assistant", (*said, *calls)), *tools)
 
 
-def _messages(media: st.SearchStrategy[Part], *, named: bool, speaks: bool) -> st.SearchStrategy[tuple[Message, ...]]:
+def _messages(
+    media: st.SearchStrategy[Part], results: st.SearchStrategy[TextPart | MediaPart], *, named: bool, speaks: bool
+) -> st.SearchStrategy[tuple[Message, ...]]:
     spoken = st.builds(Message, st.just("assistant"), _spoken.map(lambda part: (part,)))
     user = st.builds(
         Message,
@@ -100,7 +103,7 @@ def _messages(media: st.SearchStrategy[Part], *, named: bool, speaks: bool) -> s
         names if named else st.none(),
     )
     turns = st.one_of(_system, user, _assistant, spoken if speaks else _assistant).map(lambda one: (one,))
-    return st.lists(turns | _exchange(), min_size=1, max_size=5).map(
+    return st.lists(turns | _exchange(results), min_size=1, max_size=5).map(
         lambda groups: tuple(message for group in groups for message in group)
     )
 
@@ -179,11 +182,12 @@ def _requests(draw: st.DrawFn, messages: st.SearchStrategy[tuple[Message, ...]],
 
 
 openai_requests = _requests(
-    _messages(_openai_media, named=True, speaks=True),
+    _messages(_openai_media, _marked_text, named=True, speaks=True),
     BuiltinTool("openai", {"type": "custom", "custom": {"name": "c"}}),
 )
 mistral_requests = _requests(
-    _messages(_mistral_media, named=False, speaks=False), BuiltinTool("mistral", {"type": "web_search"})
+    _messages(_mistral_media, _marked_text | _images | _documents, named=False, speaks=False),
+    BuiltinTool("mistral", {"type": "web_search"}),
 )
 
 

@@ -291,6 +291,13 @@ def test_a_part_in_the_wrong_role_is_refused_with_its_place(role: Role, part: Pa
         encode(request, provider="p", model="m", profile=PLAIN)
 
 
+def test_a_picture_that_a_model_made_is_refused_as_what_other_families_can_be_sent() -> None:
+    turn = Message("assistant", (ImagePart(url="https://x.example/a.png"),))
+    with pytest.raises(UnsupportedParameterError, match="show it in a message of the user") as caught:
+        messages(turn)
+    assert caught.value.param == "messages"
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

@@ -265,6 +265,15 @@ def test_plain_thinking_is_plain_where_the_model_wants_it_back_and_opaque_elsewh
     assert read_message(message).parts == (ReasoningPart("hm", state(reasoning_content="hm")), TextPart("a"))
 
 
+def test_thinking_shown_by_the_system_goes_back_as_it_came() -> None:
+    block = {"type": "thinking", "thinking": [{"type": "text", "text": "..."}], "closed": True}
+    message = {"role": "system", "content": [{"type": "text", "text": "Think:"}, block]}
+    assert read_message(message).parts == (TextPart("Think:"), BuiltinToolPart("p", "thinking", block))
+    request = read(messages=[message])
+    written = json.loads(encode(request, provider="p", model="m", profile=WireProfile()).body)
+    assert written["messages"] == [message]
+
+
 def test_what_is_no_field_of_ours_stays_for_its_provider() -> None:
     request = read(response_format={"type": "json_object"}, prompt_cache_key="k", tool_choice={"type": "allowed_tools"})
     assert request.extra == {

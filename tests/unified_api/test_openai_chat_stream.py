@@ -571,6 +571,15 @@ def test_a_whole_answer_instead_of_a_stream_becomes_chunks() -> None:
     ]
 
 
+def test_a_whole_answer_in_one_event_is_read_once() -> None:
+    message = {"content": "a", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
+    one = event({"choices": [{"message": message, "finish_reason": None}]})
+    last = event({"choices": [{"message": message, "finish_reason": "stop"}]})
+    assert read(one + last + DONE) == [TextChunk("a"), ToolCallChunk(0, "1", "f", "{}"), FinishChunk("tool_calls")]
+    beside = event({"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}, "finish_reason": "stop"}]})
+    assert read(beside) == [TextChunk("a"), FinishChunk("stop")]
+
+
 def test_an_error_body_instead_of_a_stream_is_raised() -> None:
     with pytest.raises(AuthenticationError):
         read(b'[{"error": {"code": 401, "message": "no key"}}]')

@@ -46,6 +46,7 @@ class ChoiceReader:
     def __init__(self, *, provider: str, profile: WireProfile, whole: bool = False) -> None:
         self.calls = ToolCallReader(provider, whole=whole)
         self.finished = False
+        self.begun = False
         self._provider = provider
         self._profile = profile
         self._details = ReasoningDetails(whole=whole)
@@ -63,6 +64,7 @@ class ChoiceReader:
         self._pending = False
 
     def read(self, delta: JsonObject, chunks: _Chunks) -> None:
+        self.begun = True
         content = delta.get("content")
         if type(content) is str and len(delta) == 1:
             if content:

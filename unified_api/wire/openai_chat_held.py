@@ -54,7 +54,10 @@ def _continues(earlier: JsonObject, later: JsonObject) -> bool:
 
 
 class Sound:
-    """Spoken words (https://platform.openai.com/docs/guides/audio): base64 in pieces that each stand alone or not."""
+    """A spoken answer (https://platform.openai.com/docs/guides/audio): base64 in pieces that each stand alone or not.
+
+    What is said is the part's transcript and no text of the answer, which would go back a second time beside the sound.
+    """
 
     def __init__(self) -> None:
         self._id: str | None = None

@@ -69,7 +69,10 @@ class HistoryReader:
         }
 
     def read(self, messages: Json) -> tuple[Message, ...]:
-        """Raises InvalidRequestError, naming the place, for what is no message of a chat."""
+        """Raises InvalidRequestError, naming the place, for what is no message of a chat.
+
+        Keys that only a provider knows are kept of the model's turns; elsewhere they are passed over.
+        """
         if not isinstance(messages, list):
             raise self._bad("messages", f"are {_kind(messages)}: give a list of messages")
         return tuple(
@@ -100,7 +103,11 @@ class HistoryReader:
             yield TextPart(content, cache=cache_mark(message))
         elif isinstance(content, list):
             for number, item in enumerate(content):
-                yield self._part(item, f"{place}.content[{number}]")
+                part = self._part(item, f"{place}.content[{number}]")
+                if isinstance(part, ReasoningPart) and message.get("role") != "assistant":
+                    # Mistral shows its models in the system's words how to think.
+                    part = BuiltinToolPart(self._provider, "thinking", item)
+                yield part
         elif content is not None:
             raise self._bad(f"{place}.content", f"is {_kind(content)}: give text or a list of parts")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from typing import NoReturn
 
 from unified_api.errors import UnsupportedParameterError
 from unified_api.types import (
@@ -29,7 +30,7 @@ from unified_api.wire.openai_chat_parts import PartWriter
 __all__ = ["write_messages"]
 
 _ALLOWED: dict[Role, tuple[type[Part], ...]] = {
-    "system": (TextPart,),
+    "system": (TextPart, BuiltinToolPart),
     "user": (TextPart, ImagePart, AudioPart, VideoPart, DocumentPart, BuiltinToolPart),
     "assistant": (TextPart, RefusalPart, ToolCallPart, ReasoningPart, BuiltinToolPart, AudioPart),
     "tool": (ToolResultPart,),
@@ -64,16 +65,22 @@ def write_messages(messages: tuple[Message, ...], writer: PartWriter) -> list[Js
 
 def _check(message: Message, place: int, writer: PartWriter) -> None:
     for part in message.parts:
-        if not isinstance(part, _ALLOWED[message.role]):
-            kind = type(part).__name__
-            writer.refuse(f"messages[{place}]: a message of role {message.role!r} cannot hold {kind}")
+        if isinstance(part, _ALLOWED[message.role]):
+            continue
+        what = f"messages[{place}]: a message of role {message.role!r} cannot hold {type(part).__name__}"
+        if message.role == "assistant" and isinstance(part, ImagePart | VideoPart | DocumentPart):
+            _unsupported(f"{what}: show it in a message of the user", writer)  # other families can
+        writer.refuse(what)
     if message.name is not None and message.role != "tool" and not writer.profile.message_names:
-        raise UnsupportedParameterError(
-            f"messages[{place}] has the name {message.name!r}, and {writer.model!r} takes no names: say it in the text",
-            provider=writer.provider,
-            model=f"{writer.provider}/{writer.model}",
-            param="messages",
+        what = (
+            f"messages[{place}] has the name {message.name!r}, and {writer.model!r} takes no names: say it in the text"
         )
+        _unsupported(what, writer)
+
+
+def _unsupported(what: str, writer: PartWriter) -> NoReturn:
+    model = f"{writer.provider}/{writer.model}"
+    raise UnsupportedParameterError(what, provider=writer.provider, model=model, param="messages")
 
 
 def _check_order(messages: tuple[Message, ...], writer: PartWriter) -> None:

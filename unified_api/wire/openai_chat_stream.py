@@ -222,6 +222,8 @@ class StreamDecoder:
 
     def _read_delta(self, reader: ChoiceReader, choice: JsonObject, chunks: _Chunks) -> None:
         delta = choice.get("delta")
+        if delta is None and not reader.begun:
+            delta = choice.get("message")  # a whole answer in one event, of a server that cannot stream
         if isinstance(delta, dict):
             reader.read(delta, chunks)
         told = choice.get("logprobs")
