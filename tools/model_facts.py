@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,11 @@ def of_litellm(name: str, entry: Table) -> Line:
 
 
 def price(given: float | None, made: float | None, cached: float | None) -> Price | None:
-    """None for what is not stated, and for a zero: tables write it for a trial or what they do not know."""
-    return (given, made, cached or None) if given else None
+    """None for what is not stated, and for a zero: tables write it for a trial or what they do not know.
+
+    A cache that would cost more than no cache is a slip of the table.
+    """
+    return (given, made, cached if cached and given and cached <= given else None) if given else None
 
 
 class Tables:
@@ -287,9 +291,9 @@ def main(folder: Path) -> Iterator[str]:
     entries = (one for provider in tables.models_dev for one in tables.entries(provider).values())
     newest = max(one.get("last_updated") or "" for one in entries)
     yield "# Written by tools/model_facts.py; mend that or the sources, not this file.\n"
-    yield f"# Sources: models.dev (newest entry {newest[:10]}), litellm's price map (1.109.1), both MIT; facts only.\n"
+    yield f"# Sources: models.dev (newest entry {newest[:10]}) and litellm's price map, both MIT; facts only.\n"
     yield "# provider, name, kind, context, longest answer, abilities (-: cannot), US dollars per million tokens as\n"
-    yield "# input/output/cached input where genai-prices has none.\n"
+    yield f"# input/output/cached input where genai-prices {metadata.version('genai-prices')} has none.\n"
     for provider, source in SOURCES.items():
         for name, line in tables.lines(provider, source):
             known = pricing.listing(rows[provider].price_address, name)
