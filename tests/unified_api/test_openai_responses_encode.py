@@ -317,6 +317,25 @@ def test_what_the_api_has_no_field_for_is_refused_by_its_name(name: str) -> None
     assert caught.value.param == name
 
 
+def test_an_optional_argument_stays_optional_and_what_is_said_of_strict_is_kept() -> None:
+    """OpenAI makes every property required where nothing is said; recorded: openai-responses-20ce4a5934e2."""
+    at = {"at": {"type": "string"}}
+    open_map = {"type": "object", "properties": {"m": {"type": "object"}}, "required": ["m"]}
+    nested = {"type": "object", "properties": {"l": {"type": "array", "items": {"properties": at}}}, "required": ["l"]}
+    schemas: list[tuple[Body, bool | None]] = [
+        ({"type": "object", "properties": at}, False),
+        ({"type": "object", "properties": at, "required": ["at"]}, None),
+        ({"type": "object", "properties": {}}, None),
+        ({"type": "object", "properties": {}, "additionalProperties": True}, False),
+        (open_map, False),
+        (nested, False),
+    ]
+    for schema, meant in schemas:
+        for strict in (None, True, False):
+            tool = sent(tools=(Tool("look", "", schema, strict),))["tools"][0]
+            assert tool["strict"] is (meant if strict is None else strict), schema
+
+
 def test_tools_of_the_provider_stand_beside_functions_and_can_be_forced() -> None:
     label = BuiltinTool("openai", {"type": "mcp", "server_label": "docs", "server_url": "https://a"})
     custom = BuiltinTool("openai", {"type": "custom", "name": "shout"})

@@ -147,6 +147,12 @@ def test_text_is_told_once_wherever_it_comes_from(events: list[bytes]) -> None:
     assert collected(*events, completed(MESSAGE)) == whole(MESSAGE)
 
 
+def test_what_comes_after_the_end_of_an_item_is_not_told_again() -> None:
+    late = [event("response.output_text.done", output_index=0, content_index=0, text="Hello you"),
+            event("response.function_call_arguments.done", output_index=1, arguments='{"at": 1}')]  # fmt: skip
+    assert collected(done(0, MESSAGE), done(1, CALL), *late, completed(MESSAGE, CALL)) == whole(MESSAGE, CALL)
+
+
 def test_pieces_are_told_as_they_come() -> None:
     assert chunks_of(added(0, MESSAGE), text(0, "Hello "), text(0, "you"), done(0, MESSAGE), completed(MESSAGE)) == [
         TextChunk("Hello "),

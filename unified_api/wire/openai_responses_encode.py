@@ -126,11 +126,31 @@ def _reasoning(request: Request, *, provider: str, model: str, profile: WireProf
 
 
 def _tool(tool: Tool) -> JsonObject:
-    """A function. Left out, `strict` is the provider's own: OpenAI then makes every property required."""
-    function: JsonObject = {"type": "function", "name": tool.name, "parameters": tool.parameters, "strict": tool.strict}
+    """A function. Of a `strict` that says nothing OpenAI makes true, and every property required
+    (https://platform.openai.com/docs/guides/function-calling#strict-mode): not where that would change the schema.
+    """
+    strict = False if tool.strict is None and _bends(tool.parameters) else tool.strict
+    function: JsonObject = {"type": "function", "name": tool.name, "parameters": tool.parameters, "strict": strict}
     if tool.description:
         function["description"] = tool.description
     return function
+
+
+def _bends(schema: JsonObject) -> bool:
+    """Whether the schema has an optional property or an open object, which strict decoding knows nothing of."""
+    left: list[Json] = [schema]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left.extend(one)
+        elif isinstance(one, dict):
+            properties, required = one.get("properties"), _list(one.get("required"))
+            closed = one.get("additionalProperties") in (None, False)
+            optional = isinstance(properties, dict) and any(name not in required for name in properties)
+            if optional or not closed or (one.get("type") == "object" and properties is None):
+                return True
+            left.extend(one.values())
+    return False
 
 
 def _builtin(tool: BuiltinTool, *, provider: str, model: str) -> JsonObject:

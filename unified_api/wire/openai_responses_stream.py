@@ -47,8 +47,9 @@ class StreamDecoder(AnswerStream):
         read = _EVENTS.get(kind)
         if read is not None:
             item = self._item(value, _OF_KIND[kind], chunks)
-            self._turn_to(item, chunks)
-            read(item, value, chunks)
+            if not item.done:
+                self._turn_to(item, chunks)
+                read(item, value, chunks)
         elif kind == "response.output_item.added":
             self._begin(value, chunks)
         elif kind == "response.output_item.done":
