@@ -48,9 +48,10 @@ def test_voyage_counts_with_its_own_word() -> None:
 
 
 def test_bedrock_has_the_model_in_its_path_and_wants_a_version() -> None:
-    profile = WireProfile(paths={"/rerank": "/model/{model}/invoke"}, rerank_fields={"api_version": 2})
-    wire = sent(ASK, profile, "cohere.rerank-v3-5:0")
-    assert wire.path == "/model/cohere.rerank-v3-5%3A0/invoke"
+    row = builtin_rows()["bedrock"]
+    assert row.wire_of("cohere.rerank-v3-5:0") == "rerank"
+    wire = sent(ASK, WireProfile(**row.profile.model_dump(include={"paths", "rerank_fields"})), "cohere.rerank-v3-5:0")
+    assert wire.path == "/model/cohere.rerank-v3-5:0/invoke"
     assert json.loads(wire.body) == {"api_version": 2, "query": "who?", "documents": ["a", "b", "c"], "top_n": 2}
 
 

@@ -17,5 +17,5 @@ def own_path(path: str, body: JsonObject, profile: WireProfile) -> str:
     own = profile.paths.get(path, path)
     if _MODEL not in own:
         return own
-    model = body.pop("model", "")
-    return own.replace(_MODEL, quote(str(model), safe=""))
+    # A colon stays: HTTP clients take its quotes off again.
+    return own.replace(_MODEL, quote(str(body.pop("model", "")), safe=":"))
