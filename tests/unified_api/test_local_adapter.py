@@ -4,12 +4,13 @@ import sys
 import pytest
 
 from unified_api.adapter import Adapter
-from unified_api.errors import ConfigurationError, NotFoundError
+from unified_api.errors import ConfigurationError, NotFoundError, UnsupportedParameterError
+from unified_api.gateway import Gateway
 from unified_api.local import LocalAdapter, missing, weights
 from unified_api.local.embedder import files
 from unified_api.models import Model
-from unified_api.settings import Timeouts
-from unified_api.types import EmbedRequest, ImageRequest, Message, Request
+from unified_api.settings import Environment, Settings, Timeouts
+from unified_api.types import EmbedRequest, ImageRequest, Message, Policy, Request
 
 TIMEOUTS = Timeouts()
 
@@ -104,3 +105,16 @@ def test_importing_the_provider_loads_nothing_heavy():
     code = "import sys, unified_api.local; print([n for n in ('numpy', 'xllamacpp', 'tokenizers') if n in sys.modules])"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+async def test_what_the_stand_ins_would_pass_over_is_refused_by_name(tmp_path) -> None:
+    settings = Settings(environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}))
+    async with Gateway(settings) as gateway:
+        for field in ({"negative_prompt": "dogs"}, {"seed": 1}, {"user": "me"}):
+            with pytest.raises(UnsupportedParameterError, match=next(iter(field))):
+                await gateway.image(ImageRequest(model="local/placeholder-image", prompt="x", **field))
+        asked = ImageRequest(model="local/placeholder-image", prompt="x", seed=1, n=2)
+        drawn = await gateway.image(asked, Policy(on_unsupported="drop"))
+        assert (drawn.dropped, len(drawn.images)) == (("seed",), 2)
+        with pytest.raises(UnsupportedParameterError, match="purpose"):
+            await gateway.embed(EmbedRequest(model="local/wordllama-256", inputs=("x",), purpose="query"))

@@ -1,24 +1,51 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unified_api.errors import ConfigurationError, RateLimitError, ServerError
 from unified_api.testing import ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import (
+    Alternative,
+    AlternativeChunk,
+    AudioPart,
+    BuiltinToolPart,
+    Citation,
+    CitationChunk,
     EmbedRequest,
     FinishChunk,
     Image,
+    ImagePart,
     ImageRequest,
+    LogprobsChunk,
     Message,
+    Moderation,
+    ModerationRequest,
+    ModerationResponse,
+    OutputSchema,
+    PartChunk,
     Policy,
+    ProviderState,
+    Ranked,
+    ReasoningPart,
+    RefusalPart,
     Request,
+    RerankRequest,
+    RerankResponse,
     Response,
+    SentChunk,
     TextChunk,
     TextPart,
+    TokenLogprob,
     ToolCallChunk,
     ToolCallPart,
     Usage,
+    UsageChunk,
 )
 
 ONCE = Policy(max_attempts=1)
@@ -153,3 +180,94 @@ async def test_waits_of_a_scripted_gateway_take_no_time_on_a_manual_clock() -> N
     gateway = scripted_gateway({"s/m": [RateLimitError("busy", retry_after=120), "ok"]}, clock=clock)
     assert (await gateway.chat(ask())).text == "ok"
     assert clock.sleeps == [120.25]
+
+
+_state = st.none() | st.just(ProviderState("s", {"signature": "x"}))
+_word = st.text(min_size=1, max_size=4)
+_answer_parts = st.lists(
+    st.one_of(
+        st.builds(TextPart, _word, st.lists(st.builds(Citation, _word), max_size=2).map(tuple), _state),
+        st.builds(ReasoningPart, _word, st.just(ProviderState("s", {}))),
+        st.builds(RefusalPart, _word),
+        st.builds(ToolCallPart, _word, _word, st.just('{"a":1}'), _state),
+        st.builds(ImagePart, st.just("https://x.example")),
+        st.builds(AudioPart, data=st.just(b"x"), transcript=_word),
+        st.builds(BuiltinToolPart, st.just("s"), st.just("search"), st.just({"q": "x"})),
+    ),
+    max_size=5,
+)
+
+
+def _apart(parts: list) -> tuple:
+    """Two texts or refusals in a row, which a stream cannot tell apart from one, are not made."""
+    return tuple(
+        part
+        for place, part in enumerate(parts)
+        if not place or type(part) is not type(parts[place - 1]) or not isinstance(part, TextPart | RefusalPart)
+    )
+
+
+@given(_answer_parts, _answer_parts)
+async def test_a_response_is_streamed_part_by_part_and_nothing_of_it_is_lost(first: list, second: list) -> None:
+    token = TokenLogprob("a", -0.5, (("a", -0.5),))
+    response = Response(
+        model="s/m-2026",
+        provider="s",
+        parts=_apart(first),
+        finish_reason="length",
+        usage=Usage(input_tokens=3, output_tokens=4),
+        cost_usd=Decimal("0.5"),
+        logprobs=(token,),
+        alternatives=(Alternative(parts=_apart(second), finish_reason="stop", logprobs=(token,)),),
+    )
+    gateway = scripted_gateway({"s/m": response})
+    async with gateway.stream(ask()) as stream:
+        chunks = [chunk async for chunk in stream]
+    told = stream.response
+    assert replace(told, attempts=()) == response
+    assert (await scripted_gateway({"s/m": chunks}).chat(ask())).parts == response.parts
+
+
+async def test_chunks_of_every_kind_are_a_reply_and_no_script() -> None:
+    kinds = [
+        PartChunk(ImagePart(url="https://x.example")),
+        CitationChunk(Citation(url="https://x.example")),
+        LogprobsChunk((TokenLogprob("a", -1.0),)),
+        AlternativeChunk(1, TextChunk("other")),
+        SentChunk("words"),
+        UsageChunk(Usage()),
+    ]
+    for chunk in kinds:
+        response = await scripted_gateway({"s/m": [chunk]}).chat(ask())
+        assert response.finish_reason == "unknown"
+
+
+async def test_scores_rank_documents_and_verdicts_judge_inputs() -> None:
+    gateway = scripted_gateway({"s/r": [0.1, 0.9, 0.5], "s/g": [[True, False], [False]]})
+    ranked = await gateway.rerank(RerankRequest(model="s/r", query="q", documents=("a", "b", "c"), top_n=2))
+    assert [(one.index, one.score) for one in ranked.results] == [(1, 0.9), (2, 0.5)]
+    judged = await gateway.moderate(ModerationRequest(model="s/g", inputs=("a", "b")))
+    assert [one.flagged for one in judged.results] == [True, False]
+    with pytest.raises(ConfigurationError, match="a score a document: 2, not 3"):
+        await gateway.rerank(RerankRequest(model="s/r", query="q", documents=("a", "b")))
+    with pytest.raises(ConfigurationError, match="not str"):
+        await scripted_gateway({"s/g": "fine"}).moderate(ModerationRequest(model="s/g", inputs=("a",)))
+
+
+async def test_responses_of_their_own_answer_every_kind_of_call() -> None:
+    verdict = Moderation(flagged=True, categories={"x": True}, scores={"x": 1.0})
+    judged = ModerationResponse(model="s/g", provider="s", results=(verdict,))
+    ranked = RerankResponse(model="s/r", provider="s", results=(Ranked(0, 1.0),))
+    gateway = scripted_gateway({"s/g": judged, "s/r": ranked})
+    assert (await gateway.moderate(ModerationRequest(model="s/g", inputs=("a",)))).results == (verdict,)
+    assert (await gateway.rerank(RerankRequest(model="s/r", query="q", documents=("a",)))).results == ranked.results
+
+
+async def test_a_scripted_model_without_schemas_sees_the_tool_and_its_call_becomes_the_answer() -> None:
+    chat = frozenset({"chat", "tools"})
+    model = ScriptedModel([[ToolCallChunk(0, id="c", name="output", arguments='{"a":1}'), FinishChunk("tool_calls")]])
+    gateway = scripted_gateway({"s/m": model}, capabilities=chat)
+    request = Request(model="s/m", messages=(Message.user("x"),), output_schema=OutputSchema({"type": "object"}))
+    response = await gateway.chat(request)
+    assert (response.text, response.structured_by) == ('{"a":1}', "tool")
+    assert [tool.name for tool in model.requests[0].tools] == ["output"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from unified_api.errors import NotFoundError
+from unified_api.errors import InvalidRequestError, NotFoundError
 from unified_api.local import placeholder
 from unified_api.local.chat import LocalChat
 from unified_api.local.embedder import Embedder
@@ -19,8 +19,6 @@ from unified_api.types import (
     Chunk,
     EmbedRequest,
     EmbedResponse,
-    FinishChunk,
-    FinishReason,
     Image,
     ImageRequest,
     ImageResponse,
@@ -30,17 +28,19 @@ from unified_api.types import (
     RerankRequest,
     RerankResponse,
     Response,
-    TextChunk,
-    TextPart,
     Usage,
-    UsageChunk,
 )
+from unified_api.wire.base import WireProfile, check_supported
+from unified_api.wire.collect import Collector
 
 __all__ = ["CHAT_MODEL", "EMBEDDING_MODEL", "IMAGE_MODEL", "LocalAdapter"]
 
 CHAT_MODEL = "smollm2-135m-instruct"
 EMBEDDING_MODEL = "wordllama-256"
 IMAGE_MODEL = "placeholder-image"
+_NO_PURPOSE = WireProfile(unsupported=frozenset({"purpose"}))
+_PLACEHOLDER = WireProfile(unsupported=frozenset({"negative_prompt", "seed", "user"}))
+"""What would change nothing is refused by name."""
 
 
 class LocalAdapter:
@@ -56,22 +56,11 @@ class LocalAdapter:
         self._embedder_lock = anyio.Lock()
 
     async def chat(self, model: Model, request: Request, timeouts: Timeouts) -> Response:
-        text: list[str] = []
-        reason: FinishReason = "unknown"
-        usage = Usage()
+        collector = Collector()
         async with self.stream(model, request, timeouts) as chunks:
             async for chunk in chunks:
-                match chunk:
-                    case TextChunk():
-                        text.append(chunk.text)
-                    case FinishChunk():
-                        reason = chunk.finish_reason
-                    case UsageChunk():
-                        usage = chunk.usage
-                    case _:
-                        pass  # this model has no other pieces
-        parts = (TextPart("".join(text)),) if text else ()
-        return Response(model=model.id, provider=model.provider, parts=parts, finish_reason=reason, usage=usage)
+                collector.add(chunk)
+        return collector.response(provider=model.provider, model=model.name)
 
     def stream(
         self, model: Model, request: Request, timeouts: Timeouts
@@ -83,6 +72,7 @@ class LocalAdapter:
     async def embed(self, model: Model, request: EmbedRequest, timeouts: Timeouts) -> EmbedResponse:
         del timeouts
         _require(model, EMBEDDING_MODEL)
+        check_supported(request, provider="local", model=model.name, profile=_NO_PURPOSE)
         async with self._embedder_lock:
             if self._embedder is None:
                 self._embedder = await to_thread.run_sync(Embedder)
@@ -94,8 +84,11 @@ class LocalAdapter:
     async def image(self, model: Model, request: ImageRequest, timeouts: Timeouts) -> ImageResponse:
         del timeouts
         _require(model, IMAGE_MODEL)
+        check_supported(request, provider="local", model=model.name, profile=_PLACEHOLDER)
+        if request.n is not None and request.n < 1:
+            raise InvalidRequestError(f"n is {request.n}: give a number of 1 or more", provider="local", param="n")
         image = Image(placeholder.MEDIA_TYPE, data=placeholder.draw(request.prompt, size=request.size))
-        return ImageResponse(model=model.id, provider=model.provider, images=(image,))
+        return ImageResponse(model=model.id, provider=model.provider, images=(image,) * (request.n or 1))
 
     async def rerank(self, model: Model, request: RerankRequest, timeouts: Timeouts) -> RerankResponse:
         del request, timeouts

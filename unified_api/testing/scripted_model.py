@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -17,78 +16,53 @@ from unified_api.errors import ConfigurationError
 from unified_api.gateway import Gateway
 from unified_api.models import DataPolicy, Model, Prices
 from unified_api.settings import Settings, Timeouts
+from unified_api.testing.replies import (
+    ALL_CAPABILITIES,
+    AnyRequest,
+    Plain,
+    Reply,
+    Script,
+    as_chunks,
+    as_numbers,
+    as_sequence,
+    rough_tokens,
+)
 from unified_api.types import (
     Capability,
     Chunk,
     EmbedRequest,
     EmbedResponse,
-    FinishChunk,
     Image,
+    ImagePart,
     ImageRequest,
     ImageResponse,
+    Moderation,
     ModerationRequest,
     ModerationResponse,
-    ReasoningChunk,
-    RefusalChunk,
+    Ranked,
     Request,
     RerankRequest,
     RerankResponse,
     Response,
     Sensitivity,
-    TextChunk,
-    TextPart,
     Tier,
-    ToolCallChunk,
     Usage,
-    UsageChunk,
 )
 from unified_api.wire.collect import Collector
 
-__all__ = ["ALL_CAPABILITIES", "Reply", "Script", "ScriptedModel", "scripted_gateway"]
-
-AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
-Plain: TypeAlias = (
-    str
-    | Response
-    | EmbedResponse
-    | ImageResponse
-    | Image
-    | RerankResponse
-    | ModerationResponse
-    | BaseException
-    | Sequence["Chunk | BaseException"]
-    | Sequence[Sequence[float]]
-)
-"""Chunks may end in an Exception: the stream then breaks there. Vectors answer an EmbedRequest."""
-Reply: TypeAlias = "Plain | Callable[[AnyRequest], Plain | Awaitable[Plain]]"
-Script: TypeAlias = "Reply | Sequence[Reply]"
-
-ALL_CAPABILITIES: frozenset[Capability] = frozenset(
-    {
-        "chat",
-        "streaming",
-        "tools",
-        "structured_output",
-        "vision",
-        "audio",
-        "video",
-        "documents",
-        "reasoning",
-        "embeddings",
-        "image_output",
-        "rerank",
-        "moderation",
-    }
-)
-_CHUNKS = (TextChunk, ReasoningChunk, RefusalChunk, ToolCallChunk, FinishChunk, UsageChunk)
+__all__ = ["ScriptedModel", "scripted_gateway"]
 
 
 class ScriptedModel:
-    """Answers from a script and remembers what it was asked. Chat, streams, embeddings and images alike."""
+    """Answers from a script and remembers what it was asked, whatever kind of call it is.
+
+    Remembered is the request as it was fitted to the model: without what it refuses, its schema asked for by a tool or
+    in words where the model takes none.
+    """
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._sequence = _as_sequence(script)
+        self._sequence = as_sequence(script)
         self.requests: list[AnyRequest] = []
         """Every request, in order."""
 
@@ -115,19 +89,6 @@ class ScriptedModel:
         return self._sequence[self.calls - 1]
 
 
-def _as_sequence(script: Script) -> list[Reply] | None:
-    """The replies of a script that has one a call; None for a single reply, which chunks and vectors are."""
-    if isinstance(script, str) or not isinstance(script, Sequence):
-        return None
-    items: list[object] = list(script)
-    is_chunks = any(isinstance(item, _CHUNKS) for item in items)
-    is_vectors = bool(items) and all(
-        isinstance(item, Sequence) and bool(item) and all(isinstance(number, float) for number in item)
-        for item in items
-    )
-    return None if is_chunks or is_vectors else list(script)  # type: ignore[arg-type]  # only replies are left
-
-
 class _ScriptedAdapter:
     """The provider of the scripted models."""
 
@@ -141,7 +102,7 @@ class _ScriptedAdapter:
         if isinstance(reply, Response):
             return reply
         collector = Collector()
-        for chunk in _chunks(reply, request):
+        for chunk in as_chunks(reply, request):
             if isinstance(chunk, BaseException):
                 raise chunk
             collector.add(chunk)
@@ -151,7 +112,7 @@ class _ScriptedAdapter:
     async def stream(self, model: Model, request: Request, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[Chunk]]:
         del timeouts
         await anyio.lowlevel.checkpoint()
-        yield _played(_chunks(await self._models[model.id].reply(request), request))
+        yield _played(as_chunks(await self._models[model.id].reply(request), request))
 
     async def embed(self, model: Model, request: EmbedRequest, timeouts: Timeouts) -> EmbedResponse:
         del timeouts
@@ -160,7 +121,7 @@ class _ScriptedAdapter:
         if isinstance(reply, EmbedResponse):
             return reply
         vectors = tuple(tuple(vector) for vector in reply)  # type: ignore[union-attr, arg-type]  # the test's own shape
-        tokens = sum(_tokens(text) for text in request.inputs)
+        tokens = sum(rough_tokens(text) for text in request.inputs)
         usage = Usage(input_tokens=tokens, output_tokens=0)
         return EmbedResponse(model=model.id, provider=model.provider, vectors=vectors, usage=usage)
 
@@ -172,24 +133,36 @@ class _ScriptedAdapter:
             return reply
         if not isinstance(reply, Image):
             raise ConfigurationError(f"an image request needs an Image or ImageResponse, not {type(reply).__name__}")
-        usage = Usage(input_tokens=_tokens(request.prompt), output_tokens=0)
+        usage = Usage(input_tokens=rough_tokens(request.prompt), output_tokens=0)
         return ImageResponse(model=model.id, provider=model.provider, images=(reply,), usage=usage)
 
     async def rerank(self, model: Model, request: RerankRequest, timeouts: Timeouts) -> RerankResponse:
         del timeouts
         await anyio.lowlevel.checkpoint()
         reply = await self._models[model.id].reply(request)
-        if not isinstance(reply, RerankResponse):
-            raise ConfigurationError(f"a rerank request needs a RerankResponse, not {type(reply).__name__}")
-        return reply
+        if isinstance(reply, RerankResponse):
+            return reply
+        scores = as_numbers(
+            reply, len(request.documents), "a rerank request needs a RerankResponse or a score a document"
+        )
+        ranked = sorted((Ranked(place, float(score)) for place, score in enumerate(scores)), key=lambda one: -one.score)
+        usage = Usage(
+            input_tokens=rough_tokens(request.query) + sum(map(rough_tokens, request.documents)), output_tokens=0
+        )
+        best = tuple(ranked[: request.top_n])
+        return RerankResponse(model=model.id, provider=model.provider, results=best, usage=usage)
 
     async def moderate(self, model: Model, request: ModerationRequest, timeouts: Timeouts) -> ModerationResponse:
         del timeouts
         await anyio.lowlevel.checkpoint()
         reply = await self._models[model.id].reply(request)
-        if not isinstance(reply, ModerationResponse):
-            raise ConfigurationError(f"a moderation request needs a ModerationResponse, not {type(reply).__name__}")
-        return reply
+        if isinstance(reply, ModerationResponse):
+            return reply
+        together = any(isinstance(given, ImagePart) for given in request.inputs)
+        wanted = 1 if together else len(request.inputs)
+        verdicts = as_numbers(reply, wanted, "a moderation request needs a ModerationResponse or a verdict an input")
+        results = tuple(Moderation(flagged=bool(verdict), categories={}, scores={}) for verdict in verdicts)
+        return ModerationResponse(model=model.id, provider=model.provider, results=results)
 
     async def aclose(self) -> None:
         """Nothing to let go of."""
@@ -201,36 +174,6 @@ async def _played(chunks: Sequence[Chunk | BaseException]) -> AsyncIterator[Chun
         if isinstance(chunk, BaseException):
             raise chunk
         yield chunk
-
-
-def _chunks(reply: Plain, request: Request) -> Sequence[Chunk | BaseException]:
-    """A reply as the chunks of a stream; a text comes word by word."""
-    if isinstance(reply, Response):
-        usage = UsageChunk(reply.usage)
-        return [*(TextChunk(part.text) for part in reply.parts if isinstance(part, TextPart)), *_calls(reply),
-                FinishChunk(reply.finish_reason), usage]  # fmt: skip
-    if isinstance(reply, str):
-        asked = sum(_tokens(p.text) for m in request.messages for p in m.parts if isinstance(p, TextPart))
-        usage = UsageChunk(Usage(input_tokens=asked, output_tokens=_tokens(reply)))
-        words = [word + " " for word in reply.split(" ")]
-        words[-1] = words[-1][:-1]
-        return [*(TextChunk(word) for word in words if word), FinishChunk("stop"), usage]
-    if isinstance(reply, Sequence):
-        return reply  # type: ignore[return-value]  # chunks: vectors answer no chat
-    raise ConfigurationError(f"a chat needs a text, a Response or chunks, not {type(reply).__name__}")
-
-
-def _calls(response: Response) -> list[Chunk]:
-    refused: list[Chunk] = [RefusalChunk(response.refusal)] if response.refusal else []
-    return refused + [
-        ToolCallChunk(index, id=call.id, name=call.name, arguments=call.arguments)
-        for index, call in enumerate(response.tool_calls)
-    ]
-
-
-def _tokens(text: str) -> int:
-    """A stand-in count: about four characters a token."""
-    return len(text) // 4 + 1
 
 
 def scripted_gateway(
