@@ -207,6 +207,24 @@ def test_nothing_that_a_provider_wants_back_goes_to_another() -> None:
     ]
 
 
+def test_what_a_model_made_can_be_shown_to_it_again() -> None:
+    shown = Message("user", tuple(part for part in answered(*OUTPUT).parts if isinstance(part, TextPart | ImagePart)))
+    assert sent(shown)["input"][0]["content"] == [
+        {"type": "input_image", "detail": "auto", "image_url": f"data:image/png;base64,{DRAWN['result']}"},
+        {"type": "input_text", "text": "So."},
+    ]
+
+
+def test_what_came_through_another_api_of_the_provider_stays_behind() -> None:
+    parts = (ReasoningPart("Hm.", own(reasoning_details=[])), TextPart("So.", state=own(annotations=[])),
+             ToolCallPart("call_1", "look", state=own(extra_content={})))  # fmt: skip
+    turn = (ASK, Message("assistant", parts), Message("tool", (ToolResultPart("call_1", "seen"),)))
+    assert sent(*turn)["input"][1:3] == [
+        {"role": "assistant", "content": "So."},
+        {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"},
+    ]
+
+
 def test_texts_of_two_messages_stay_two_and_those_of_one_stay_together() -> None:
     def message(identity: str, *words: str) -> Body:
         parts = [{"type": "output_text", "text": word, "annotations": [], "logprobs": []} for word in words]
@@ -238,6 +256,15 @@ def test_a_tool_may_give_images_and_files() -> None:
         {"type": "input_text", "text": "see"},
         {"type": "input_image", "detail": "auto", "image_url": f"data:image/png;base64,{shown}"},
         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0x"},
+    ]
+
+
+def test_a_document_by_address_is_sent_as_one_and_by_a_data_address_as_a_file() -> None:
+    held = DocumentPart(url="data:application/pdf;base64,JVBERi0x")
+    linked = DocumentPart(url="https://a/b.pdf", name="b.pdf")
+    assert sent(Message("user", (held, linked)))["input"][0]["content"] == [
+        {"type": "input_file", "filename": "document.pdf", "file_data": "data:application/pdf;base64,JVBERi0x"},
+        {"type": "input_file", "filename": "b.pdf", "file_url": "https://a/b.pdf"},
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from corpus import needs_corpora
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from wire_recordings import Recording, everything
 
@@ -166,6 +166,7 @@ def test_every_recorded_request_means_the_same_when_it_was_read_and_written() ->
         ({"input": [{"role": "user", "content": [{"type": "hologram"}]}]}, "input[0].content[0]"),
         ({"input": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input[0].content[0].input_audio"),
         ({"input": [{"x": 1}]}, "input[0]"),
+        ({"input": [{"role": "user", "content": [{"type": ["input_text"]}]}]}, "input[0].content[0]"),
         ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0].call_id"),
         ({"input": [{"type": "function_call_output", "call_id": "c", "output": 7}]}, "input[0].output"),
         ({"tools": 7}, "tools"),
@@ -247,6 +248,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(fields), values))
+@example({"input": [{"type": "x", "role": ["system"]}]})
 def test_a_body_of_any_shape_is_read_or_refused(body: Body) -> None:
     with suppress(InvalidRequestError):
         assert read_request({"model": "m", **body}, provider="openai").model == "openai/m"

@@ -63,7 +63,7 @@ class HistoryReader:
             self._add("tool", (self._result(item, place),))
         elif not kind:
             self._refuse(place, "has no type")
-        elif item.get("role") in {"developer", "system"}:
+        elif word(item.get("role")) in {"developer", "system"}:
             self._add("system", (BuiltinToolPart(self._provider, kind, item),), alone=True)
         elif _OF_THE_CLIENT.search(kind) and item.get("execution") != "server":
             self._add("tool", (BuiltinToolPart(self._provider, kind, item),))
@@ -121,7 +121,7 @@ class HistoryReader:
         if not isinstance(part, dict):
             self._refuse(place, f"is {part!r}: give an object")
         given: JsonObject = {name: value for name, value in part.items() if value is not None}
-        kind = given.pop("type", None)
+        kind = word(given.pop("type", None))
         cache = CacheMark() if "prompt_cache_breakpoint" in given else None
         if kind in {"input_text", "output_text", "text"} and isinstance(given.get("text"), str):
             text = word(given.pop("text"))

@@ -41,6 +41,9 @@ _AUDIO_FORMATS: Mapping[str, str] = {
 }
 
 
+_OF_AN_ITEM = frozenset({"id", "status", "phase", "namespace"})
+
+
 @dataclass(frozen=True, slots=True)
 class InputWriter:
     """Writes the messages for `provider`: its own state goes along, that of others stays behind.
@@ -89,7 +92,7 @@ class InputWriter:
                 said.append(part)
             else:
                 self._misplaced(part, message.role, place)
-        if said or not message.parts:
+        if said:
             yield self._message(message.role, said, place)
 
     def _message(self, role: str, parts: list[TextPart | MediaPart], place: str) -> JsonObject:
@@ -128,7 +131,7 @@ class InputWriter:
         """An item of an answer that is no text."""
         if isinstance(part, ToolCallPart):
             yield {
-                **self._own(part.state),
+                **self._of_an_item(part.state),
                 "type": "function_call",
                 "call_id": part.id,
                 "name": part.name,
@@ -136,8 +139,8 @@ class InputWriter:
             }
         elif isinstance(part, ReasoningPart):
             state = self._own(part.state)
-            if state:
-                yield {**state, "type": "reasoning"}
+            if state.get("type") == "reasoning":
+                yield state
         elif isinstance(part, BuiltinToolPart):
             yield from self._step(part, place)
         elif isinstance(part, ImagePart) and self._own(part.state).get("type") == "image_generation_call":
@@ -160,7 +163,7 @@ class InputWriter:
         return [self._part(part, f"{place}.parts[{index}]") for index, part in enumerate(parts)]
 
     def _part(self, part: TextPart | MediaPart, place: str) -> JsonObject:
-        state = {**self._own(part.state), **self._mark(part)}
+        state = {**self._of_a_part(part.state), **self._mark(part)}
         if isinstance(part, TextPart):
             return {**state, "type": "input_text", "text": part.text}
         if isinstance(part, DocumentPart) and part.text is not None:
@@ -199,14 +202,13 @@ class InputWriter:
             self._refuse(f"{place}: a document has a url, data or text, or a file_id of {self.provider} as its state")
         if part.data is None:
             url = part.url or ""
-            return {**named, ("file_data" if url.startswith("data:") else "file_url"): url}
-        pdf = part.data.startswith(b"%PDF-")
-        media_type = part.media_type or ("application/pdf" if pdf else None)
+            if not url.startswith("data:"):
+                return {**named, "file_url": url}
+            return {"filename": part.name or _file_name(url[5:].partition(";")[0]), "file_data": url}
+        media_type = part.media_type or ("application/pdf" if part.data.startswith(b"%PDF-") else None)
         if media_type is None:
             self._refuse(f"{place}: the document's media_type is not given and its bytes do not tell it")
-        # The API asks for a name wherever the file itself is sent.
-        name = part.name or ("document.pdf" if media_type == "application/pdf" else "document")
-        return {"filename": name, "file_data": _data_url(media_type, part.data)}
+        return {"filename": part.name or _file_name(media_type), "file_data": _data_url(media_type, part.data)}
 
     def _audio(self, part: AudioPart, place: str) -> JsonObject:
         form = _AUDIO_FORMATS.get(part.media_type or "")
@@ -216,6 +218,16 @@ class InputWriter:
 
     def _own(self, state: ProviderState | None) -> JsonObject:
         return state.content if state is not None and state.provider == self.provider else {}
+
+    def _of_an_item(self, state: ProviderState | None) -> JsonObject:
+        """The fields of a call's item; what else the provider gave came through another of its APIs."""
+        own = self._own(state)
+        return own if own.keys() & _OF_AN_ITEM else {}
+
+    def _of_a_part(self, state: ProviderState | None) -> JsonObject:
+        """The fields of a part that is shown; those of an answer's item mean nothing where it is shown again."""
+        own = self._own(state)
+        return {} if own.keys() & _OF_AN_ITEM else own
 
     def _misplaced(self, part: Part, role: str, place: str) -> NoReturn:
         self._refuse(f"{place}: a message of role {role!r} cannot hold {type(part).__name__}")
@@ -260,6 +272,11 @@ class _Spoken:
         states = [one.state for one in part.citations if one.state is not None]
         annotations: list[Json] = [state.content for state in states if state.provider == self.provider]
         return {"type": "output_text", "text": part.text, "annotations": annotations, "logprobs": []}
+
+
+def _file_name(media_type: str) -> str:
+    """The API asks for a name wherever the file itself is sent."""
+    return "document.pdf" if media_type == "application/pdf" else "document"
 
 
 def _data_url(media_type: str, data: bytes) -> str:
