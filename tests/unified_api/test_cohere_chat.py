@@ -341,6 +341,16 @@ def test_citations_of_a_later_block_count_from_the_start_of_the_joined_text() ->
     assert [response.text[one.start : one.end] for one in response.citations] == ["One", "Two"]
 
 
+def test_citations_of_joined_blocks_go_back_at_their_places_in_the_joined_text() -> None:
+    message = {**ANSWER["message"], "content": ANSWER["message"]["content"][:3]}  # type: ignore[index, dict-item]
+    parts = read({"message": message, "finish_reason": "COMPLETE"}).parts
+    sent = body(asked(messages=(*ASK, Message("assistant", parts))))["messages"][1]
+    cited = sent["citations"]
+    assert [(one["content_index"], one["text"]) for one in cited] == [(1, "One"), (1, "Two")]
+    for one in cited:
+        assert sent["content"][one["content_index"]]["text"][one["start"] : one["end"]] == one["text"]
+
+
 def test_a_stream_gives_the_parts_of_the_whole_answer() -> None:
     message: Any = ANSWER["message"]
     thinking, one, two, _ = message["content"]
@@ -500,6 +510,12 @@ def test_an_error_event_is_raised_after_what_came_before_it_and_a_late_one_is_ke
     decoder.feed(text + framed([end()]) + error)
     assert decoder.end() == []
     assert decoder.late_error is not None
+
+
+def test_an_error_event_without_a_word_is_one_all_the_same() -> None:
+    decoder = StreamDecoder(provider="cohere", model="m", profile=PLAIN)
+    with pytest.raises(ProviderError, match="no reason given"):
+        decoder.feed(b"event: error\n\n")
 
 
 def test_a_damaged_event_is_passed_over_and_counted() -> None:

@@ -73,9 +73,8 @@ class AnswerStream(ABC):
             if self._error is not None:
                 break
             text = event.data.strip()
-            if not text or text == b"[DONE]":
-                continue
-            self._read_text(text, event.name, chunks)
+            if text != b"[DONE]" and (text or event.name == "error"):
+                self._read_text(text, event.name, chunks)
         if self._error is not None and not chunks:
             raise self._error
         return chunks

@@ -82,8 +82,8 @@ def _assistant(message: Message, writer: RequestWriter, place: str) -> JsonObjec
     plan = ""
     for number, part in enumerate(message.parts):
         if isinstance(part, TextPart | RefusalPart):
+            citations.extend(_citations(part, len(blocks), writer))
             blocks.append({"type": "text", "text": part.text})
-            citations.extend(_citations(part, writer))
         elif isinstance(part, ToolCallPart):
             function: JsonObject = {"name": part.name, "arguments": part.arguments or "{}"}
             calls.append({"id": part.id, "type": "function", "function": function})
@@ -107,10 +107,17 @@ def _assistant(message: Message, writer: RequestWriter, place: str) -> JsonObjec
     return whole
 
 
-def _citations(part: TextPart | RefusalPart, writer: RequestWriter) -> Iterator[Json]:
+def _citations(part: TextPart | RefusalPart, block: int, writer: RequestWriter) -> Iterator[Json]:
+    """Cohere's own citations, at their place in the text as it goes back: several blocks may have become one."""
     for citation in part.citations if isinstance(part, TextPart) else ():
-        if citation.state is not None and writer.own(citation.state):
-            yield citation.state.content
+        if citation.state is None or not writer.own(citation.state):
+            continue
+        cited = dict(citation.state.content)
+        if citation.start is not None:
+            cited |= {"start": citation.start, "end": citation.end}
+            if "content_index" in cited:
+                cited["content_index"] = block
+        yield cited
 
 
 def _results(message: Message, writer: RequestWriter, place: str) -> Iterator[JsonObject]:

@@ -13,6 +13,8 @@ __all__ = ["JsonEvents"]
 # A byte order mark and white space: no answer begins with one of these bytes otherwise.
 _LEAD = b"\xef\xbb\xbf \t\r\n"
 _DOCUMENT_STARTS = {b"{", b"[", b"<"}
+_LINE_COST = 50
+"""Bytes of memory that a held line takes beside its own."""
 
 
 class JsonEvents:
@@ -66,7 +68,7 @@ class JsonEvents:
         if self.framing != "document":
             return [SseEvent(line) for line in lines]
         self._document.extend(lines)
-        self._size += sum(map(len, lines))
+        self._size += sum(map(len, lines)) + _LINE_COST * len(lines)
         if self._size > self._limit:
             raise EventTooLargeError(f"it is one document of more than {self._limit} bytes")
         return []
