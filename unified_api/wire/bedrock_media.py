@@ -39,9 +39,9 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MEDIA_TYPES: Mapping[str, Mapping[str, str]] = {
     "image": {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"},
     "audio": {
-        "mp3": "audio/mpeg", "wav": "audio/wav", "aac": "audio/aac", "flac": "audio/flac", "ogg": "audio/ogg",
-        "opus": "audio/opus", "mp4": "audio/mp4", "m4a": "audio/x-m4a", "webm": "audio/webm", "pcm": "audio/pcm",
-        "mkv": "audio/x-matroska", "mka": "audio/mka", "x-aac": "audio/x-aac", "mpga": "audio/mpga",
+        "mpeg": "audio/mpeg", "mp3": "audio/mpeg", "wav": "audio/wav", "aac": "audio/aac", "flac": "audio/flac",
+        "ogg": "audio/ogg", "opus": "audio/opus", "mp4": "audio/mp4", "m4a": "audio/x-m4a", "webm": "audio/webm",
+        "pcm": "audio/pcm", "mkv": "audio/x-matroska", "mka": "audio/mka", "x-aac": "audio/x-aac", "mpga": "audio/mpga",
     },
     "video": {
         "mp4": "video/mp4", "mov": "video/quicktime", "mkv": "video/x-matroska", "webm": "video/webm",
@@ -54,7 +54,7 @@ _MEDIA_TYPES: Mapping[str, Mapping[str, str]] = {
         "md": "text/markdown",
     },
 }  # fmt: skip
-"""Kind of block -> format -> media type."""
+"""Kind of block -> format -> media type. Of two formats of one media type the later is the one that is sent."""
 _ALSO = {
     "image/jpg": "jpeg", "audio/mp3": "mp3", "audio/x-wav": "wav", "audio/wave": "wav", "audio/x-flac": "flac",
     "audio/m4a": "m4a", "video/mov": "mov", "video/wmv": "wmv", "video/flv": "flv", "video/3gp": "three_gp",

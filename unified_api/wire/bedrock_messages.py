@@ -69,7 +69,7 @@ class MessageWriter(RequestWriter):
         turns: list[tuple[str, list[Json]]] = []
         for place, message in enumerate(messages):
             self._check(message, place)
-            blocks: list[Json] = [block for one in self._parts(message, f"messages[{place}]") for block in one]
+            blocks: list[Json] = list(self._parts(message, f"messages[{place}]"))
             if message.role == "system" and not turns:
                 system += blocks
                 continue
@@ -110,13 +110,15 @@ class MessageWriter(RequestWriter):
             tagged.append({"text": f"<system>{text}</system>"} if isinstance(text, str) else block)
         return tagged
 
-    def _parts(self, message: Message, place: str) -> Iterator[list[JsonObject]]:
+    def _parts(self, message: Message, place: str) -> Iterator[JsonObject]:
+        said = False
         for index, part in enumerate(message.parts):
-            blocks = list(self._blocks(part, f"{place}.parts[{index}]"))
-            yield blocks
-            # What is left out takes its mark with it: nothing before it is the end of what was to be cached.
-            if blocks and not isinstance(part, ReasoningPart | RefusalPart | BuiltinToolPart):
-                yield list(self.cache_point(part.cache))
+            for block in self._blocks(part, f"{place}.parts[{index}]"):
+                said = True
+                yield block
+            # The mark of a blank text marks what lies before it.
+            if said and not isinstance(part, ReasoningPart | RefusalPart | BuiltinToolPart):
+                yield from self.cache_point(part.cache)
 
     def _blocks(self, part: Part, place: str) -> Iterator[JsonObject]:
         match part:
