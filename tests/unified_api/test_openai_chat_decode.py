@@ -310,7 +310,10 @@ def test_a_signature_on_a_call_is_kept_for_its_provider() -> None:
 
 def test_calls_that_share_an_id_or_an_index_are_calls_of_their_own() -> None:
     calls = [{"id": "c", "index": 0, "function": {"name": name, "arguments": "{}"}} for name in "fg"]
-    assert [part.name for part in read(answer({"tool_calls": calls})).tool_calls] == ["f", "g"]
+    assert [(part.id, part.name) for part in read(answer({"tool_calls": calls})).tool_calls] == [
+        ("c", "f"),
+        ("call_1", "g"),
+    ]
 
 
 def test_json_written_twice_is_left_for_who_reads_the_json() -> None:

@@ -14,7 +14,7 @@ import pytest
 from corpus import needs_corpora, rows
 from wire_recordings import Recording, everything, recordings
 
-from unified_api.errors import ContentRefusedError, FailedGenerationError, GatewayError
+from unified_api.errors import ContentRefusedError, FailedGenerationError, GatewayError, ServerError
 from unified_api.types import (
     BuiltinToolPart,
     Chunk,
@@ -24,6 +24,7 @@ from unified_api.types import (
     ReasoningPart,
     RefusalPart,
     Response,
+    TextChunk,
     TextPart,
     TokenLogprob,
     ToolCallPart,
@@ -347,6 +348,22 @@ def test_fixtures_of_other_gateways_are_read_as_they_stand() -> None:
         assert response.usage.input_tokens == (stated or {}).get("prompt_tokens"), row["id"]
         read += 1
     assert read > 30
+
+
+@needs_corpora
+def test_errors_that_users_met_inside_streams_are_raised_after_what_came_before() -> None:
+    told = 0
+    for row in rows("misc/error_shapes_from_issues.jsonl"):
+        if str(row["status"]) != "200":
+            continue
+        name = b"event: error\n" if row["shape"].get("type") == "error" else b""
+        piece = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+        decoder = StreamDecoder(provider="p", model="m", profile=WireProfile())
+        assert decoder.feed(piece) == [TextChunk("a")]
+        with pytest.raises(ServerError):
+            decoder.feed(name + b"data: " + json.dumps(row["shape"]).encode() + b"\n\n")
+        told += 1
+    assert told > 2
 
 
 def read_stream(body: bytes, *, allow: int = 0) -> Response:

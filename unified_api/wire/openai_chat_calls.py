@@ -12,7 +12,8 @@ class ToolCallReader:
     """The tool calls seen so far, and which of them a new piece belongs to.
 
     In a whole answer each entry is a call. In a stream the `index` decides where there is one; where it is missing
-    (Mistral) or always 0 (some proxies send parallel calls so), a new id does. An empty id belongs to the call before.
+    (Mistral) or always 0 (some proxies send parallel calls so), a new id does. An empty id belongs to the call before;
+    one that another call has already is none, so that each result answers one call.
     """
 
     def __init__(self, provider: str, *, whole: bool) -> None:
@@ -38,13 +39,13 @@ class ToolCallReader:
         if self._whole and not name:  # Snowflake sends an empty `function_call` with every message
             return None
         arguments = arguments_text(function.get("arguments"))
-        first_id = "" if self._ids[place] else identity
+        first_id = "" if self._ids[place] or identity in self._ids else identity
         first_name = "" if self._names[place] else name
         extra = entry.get("extra_content")  # Gemini's thought signature, behind Google's compatible endpoint
         state = ProviderState(self._provider, {"extra_content": extra}) if isinstance(extra, dict) and extra else None
         if not (first_id or first_name or arguments or state):
             return None
-        self._ids[place] = self._ids[place] or identity
+        self._ids[place] = self._ids[place] or first_id
         self._names[place] = self._names[place] or name
         self.named = self.named or bool(name)
         return ToolCallChunk(place, first_id or None, first_name or None, arguments, state)

@@ -144,7 +144,7 @@ class ChoiceReader:
         if text:
             chunks.append(ReasoningChunk(text))
         if isinstance(details, list) and details:
-            self._hold(len(text) + 100 * len(details))
+            self._hold(sum(len(str(word)) for one in details if isinstance(one, dict) for word in one.values()))
             self._details.add(details)
             self._pending = True
         extra = delta.get("extra_content")
@@ -163,7 +163,7 @@ class ChoiceReader:
         for number, step in enumerate(told if isinstance(told, list) else [told]):
             if isinstance(step, dict) and step:
                 index = step.get("index")
-                self._hold(len(step))
+                self._hold(len(json_text(step)))
                 self._steps[name, index if type(index) is int else number] = step
                 self._pending = True
 
@@ -232,6 +232,7 @@ class ChoiceReader:
         written = json_text(annotation)
         if written in self._annotations:  # told again with every piece
             return
+        self._hold(len(written))
         self._annotations.add(written)
         cited = url_citation(annotation, self._provider)
         if cited is not None:
@@ -254,7 +255,7 @@ class ChoiceReader:
         self._held += size
         if self._held > EVENT_LIMIT:
             raise MalformedResponseError(
-                f"the answer of {self._provider} has more than {EVENT_LIMIT} bytes of sound or thoughts: ask for less",
+                f"the answer of {self._provider} has more than {EVENT_LIMIT} bytes of sound, thoughts or notes",
                 provider=self._provider,
             )
 

@@ -30,8 +30,9 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     Raises UnsupportedParameterError for what the model cannot take by its profile, InvalidRequestError for a request
     that no server could take (no message, a part in the wrong role, text that is not Unicode ...).
     """
-    _check(request, provider=provider, model=model, profile=profile)
+    check_supported(request, provider=provider, model=model, profile=profile)
     writer = PartWriter(provider=provider, model=model, profile=profile)
+    _check(request, writer)
     body: JsonObject = {"model": model, "messages": write_messages(request.messages, writer)}
     for name, value in _parameters(request, writer):
         _put(body, profile.renamed.get(name, name), value)
@@ -127,9 +128,7 @@ def _merge(body: JsonObject, more: Mapping[str, Json], writer: PartWriter) -> No
             body[name] = value
 
 
-def _check(request: Request, *, provider: str, model: str, profile: WireProfile) -> None:
-    check_supported(request, provider=provider, model=model, profile=profile)
-    writer = PartWriter(provider=provider, model=model, profile=profile)
+def _check(request: Request, writer: PartWriter) -> None:
     if not request.messages:
         _refuse("a chat request needs at least one message", "messages", writer)
     for name in _NUMBERS:
@@ -140,10 +139,10 @@ def _check(request: Request, *, provider: str, model: str, profile: WireProfile)
         value = getattr(request, name)
         if value is not None and value < least:
             _refuse(f"{name} is {value!r}: give {least} or more", name, writer)
-    for name in sorted(NEED_A_NAME - profile.renamed.keys()):
+    for name in sorted(NEED_A_NAME - writer.profile.renamed.keys()):
         if getattr(request, name) is not None:
             _cannot(f"has no word for {name!r}: leave it out or choose another model", name, writer)
-    foreign = next((tool for tool in request.builtin_tools if tool.provider != provider), None)
+    foreign = next((tool for tool in request.builtin_tools if tool.provider != writer.provider), None)
     if foreign is not None:
         what = f"cannot use a built-in tool of {foreign.provider!r}: leave it out or choose a model of that provider"
         _cannot(what, "builtin_tools", writer)
