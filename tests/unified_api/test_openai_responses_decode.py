@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from unified_api.errors import ContentRefusedError, MalformedResponseError, RateLimitError, ServerError
+from unified_api.errors import (
+    ContentRefusedError,
+    MalformedResponseError,
+    ProviderError,
+    RateLimitError,
+    ServerError,
+)
 from unified_api.types import (
     AudioPart,
     BuiltinToolPart,
@@ -51,9 +57,10 @@ def test_an_answer_in_the_making_can_be_asked_for_by_its_id(status: str) -> None
         ({"status": "failed", "error": {"code": "content_filter", "message": "No"}}, ContentRefusedError),
     ],
 )
-def test_a_failed_answer_is_the_error_it_states(fields: Body, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_a_failed_answer_is_the_error_it_states(fields: Body, error: type[ProviderError]) -> None:
+    with pytest.raises(error) as caught:
         read(**fields)
+    assert caught.value.provider_code == (fields.get("error") or {"code": "server_error"})["code"]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{}", b'{"output": "x"}', b'{"choices": []}', b"<html>"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from unified_api.errors import ProviderError
 from unified_api.types import FinishReason, JsonObject, Part, Response, TokenLogprob, ToolCallPart
-from unified_api.wire.base import WireProfile
+from unified_api.wire.base import WireProfile, parse_json
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 from unified_api.wire.openai_responses_items import item_kind, objects, read_item, read_logprobs, word
@@ -29,12 +29,10 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> R
     Raises MalformedResponseError when it is no Responses answer, or what the error of a failed one means. One that is
     still being worked on (`background`) has the finish reason `unknown`.
     """
-    answer = answer_object(body, provider=provider, model=model, profile=profile)
+    answer = _answer(body, provider=provider, model=model, profile=profile)
     failed = failure(answer, provider=provider, model=model, profile=profile)
     if failed is not None:
         raise failed
-    if not isinstance(answer.get("output"), list):
-        raise malformed("has no output", body, provider=provider, model=model)
     parts = tuple(_parts(answer, provider))
     usage, cost = answer_usage(answer)
     return Response(
@@ -70,6 +68,18 @@ def failure(answer: JsonObject, *, provider: str, model: str, profile: WireProfi
         return None
     error = stated or {"code": "server_error", "message": f"the answer ended with the status {status!r}"}
     return embedded_error({"error": error}, provider=provider, model=model, profile=profile)
+
+
+def _answer(body: bytes, *, provider: str, model: str, profile: WireProfile) -> JsonObject:
+    """The object in `body`; one with an output says itself whether it failed, any other may be an error."""
+    try:
+        value = parse_json(body)
+    except ValueError:
+        value = None
+    if isinstance(value, dict) and isinstance(value.get("output"), list):
+        return value
+    answer_object(body, provider=provider, model=model, profile=profile)
+    raise malformed("has no output", body, provider=provider, model=model)
 
 
 def _parts(answer: JsonObject, provider: str) -> Iterator[Part]:
