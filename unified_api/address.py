@@ -1,17 +1,41 @@
-"""Addresses with a variable part: `https://${AZURE_RESOURCE_NAME}.openai.azure.com`, filled in from the environment."""
+"""Addresses of providers, some with a variable part: `https://${AZURE_RESOURCE_NAME}.openai.azure.com`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from unified_api.errors import ConfigurationError
 
-__all__ = ["filled", "sketched", "unset"]
+__all__ = ["checked", "filled", "is_loopback", "origin", "sketched", "unset"]
 
 _PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([A-Za-z0-9._-]+))?\}")
 _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 """A host name or one part of a path: nothing that could begin another host, path, query or user name."""
+
+_PATHS = ("/chat/completions", "/completions", "/embeddings", "/images/generations", "/responses", "/messages")
+"""Ends of addresses that were copied whole; `/models` is no such end, Azure has its models there."""
+
+
+def checked(value: str) -> str:
+    """The address without the slash at its end. ValueError for one that nothing could be appended to."""
+    sketch = sketched(value.strip())
+    if "$" in sketch or "{" in sketch:
+        raise ValueError("may hold variables as ${NAME} or ${NAME:-default}, the default without spaces and slashes")
+    parts = urlsplit(sketch)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError('must be an address such as "https://api.example.com/v1"')
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password; put the key into the variable named by api_key_env")
+    ending = next((path for path in _PATHS if parts.path.rstrip("/").endswith(path)), None)
+    if ending is not None:
+        raise ValueError(f"must end before {ending!r}, which is added to it")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path; leave out what follows '?' or '#'")
+    _ = parts.port  # raises ValueError for a port that is no number below 65,536
+    return value.strip().rstrip("/")
 
 
 def filled(address: str, look_up: Callable[[str], str | None]) -> str:
@@ -47,3 +71,21 @@ def unset(address: str) -> str | None:
 def sketched(address: str) -> str:
     """`address` with its defaults, and a word in place of every other variable: for looking at its shape."""
     return _PLACE.sub(lambda place: place[2] or "x", address)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine, so that what is sent there leaves it only by that server's doing."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # an address that cannot be
+        return False
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name; "x.localhost" and "localhost." are asked of the name server, which may say anything
+        return host == "localhost"
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of a checked address: who is spoken to."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
 
 from unified_api import address, pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.facts import facts, listed
 from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, Selection
-from unified_api.providers import DataPolicyRow, ProviderRow, builtin_rows, is_loopback, origin
+from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.routing.filters import select
 from unified_api.routing.ranking import at_most, rank
+from unified_api.rows import provider_rows
 from unified_api.settings import Route, Settings
 from unified_api.signing import missing_variable
 from unified_api.types import Attempt, Capability, Policy
@@ -27,89 +25,6 @@ _TOKEN_STEP = 1024
 """Sizes are rounded down to it, so that calls of about one size share one remembered selection."""
 _CHAT: frozenset[Capability] = frozenset({"chat"})
 _KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output", "rerank", "moderation"})
-
-
-def provider_rows(settings: Settings) -> dict[str, ProviderRow]:
-    """Every provider: the user's new ones first, then the built-in ones with the user's keys merged over them.
-
-    Raises:
-        ConfigurationError: a table gives no `base_url`, and no built-in provider has its name; its wire cannot be; or
-            its key would be readable by everyone on the way.
-
-    """
-    owned = {name: _addressed(name, row, settings) for name, row in settings.providers.items()}
-    builtin = {name: _addressed(name, row, settings) for name, row in builtin_rows().items()}
-    merged = {name: _merged(_moved(name, builtin[name], row), row) for name, row in owned.items() if name in builtin}
-    for name, row in owned.items():
-        if row.wire == "local" and name != "local":
-            raise ConfigurationError(f"{settings.path}: [providers.{name}]: only the provider local has wire = 'local'")
-        if name not in builtin and row.base_url is None:
-            near = get_close_matches(name, builtin, n=1)
-            hint = f", or did you mean [providers.{near[0]}]?" if near else ""
-            raise ConfigurationError(f"{settings.path}: [providers.{name}] needs a base_url{hint}")
-    # A server of one's own is as much the user's where a built-in row gives its usual address.
-    first = {
-        name: merged.get(name, row) for name, row in owned.items() if not (name in builtin and builtin[name].names)
-    }
-    rows = {**first, **{name: merged.get(name, row) for name, row in builtin.items() if name not in first}}
-    for name in owned:
-        _check_key_is_hidden(name, rows[name], settings)
-    return rows
-
-
-def _addressed(name: str, row: ProviderRow, settings: Settings) -> ProviderRow:
-    """The row with the environment's values in its address; variables without a value stay, and are `missing` later."""
-    if row.base_url is None or "$" not in row.base_url:
-        return row
-    try:
-        return row.model_copy(update={"base_url": address.filled(row.base_url, settings.environment.get)})
-    except ConfigurationError as error:
-        raise ConfigurationError(f"[providers.{name}]: {error}") from None
-
-
-def _moved(name: str, base: ProviderRow, own: ProviderRow) -> ProviderRow:
-    """`base` without what was true of its address alone, where `own` gives another: its key, and whom to trust.
-
-    An address on this machine is taken for a proxy that one runs oneself: the key goes no further than that, and what
-    the proxy passes on is trusted as the provider is, not as this machine. What bears a provider's name has its
-    prices; `prices` or `priced_as` say otherwise.
-    """
-    if base.base_url is None or own.base_url is None or origin(own.base_url) == origin(base.base_url):
-        return base
-    here = is_loopback(own.base_url)
-    kept = {
-        "api_key_env": base.api_key_env if here else None,
-        "clearance": base.effective_clearance if here else None,
-        "data_policy": DataPolicyRow(),
-        "priced_as": name,
-    }
-    return base.model_copy(update=kept)
-
-
-def _check_key_is_hidden(name: str, row: ProviderRow, settings: Settings) -> None:
-    url = row.base_url or ""
-    if row.api_key_env is None or row.key_in_clear or not url.lower().startswith("http:") or is_loopback(url):
-        return
-    raise ConfigurationError(
-        f"{settings.path}: [providers.{name}] would send {row.api_key_env} over plain http, readable by everyone on "
-        "the way; use an https address, or say key_in_clear = true if the network between is your own"
-    )
-
-
-Table = TypeVar("Table", bound=BaseModel)
-
-
-def _merged(base: Table, own: Table) -> Table:
-    """`base` with the keys that `own` sets; tables are merged key by key."""
-    update: dict[str, Any] = {}
-    for key in own.model_fields_set:
-        old, new = getattr(base, key), getattr(own, key)
-        if isinstance(new, BaseModel):
-            new = _merged(old, new)
-        elif isinstance(new, dict):
-            new = {**old, **new}
-        update[key] = new
-    return base.model_copy(update=update)
 
 
 class Catalog:
@@ -360,12 +275,27 @@ class Catalog:
         )
 
     def _missing_of(self, row: ProviderRow) -> str | None:
-        """The first variable that is not set: the key's, or one of the address."""
+        """The first variable that is not set: the key's, or one of the address; or what is wrong with one.
+
+        Raises:
+            ConfigurationError: the key of a provider that serves `auto` cannot be one. A stand-in must not hide that.
+
+        """
+        try:
+            return self._unset_of(row)
+        except ConfigurationError as error:
+            if row.auto and not (row.base_url is not None and "$" in row.base_url):
+                raise
+            return str(error)
+
+    def _unset_of(self, row: ProviderRow) -> str | None:
         if row.auth == "sigv4" and (missing := missing_variable(row, self._environment)) is not None:
             return missing
         if row.auth != "sigv4" and row.api_key_env is not None and self._environment.key(row.api_key_env) is None:
             return row.api_key_env
-        return None if row.base_url is None else address.unset(row.base_url)
+        if row.base_url is None or "$" not in row.base_url:
+            return None
+        return address.unset(address.filled(row.base_url, self._environment.get))
 
 
 def _one_vector_space(selection: Selection) -> Selection:

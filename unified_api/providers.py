@@ -11,13 +11,11 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from unified_api.address import sketched
+from unified_api.address import checked, is_loopback, origin, sketched
 from unified_api.facts import Facts
 from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, ReasoningEffort, Sensitivity, Tier
@@ -39,8 +37,6 @@ PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _LONG_WORD = 20
 """Letters and digits in a row that no variable's name has, and every key."""
 
-_PATHS = ("/chat/completions", "/completions", "/embeddings", "/images/generations")
-"""Ends of addresses that were copied whole; `/models` is no such end, Azure has its models there."""
 # What the lists of Ollama and LM Studio hold besides chat models says so by its name only.
 _EMBEDS = re.compile(r"embed|\bbge-|\bgte-|\be5-|minilm|\bparaphrase-|sentence-transformers")
 _KINDS: tuple[Capability, ...] = ("image_output", "rerank", "moderation")
@@ -52,24 +48,6 @@ RequestField = Literal[
     "frequency_penalty", "presence_penalty", "max_tokens", "stop", "seed", "reasoning_effort", "reasoning_budget",
     "show_reasoning", "logprobs", "n", "user", "metadata", "dimensions", "purpose", "size", "negative_prompt", "top_n",
 ]  # fmt: skip
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the address is this machine, so that what is sent there leaves it only by that server's doing."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:  # an address that cannot be
-        return False
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # a name; "x.localhost" and "localhost." are asked of the name server, which may say anything
-        return host == "localhost"
-
-
-def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of a checked address: who is spoken to."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _checked_key_name(value: str) -> str:
@@ -85,24 +63,6 @@ def _checked_builtin(value: str) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(builtin_rows())}"
         raise ValueError(f"{value!r} is no built-in provider{hint}")
     return value
-
-
-def _checked_url(value: str) -> str:
-    sketch = sketched(value.strip())
-    if "$" in sketch or "{" in sketch:
-        raise ValueError("may hold variables as ${NAME} or ${NAME:-default}, the default without spaces and slashes")
-    parts = urlsplit(sketch)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError('must be an address such as "https://api.example.com/v1"')
-    if parts.username or parts.password:
-        raise ValueError("must not hold a user name or password; put the key into the variable named by api_key_env")
-    ending = next((path for path in _PATHS if parts.path.rstrip("/").endswith(path)), None)
-    if ending is not None:
-        raise ValueError(f"must end before {ending!r}, which is added to it")
-    if parts.query or parts.fragment:
-        raise ValueError("must end with its path; leave out what follows '?' or '#'")
-    _ = parts.port  # raises ValueError for a port that is no number below 65,536
-    return value.strip().rstrip("/")
 
 
 class ProfileRow(BaseModel):
@@ -175,7 +135,7 @@ class ProviderRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    base_url: Annotated[str, AfterValidator(_checked_url)] | None = None
+    base_url: Annotated[str, AfterValidator(checked)] | None = None
     """What the wire's paths are appended to, such as `https://api.openai.com/v1`. May hold variables of the environment
     as `${NAME}` or `${NAME:-default}`."""
     wire: WireName | Literal["local"] = "openai_chat"

@@ -100,16 +100,28 @@ def test_an_address_takes_its_default_and_a_host_with_its_scheme() -> None:
     "value", ["evil.example/x", "a@evil.example", "x?y=", "a#b", "a b", "..", "a\nb", "x:80", "-", "é", "http://x", "/"]
 )
 def test_a_variables_value_cannot_move_an_address_elsewhere(value: str) -> None:
+    variables = {"AZURE_RESOURCE_NAME": value, "AZURE_API_KEY": "k", "OPENAI_API_KEY": "k"}
+    catalog = Catalog(settings_of(variables))
+    assert ids(catalog, "auto")[0] == "openai/gpt-5.1"  # others are not stopped by it
+    with pytest.raises(NoCandidateError, match="the environment variable AZURE_RESOURCE_NAME holds"):
+        catalog.candidates("azure/gpt-5.1")
+    own = {"azure": ProviderRow(clearance="public")}
     with pytest.raises(ConfigurationError, match=r"\[providers.azure\]: the environment variable AZURE_RESOURCE_NAME"):
-        provider_rows(settings_of({"AZURE_RESOURCE_NAME": value}))
+        provider_rows(settings_of(variables, own))
+
+
+def test_a_key_that_cannot_be_one_stops_auto_and_not_who_has_it_for_another_tool() -> None:
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY holds characters that no key has"):
+        Catalog(settings_of({"OPENAI_API_KEY": "sk a"}))
+    catalog = Catalog(settings_of({"GITHUB_TOKEN": "ghp a", "OPENAI_API_KEY": "k"}))
+    assert ids(catalog, "auto")
+    with pytest.raises(NoCandidateError, match="GITHUB_TOKEN holds characters that no key has"):
+        catalog.candidates("github/openai/gpt-4.1")
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_no_value_at_all_makes_another_host_of_an_address(value: str) -> None:
-    try:
-        address = provider_rows(settings_of({"AZURE_RESOURCE_NAME": value}))["azure"].base_url
-    except ConfigurationError:
-        return
+    address = provider_rows(settings_of({"AZURE_RESOURCE_NAME": value}))["azure"].base_url
     assert "$" in address or urlsplit(address).hostname.endswith(".openai.azure.com")
     assert "$" in address or urlsplit(address).path == "/openai/v1"
 
