@@ -155,8 +155,8 @@ class WireProfile:
     purposes: Mapping[str, str] = field(default_factory=dict)
     """`query` and `document` -> the provider's own words for them; as they are where they are not named."""
     paths: Mapping[str, str] = field(default_factory=dict)
-    """Path of embeddings, rerank or moderations in their family -> the provider's own (`/embeddings` ->
-    `/v1/embeddings`). `{model}` in it stands for the model, which the body then leaves out."""
+    """Path of a call in its family -> the provider's own (`/embeddings` -> `/v1/embeddings`, `/chat/completions` ->
+    `/chat`). `{model}` in it stands for the model, which the body then leaves out."""
     rerank_fields: Mapping[str, Json] = field(default_factory=dict)
     """What every rerank request says besides (`api_version = 2` on Bedrock)."""
     embedding_batch: Mapping[str, int] = field(default_factory=dict)
