@@ -99,7 +99,10 @@ class ProfileRow(BaseModel):
     embedding_format: str | None = None
     purpose_field: str | None = None
     purposes: dict[Literal["query", "document"], str] = {}
-    paths: dict[Literal["/embeddings", "/embed", "/rerank", "/moderations"], Annotated[str, Field(pattern=r"^/")]] = {}
+    paths: dict[
+        Literal["/chat/completions", "/embeddings", "/embed", "/rerank", "/moderations"],
+        Annotated[str, Field(pattern=r"^/")],
+    ] = {}
     rerank_fields: dict[str, str | int | float | bool] = {}
     embedding_batch: dict[Pattern, Annotated[int, Field(ge=1)]] = {}
     image_format: str | None = None
