@@ -250,6 +250,7 @@ def test_a_schema_is_asked_for_with_json_only() -> None:
         ({"contents": [{"role": "model", "parts": [{"functionCall": {}}]}]}, "functionCall"),
         ({"contents": [{"parts": [{"functionResponse": {"name": "f"}}]}]}, "functionResponse"),
         ({**HELLO, "systemInstruction": {"parts": [{"inlineData": {}}]}}, r"systemInstruction\.parts\[0\]"),
+        ({**HELLO, "systemInstruction": []}, "systemInstruction"),
         ({**HELLO, "tools": [5]}, r"tools\[0\]"),
         ({**HELLO, "tools": [{"functionDeclarations": [{}]}]}, r"functionDeclarations\[0\]"),
         ({**HELLO, "tools": [{"functionDeclarations": 5}]}, "functionDeclarations"),

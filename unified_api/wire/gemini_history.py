@@ -45,18 +45,19 @@ class HistoryReader:
         self._count = 0
         self._waiting: list[ToolCallPart] = []
 
-    def system(self, content: Json) -> Message:
-        """The system instruction, which may be a bare text."""
+    def system(self, content: Json) -> tuple[Message, ...]:
+        """The system instruction, if there is one; it may be a bare text."""
         if isinstance(content, str):
-            return Message.system(content)
-        found = camel_keys(content) if isinstance(content, dict) else {}
+            return (Message.system(content),)
+        if not isinstance(content, dict | None):
+            invalid("systemInstruction", f"is {type(content).__name__}, not an object")
         texts: list[Part] = []
-        for at, part in enumerate(_listed(found.get("parts"))):
+        for at, part in enumerate(_listed((content or {}).get("parts"))):
             text = part.get("text") if isinstance(part, dict) else None
             if not isinstance(text, str):
                 invalid(f"systemInstruction.parts[{at}]", f"is no text: {str(part)[:80]!r}")
             texts.append(TextPart(text))
-        return Message("system", tuple(texts))
+        return (Message("system", tuple(texts)),) if texts else ()
 
     def messages(self, contents: Json) -> Iterator[Message]:
         """A message for each turn; function responses stand in messages of their own."""
