@@ -244,6 +244,8 @@ def test_a_server_may_leave_out_why_the_answer_ended() -> None:
     plain = {"model": "m-1", "choices": [{"text": "Hi", "log_probs": None}]}
     assert decode(json.dumps(plain).encode(), provider="p", model="m", profile=WireProfile()).finish_reason == "unknown"
     assert chunks_of(json.dumps(plain).encode()) == [TextChunk("Hi"), FinishChunk("unknown")]
+    with pytest.raises(TruncatedStreamError):
+        chunks_of(event(choice("Hi"))[6:])  # the first line of several: it says that it has not ended
     stream = event(choice("Hi")) + b"data: [DONE]\n\n"
     assert chunks_of(stream, done_is_finish=True) == [TextChunk("Hi"), FinishChunk("unknown")]
     with pytest.raises(TruncatedStreamError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from corpus import needs_corpora
@@ -145,7 +145,7 @@ def bare(value: Any) -> Any:
 def test_every_recorded_request_means_the_same_when_it_was_read_and_written() -> None:
     compared = 0
     for recording in requests():
-        body: Body = recording.request  # type: ignore[assignment]  # looked at in requests()
+        body = cast("Body", recording.request)
         request = read_request(body, provider=recording.provider)
         again = written(request, provider=recording.provider, stream=bool(body.get("stream")))
         assert meaning(again) == meaning(body), recording.id

@@ -41,16 +41,16 @@ from unified_api.wire.openai_responses import StreamDecoder, decode
 
 Body = dict[str, Any]
 
-MESSAGE = {
+MESSAGE: Body = {
     "id": "msg_1", "type": "message", "status": "completed", "role": "assistant",
     "content": [{"type": "output_text", "text": "Hello you", "annotations": [], "logprobs": []}],
 }  # fmt: skip
-CALL = {
+CALL: Body = {
     "id": "fc_1", "type": "function_call", "status": "completed", "call_id": "call_a", "name": "look",
     "arguments": '{"at": 1}',
 }  # fmt: skip
 OTHER_CALL = {**CALL, "id": "fc_2", "call_id": "call_b", "arguments": '{"at": 2}'}
-THOUGHT = {
+THOUGHT: Body = {
     "id": "rs_1", "type": "reasoning", "encrypted_content": "gAAA",
     "summary": [{"type": "summary_text", "text": "First."}, {"type": "summary_text", "text": "Then."}],
 }  # fmt: skip
@@ -136,7 +136,7 @@ def test_arguments_are_told_once_wherever_they_come_from(events: list[bytes]) ->
         [added(0, MESSAGE), text(0, "Hel"), event("response.output_text.done", output_index=0, content_index=0,
                                                   text="Hello you"), done(0, MESSAGE)],
         [added(0, MESSAGE), event("response.content_part.done", output_index=0, content_index=0,
-                                  part=MESSAGE["content"][0])],  # type: ignore[index]
+                                  part=MESSAGE["content"][0])],
         [text(0, "Hello "), text(0, "you"), event("response.output_text.done", output_index=0, text="Hello you")],
         [added(0, MESSAGE), text(0, "Hello")],
         [done(0, MESSAGE)],
@@ -190,7 +190,7 @@ def test_a_last_event_without_the_output_ends_what_was_begun() -> None:
     assert streamed.text == "Hello you"
     assert [(call.id, call.name, call.arguments) for call in streamed.tool_calls] == [("call_a", "look", '{"at": 1}')]
     assert streamed.finish_reason == "tool_calls"
-    assert [part.state is not None for part in streamed.parts] == [True, True, True]  # type: ignore[union-attr]
+    assert [getattr(part, "state", None) is not None for part in streamed.parts] == [True, True, True]
 
 
 def test_events_without_a_place_belong_to_the_item_of_their_id_or_to_the_latest() -> None:
@@ -206,7 +206,7 @@ def test_paragraphs_of_thinking_are_kept_apart_and_end_with_their_state() -> Non
     def summary(index: int, delta: str) -> bytes:
         return event("response.reasoning_summary_text.delta", output_index=0, summary_index=index, delta=delta)
 
-    part = event("response.reasoning_summary_part.done", output_index=0, summary_index=0, part=THOUGHT["summary"][0])  # type: ignore[index]
+    part = event("response.reasoning_summary_part.done", output_index=0, summary_index=0, part=THOUGHT["summary"][0])
     chunks = chunks_of(added(0, THOUGHT), summary(0, "Fir"), summary(0, "st."), part, summary(1, "Then."),
                        done(0, THOUGHT), completed(THOUGHT))  # fmt: skip
     assert chunks[:4] == [

@@ -65,6 +65,7 @@ class StreamDecoder(AnswerStream):
         self._ended: dict[int, bool] = {}
         self._echoed: str | None = None
         self._closing = False
+        self._wordless = True
 
     def end(self) -> list[Chunk]:
         """The chunks still held when the connection has closed; to be called once, after the last `feed`."""
@@ -74,11 +75,11 @@ class StreamDecoder(AnswerStream):
     def _read(self, events: list[SseEvent]) -> list[Chunk]:
         chunks = super()._read(events)
         done = any(event.data.strip() == b"[DONE]" for event in events)
-        # A whole answer in place of the stream need not say why it ended; neither must a server with `done_is_finish`.
-        wordless = self._closing and self._events.framing in {"lines", "document"}
-        if (wordless or (done and self._profile.done_is_finish)) and self._ended and not all(self._ended.values()):
+        # A whole answer in place of the stream need not say why it ended (Writer).
+        document = self._closing and self._wordless and self._events.framing in {"lines", "document"}
+        if document or (done and self._profile.done_is_finish):
             chunks.extend(
-                _numbered(number, FinishChunk("unknown")) for number, ended in self._ended.items() if not ended
+                _numbered(number, FinishChunk("unknown")) for number in self._ended if not self._ended[number]
             )
             self._ended = dict.fromkeys(self._ended, True)
         if (self._closing or done) and self._whole:
@@ -105,6 +106,7 @@ class StreamDecoder(AnswerStream):
     def _read_choice(self, choice: JsonObject, number: int, chunks: list[Chunk]) -> None:
         text, tokens = _text(choice), _logprobs(choice)
         self._ended.setdefault(number, False)
+        self._wordless = self._wordless and "finish_reason" not in choice
         if text:
             chunks.append(_numbered(number, TextChunk(text)))
         if tokens:

@@ -9,9 +9,10 @@ from unified_api.types import Json, JsonObject, Message, Request
 
 __all__ = ["read_request"]
 
-_NUMBERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
-_COUNTS = ("max_tokens", "seed", "logprobs", "n")
-_READ = frozenset({"model", "prompt", "stop", "user", "stream", "stream_options", *_NUMBERS, *_COUNTS})
+_READ = frozenset({
+    "model", "prompt", "stop", "user", "stream", "stream_options", "temperature", "top_p", "frequency_penalty",
+    "presence_penalty", "max_tokens", "seed", "logprobs", "n",
+})  # fmt: skip
 
 
 def read_request(body: JsonObject, *, provider: str) -> Request:
@@ -27,16 +28,20 @@ def read_request(body: JsonObject, *, provider: str) -> Request:
     user = body.get("user")
     if user is not None and not isinstance(user, str):
         _refuse("user", "is no text", user)
-    numbers = {name: _number(body, name) for name in _NUMBERS}
-    counts = {name: _count(body, name) for name in _COUNTS}
     return Request(
         model=f"{provider}/{model}",
         messages=(Message.user(_prompt(body.get("prompt"))),),
         stop=_stop(body.get("stop")),
         user=user,
         extra={provider: extra} if extra else {},
-        **numbers,  # type: ignore[arg-type]  # each name is a field of that type
-        **counts,  # type: ignore[arg-type]  # as above
+        temperature=_number(body, "temperature"),
+        top_p=_number(body, "top_p"),
+        frequency_penalty=_number(body, "frequency_penalty"),
+        presence_penalty=_number(body, "presence_penalty"),
+        max_tokens=_count(body, "max_tokens"),
+        seed=_count(body, "seed"),
+        logprobs=_count(body, "logprobs"),
+        n=_count(body, "n"),
     )
 
 
