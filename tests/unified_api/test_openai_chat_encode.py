@@ -117,6 +117,15 @@ def test_the_profile_renames_fields() -> None:
     assert "seed" not in sent
 
 
+def test_the_profile_may_put_the_chat_elsewhere() -> None:
+    profile = WireProfile(paths={"/chat/completions": "/chat"})
+    assert encode(HELLO, provider="p", model="m", profile=profile).path == "/chat"
+    deployment = WireProfile(paths={"/chat/completions": "/deployments/{model}/chat/completions"})
+    wire = encode(HELLO, provider="p", model="my model", profile=deployment)
+    assert wire.path == "/deployments/my%20model/chat/completions"
+    assert "model" not in json.loads(wire.body)
+
+
 def test_a_stream_asks_for_its_usage_unless_the_provider_cannot() -> None:
     assert body(HELLO, stream=True)["stream_options"] == {"include_usage": True}
     assert body(HELLO, stream=True)["stream"] is True

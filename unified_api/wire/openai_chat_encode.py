@@ -13,6 +13,7 @@ from unified_api.wire.base import WireProfile, WireRequest, check_supported, dum
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.openai_chat_messages import write_messages
 from unified_api.wire.openai_chat_parts import PartWriter
+from unified_api.wire.own_path import own_path
 from unified_api.wire.strict_schema import fits_strict
 
 __all__ = ["NEED_A_NAME", "encode"]
@@ -44,7 +45,8 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     _merge(body, request.extra.get(provider, {}), writer)
     accept = "text/event-stream" if stream else "application/json"
     headers = {"content-type": "application/json", "accept": accept}
-    return WireRequest("POST", "/chat/completions", headers, dump_json(body, provider=provider, model=model))
+    path = own_path("/chat/completions", body, profile)
+    return WireRequest("POST", path, headers, dump_json(body, provider=provider, model=model))
 
 
 def _parameters(request: Request, writer: PartWriter) -> Iterator[tuple[str, Json]]:
