@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from aws_frames import event_frame
@@ -138,7 +138,7 @@ def recomputed(got: Arrived, *, token: str | None) -> str:
     return f"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders={';'.join(names)}, Signature={key.hex()}"
 
 
-@pytest.mark.parametrize("model", [MODEL, ARN])
+@pytest.mark.parametrize("model", [MODEL, ARN, "odd name+1@(x)=%25~é"])
 @pytest.mark.parametrize("token", [None, TOKEN])
 async def test_the_signature_covers_what_arrives_byte_for_byte(model: str, token: str | None) -> None:
     keys = {**KEYS, **({"AWS_SESSION_TOKEN": token} if token else {})}
@@ -147,7 +147,8 @@ async def test_the_signature_covers_what_arrives_byte_for_byte(model: str, token
             response = await made.chat(asked(model))
     (got,) = arrived
     assert response.text == "Hello"
-    assert got.path == f"/model/{model.replace('/', '%2F')}/converse"
+    assert unquote(got.path) == f"/model/{model}/converse"
+    assert "arn" not in model or "profile%2Fus.amazon" in got.path
     assert got.headers.get("x-amz-security-token") == token
     assert got.headers["authorization"] == recomputed(got, token=token)
     assert json.loads(got.body) == {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}

@@ -17,6 +17,8 @@ __all__ = ["UNSUPPORTED", "encode", "model_path"]
 UNSUPPORTED = frozenset({
     "seed", "logprobs", "n", "frequency_penalty", "presence_penalty", "user", "parallel_tool_calls",
 })  # fmt: skip
+_SENT_BARE = ":@!$&'()*+,;="
+"""What may stand in a path as it is (RFC 3986, 3.3)."""
 _MODEL_FIELDS = "additionalModelRequestFields"
 
 
@@ -46,9 +48,9 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
 def model_path(model: str, operation: str) -> str:
     """The path of an operation on a model, in the very bytes that are sent, because a signature covers them.
 
-    A slash, as in ARNs, is quoted. A colon is not: Bedrock takes both, and HTTP clients take the quotes off again.
+    A slash, as in ARNs, is quoted. A colon is not: Bedrock takes both, and HTTP clients take such quotes off again.
     """
-    return f"/model/{quote(model, safe=':')}/{operation}"
+    return f"/model/{quote(model, safe=_SENT_BARE)}/{operation}"
 
 
 def _parameters(request: Request, writer: MessageWriter) -> Iterator[tuple[str, JsonObject]]:
