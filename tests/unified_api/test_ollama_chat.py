@@ -406,6 +406,7 @@ def test_a_request_is_read_with_what_it_says_and_keeps_the_rest() -> None:
         ({"messages": [{"role": "robot"}]}, r"messages\[0\].role"),
         ({"messages": [{"role": "user", "content": [1]}]}, r"messages\[0\].content"),
         ({"messages": [{"role": "user", "images": ["?"]}]}, r"messages\[0\].images\[0\]"),
+        ({"messages": [{"role": "user", "images": ["é"]}]}, r"messages\[0\].images\[0\]"),
         ({"messages": [{"role": "tool", "images": ["aa"]}]}, r"messages\[0\].images"),
         ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, r"messages\[0\].tool_calls\[0\]"),
         ({"tools": {}}, "tools"),
@@ -423,3 +424,14 @@ def test_a_bad_request_body_is_refused_with_the_place(change: dict[str, Any], pl
 def test_what_only_a_completion_can_do_is_refused(only: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError, match="no part of a conversation"):
         read_request({"model": "m", "prompt": "hi", **only}, provider="ollama")
+
+
+def test_arguments_nested_beyond_what_json_is_written_with_are_refused() -> None:
+    deep: Any = 1
+    for _ in range(600):
+        deep = [deep]
+    call = {"function": {"name": "f", "arguments": {"x": deep}}}
+    with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
+        read_request({"model": "m", "messages": [{"role": "assistant", "tool_calls": [call]}]}, provider="ollama")
+    with pytest.raises(MalformedResponseError, match="cannot be written as text"):
+        read({"message": {"tool_calls": [call]}, "done": True})

@@ -107,6 +107,7 @@ def test_base64_vectors_are_unpacked() -> None:
         (data([1, None]), "no number"),
         (data([1, True]), "no number"),
         (data("???"), "no base64"),
+        (data("é"), "no base64"),
         (data("AAA="), "2 bytes is no float32"),
         (data(packed(float("nan"))), "not finite"),
         (data([1], [1, 2]), "different lengths"),

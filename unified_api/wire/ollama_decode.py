@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 
 from unified_api.errors import ProviderError, ServerError
@@ -159,7 +158,7 @@ def _image(image: Json) -> ImagePart | None:
         return None
     try:
         data = base64.b64decode(image, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return ImagePart(data=data, media_type=sniff_media_type(data)) if data else None
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import cast
-
-import orjson
 
 from unified_api.types import (
     ImagePart,
@@ -25,7 +22,7 @@ from unified_api.types import (
     ToolCallPart,
     ToolResultPart,
 )
-from unified_api.wire.base import call_id, sniff_media_type
+from unified_api.wire.base import call_id, dump_json, sniff_media_type
 from unified_api.wire.ollama_decode import THINKING
 from unified_api.wire.request_body import function_at, list_at, read_tools, refuse
 
@@ -187,7 +184,7 @@ def _parts(entry: JsonObject, content: str, place: str, provider: str) -> Iterat
     for number, image in enumerate(list_at(entry, "images", place)):
         try:
             data = base64.b64decode(image if isinstance(image, str) else "?", validate=True)
-        except binascii.Error:
+        except ValueError:
             refuse(f"{place}.images[{number}]", "is no base64", image)
         yield ImagePart(data=data, media_type=sniff_media_type(data))
 
@@ -200,4 +197,4 @@ def _calls(entry: JsonObject, place: str, made: int) -> Iterator[ToolCallPart]:
             refuse(f"{place}.tool_calls[{number}].function.arguments", "is no object", arguments)
         given = call.get("id") if isinstance(call, dict) else None
         identity = given if isinstance(given, str) and given else call_id(made + number)
-        yield ToolCallPart(identity, name, orjson.dumps(arguments or {}).decode())
+        yield ToolCallPart(identity, name, dump_json(arguments or {}).decode())

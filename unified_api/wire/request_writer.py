@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from collections.abc import Mapping
 from typing import NoReturn
@@ -76,7 +75,7 @@ class RequestWriter:
             return part.url, part.data
         try:
             return None, base64.b64decode(part.url.partition(",")[2], validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             self.refuse(f"{place}: the data address of an image holds no base64", "messages")
 
     def data_url(self, part: ImagePart, place: str) -> str:

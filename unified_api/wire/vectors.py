@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import struct
 from collections.abc import Callable
@@ -81,7 +80,7 @@ def _even(vectors: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ..
 def _packed(text: str, *, signed_bytes: bool) -> tuple[float, ...]:
     try:
         packed = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"a vector is no base64: {error}") from error
     if signed_bytes and packed:
         return tuple(map(float, struct.unpack(f"{len(packed)}b", packed)))
