@@ -22,15 +22,18 @@ from unified_api.types import (
     Chunk,
     FinishChunk,
     ImagePart,
+    Message,
     ReasoningPart,
+    Request,
     Response,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
     UsageChunk,
 )
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
-from unified_api.wire.openai_responses import StreamDecoder, decode
+from unified_api.wire.openai_responses import StreamDecoder, decode, encode
 
 Body = dict[str, Any]
 LAST = {"response.completed", "response.incomplete", "response.failed"}
@@ -254,3 +257,28 @@ def test_every_text_call_and_thought_of_a_recorded_answer_carries_what_goes_home
                 assert part.state is not None
                 assert part.state.provider == "p"
                 assert part.state.content["id"]
+
+
+@needs_corpora
+def test_every_recorded_answer_goes_home_as_it_came() -> None:
+    """Without the probabilities of its tokens, which say nothing to the model. A refusal has no place for an id."""
+    compared = 0
+    for recording in answers(streaming=False):
+        output = json.loads(recording.body)["output"]
+        if any(item["type"] == "message" and item["content"][0]["type"] == "refusal" for item in output):
+            continue
+        response = whole(recording.body)
+        results = tuple(ToolResultPart(call.id, "seen") for call in response.tool_calls)
+        turn = (Message("assistant", response.parts), Message("tool", results), Message.user("And?"))
+        request = Request(model="p/m", messages=turn)
+        body = json.loads(encode(request, provider="p", model="m", profile=WireProfile()).body)
+        sent = [item for item in body["input"] if item.get("type") != "function_call_output"]
+        assert sent[:-1] == [without_probabilities(item) for item in output], recording.id
+        compared += 1
+    assert compared > 100
+
+
+def without_probabilities(item: Body) -> Body:
+    if item["type"] != "message":
+        return item
+    return {**item, "content": [{**part, "logprobs": []} for part in item["content"]]}
