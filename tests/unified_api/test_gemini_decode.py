@@ -74,6 +74,12 @@ def test_a_signature_without_words_is_a_part_of_its_own_or_belongs_to_the_words_
     assert answer({"text": "hm", "thought": True, "thoughtSignature": "c2ln"}).parts == (ReasoningPart("hm", SIGNED),)
 
 
+def test_each_call_has_an_id_of_its_own() -> None:
+    calls = ({"name": "f", "id": "call_1"}, {"name": "g"}, {"name": "h"})
+    response = answer(*({"functionCall": call} for call in calls))
+    assert [call.id for call in response.tool_calls] == ["call_1", "call_2", "call_3"]
+
+
 def test_empty_parts_are_nothing() -> None:
     assert answer({"text": ""}, {}, {"functionCall": {}}).parts == ()
 

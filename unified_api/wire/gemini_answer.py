@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Json, JsonObject
 from unified_api.wire.base import WireProfile, parse_json, shorten
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 
-__all__ = ["answer_object", "answer_value", "unreadable", "vector"]
+__all__ = ["answer_object", "answer_value", "unreadable"]
 
 
 def answer_value(body: bytes, *, provider: str, model: str) -> Json:
@@ -31,16 +29,6 @@ def answer_object(body: bytes, *, provider: str, model: str, profile: WireProfil
     if not isinstance(value, dict):
         raise unreadable("is no JSON object", body, provider=provider, model=model)
     return value
-
-
-def vector(values: Json) -> tuple[float, ...]:
-    """The numbers of one embedding; ValueError when they are none."""
-    if not isinstance(values, list) or not values:
-        raise ValueError(f"a vector is {type(values).__name__}, not a list of numbers")
-    numbers = tuple(float(one) for one in values if isinstance(one, int | float) and not isinstance(one, bool))
-    if len(numbers) != len(values) or not all(map(math.isfinite, numbers)):
-        raise ValueError("a vector holds something that is no finite number")
-    return numbers
 
 
 def unreadable(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import orjson
 
@@ -40,6 +41,7 @@ class CandidateReader:
         self._provider = provider
         self._profile = profile
         self._calls = 0
+        self._ids: set[str] = set()
         self._open: _OpenCall | None = None
         self._spoken = Spoken()
         self._speaking = False
@@ -146,9 +148,14 @@ class CandidateReader:
             return
         index, self._calls = self._calls, self._calls + 1
         self._speaking = False
-        given = identity if isinstance(identity, str) and identity else call_id(index)
+        given = identity if isinstance(identity, str) and identity else self._own_id()
+        self._ids.add(given)
         text = "{}" if arguments is None else orjson.dumps(arguments).decode()
         yield ToolCallChunk(index, given, name, text, state)
+
+    def _own_id(self) -> str:
+        """An id for a call that came without one, which no other call of the answer has."""
+        return next(made for made in map(call_id, count(self._calls - 1)) if made not in self._ids)
 
     def _sources(self) -> Iterator[ContentChunk]:
         """What stood beside the parts, each once: its citations, and the blocks that no citation holds whole."""

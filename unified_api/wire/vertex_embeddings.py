@@ -5,13 +5,13 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-
 
 from __future__ import annotations
 
-from unified_api.errors import InvalidRequestError
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject, Usage
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.errors import decode_error
-from unified_api.wire.gemini_answer import answer_object, unreadable, vector
-from unified_api.wire.gemini_embeddings import TASKS, checked
+from unified_api.wire.gemini_answer import answer_object
+from unified_api.wire.gemini_embeddings import TASKS
 from unified_api.wire.gemini_target import model_path
+from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 
 __all__ = ["decode", "decode_error", "encode"]
 
@@ -19,8 +19,7 @@ __all__ = ["decode", "decode_error", "encode"]
 def encode(request: EmbedRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
     """One prediction with an instance for each input."""
     check_supported(request, provider=provider, model=model, profile=profile)
-    if not request.inputs:
-        raise InvalidRequestError("an embedding request needs at least one input", model=model, param="inputs")
+    check_inputs(request, provider=provider, model=model)
     task: JsonObject = {} if request.purpose is None else {"task_type": TASKS[request.purpose]}
     body: JsonObject = {"instances": [{"content": text, **task} for text in request.inputs]}
     if request.dimensions is not None:
@@ -35,18 +34,15 @@ def decode(
     """The vectors in the order of the inputs; MalformedResponseError when there are not `expected` of them."""
     answer = answer_object(body, provider=provider, model=model, profile=profile)
     predictions = answer.get("predictions")
-    if not isinstance(predictions, list) or not predictions:
-        raise unreadable("has no predictions", body, provider=provider, model=model)
-    entries = [_embeddings(one) for one in predictions]
-    try:
-        vectors = tuple(vector(entry.get("values")) for entry in entries)
-    except ValueError as error:
-        raise unreadable(f"has unreadable embeddings ({error})", body, provider=provider, model=model) from error
-    return EmbedResponse(
-        model=f"{provider}/{model}",
+    entries = [_embeddings(one) for one in predictions] if isinstance(predictions, list) else []
+    return embed_response(
+        body,
+        lambda: tuple(read_vector(entry.get("values")) for entry in entries),
         provider=provider,
-        vectors=checked(vectors, expected, provider=provider, model=model),
+        model=model,
+        echoed=model,
         usage=Usage(input_tokens=_tokens(entries)),
+        expected=expected,
     )
 
 
