@@ -56,13 +56,13 @@ SOURCES: Mapping[str, Source] = {
     "azure": _source("azure", "azure", kinds=IMAGES, never=r"claude"),
     "anthropic": _source("anthropic", "anthropic", listed_by_litellm=True),
     "google": _source("google", "gemini", listed_by_litellm=True, kinds=IMAGES,
-                      never=r"veo|lyria|gemini-exp|-exp-|learnlm|robotics|deep-research|imagen"),
+                      never=r"veo|lyria|gemini-exp|-exp-|learnlm|robotics|deep-research|imagen|^gemini-gemma"),
     "google-vertex": _source("google-vertex", "vertex_ai-language-models", listed_by_litellm=True, kinds=IMAGES,
                              only=r"^(gemini|text-embedding|text-multilingual|imagen)", never="robotics|-experimental"),
     "bedrock": _source("amazon-bedrock", "bedrock_converse", kinds=frozenset({"chat"}), listed_by_litellm=True,
                        never=r"/|^openai\.gpt-5"),
     "mistral": _source("mistral", "mistral", listed_by_litellm=True, never="ocr|voxtral.*transcribe|codestral-embed"),
-    "xai": _source("xai", "xai", listed_by_litellm=True, kinds=IMAGES, never="video|multi-agent|beta|-gv2"),
+    "xai": _source("xai", "xai", listed_by_litellm=True, kinds=IMAGES, never="video|multi-agent|beta|-gv2|/"),
     "deepseek": _source("deepseek", "deepseek"),
     "moonshot": _source("moonshotai", "moonshot"),
     "dashscope": _source("alibaba", "dashscope", never="tts|asr|livetranslate|realtime|-mt-"),
@@ -124,7 +124,10 @@ LITELLM_FLAGS = {
 SHOWN = {"image": "vision", "audio": "audio", "video": "video", "pdf": "documents"}
 FLAGS = {"tool_call": "tools", "structured_output": "structured_output", "reasoning": "reasoning",
          "temperature": "temperature"}  # fmt: skip
+DEAREST_VECTORS = 10
+"""US dollars per million tokens."""
 DATE = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
+EMBEDS = re.compile(r"embed|(?:^|[/-])(?:bge|e5|gte)-|mini-?lm|mpnet")
 NO_CALL = re.compile(r"realtime|-live|whisper|\btts|-tts|transcri|speech|audio-generation|computer-use|video-gen")
 
 
@@ -172,7 +175,7 @@ def of_models_dev(name: str, entry: Table) -> Line:
 
 def kind_of(name: str, shown: list[str], made: list[str]) -> str:
     low = name.lower()
-    if "embed" in low or "-bge-" in low or "/bge-" in low or low.startswith("bge-"):
+    if EMBEDS.search(low):
         return "embeddings"
     if "rerank" in low:
         return "rerank"
@@ -206,7 +209,7 @@ def of_litellm(name: str, entry: Table) -> Line:
 def price(given: float | None, made: float | None, cached: float | None) -> Price | None:
     """None for what is not stated, and for a zero: tables write it for a trial or what they do not know.
 
-    A cache that would cost more than no cache is a slip of the table.
+    A cache that would cost more than no cache is a slip of the table, and so are vectors at the price of a novel.
     """
     return (given, made, cached if cached and given and cached <= given else None) if given else None
 
@@ -245,6 +248,10 @@ class Tables:
             line = self.line(name, entry, others.get(name, {}))
             if line.kind == "image_output" and "image_output" not in source.kinds and line.writes:
                 line.kind = "chat"  # a gateway where it is asked for its pictures like any chat model
+            if line.kind not in {"chat", None}:
+                line.max_output = None  # models.dev has the length of the vectors there
+            if line.kind in {"embeddings", "rerank"} and line.prices and (line.prices[0] or 0) > DEAREST_VECTORS:
+                line.prices = None
             if line.kind in source.kinds:
                 yield name, line
             elif name in priced and (line.kind or line.abilities):  # genai-prices would list it as any chat model

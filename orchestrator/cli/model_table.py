@@ -32,13 +32,14 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
 
 
 def _cells(model: Model) -> tuple[str, ...]:
+    writes = "chat" in model.capabilities or (model.prices is not None and bool(model.prices.output))
     note = f"needs {model.missing}" if not model.ready else f"{model.quality} quality" if model.quality else ""
     return (
         model.id,
         size(model.context),
         size(model.max_output),
         price(model.prices, "input"),
-        price(model.prices, "output"),
+        price(model.prices, "output") if writes else "",
         _abilities(model),
         model.data_policy.clearance,
         note,
@@ -57,7 +58,7 @@ def size(tokens: int | None) -> str:
     if tokens < 1000:
         return str(tokens)
     # Both 131,072 and 128,000 are called 128k by those who sell them; the JSON has the number.
-    step = 1000 if tokens % 1000 == 0 else 1024
+    step = 1024 if tokens % 1024 == 0 and tokens % 1000 else 1000
     return f"{tokens / step**2:.3g}M" if tokens >= step**2 else f"{tokens / step:.3g}k"
 
 
