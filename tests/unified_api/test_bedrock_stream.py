@@ -39,6 +39,7 @@ from unified_api.types import (
 from unified_api.wire import bedrock, bedrock_invoke
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
+from unified_api.wire.errors import decode_error
 
 NAMED: Any = {"provider": "bedrock", "model": "m", "profile": WireProfile()}
 USAGE = {
@@ -258,6 +259,83 @@ def test_an_exception_in_the_stream_is_raised_after_what_came_before_it(
     assert (caught.value.status, caught.value.provider_code) == (status, kind)
     for said in body.values() if isinstance(body, dict) else [body]:
         assert isinstance(said, int) or said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "said", "error", "param"),
+    [
+        (
+            403,
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+            "authentication",
+            None,
+        ),
+        (403, "", "The security token included in the request is expired", "authentication", None),
+        (403, "", "Authentication failed: Please make sure your API Key is valid.", "authentication", None),
+        (
+            403,
+            "InvalidSignatureException:http://internal",
+            "The request signature we calculated ...",
+            "authentication",
+            None,
+        ),
+        (
+            403,
+            "AccessDeniedException",
+            "You don't have access to the model with the specified ID.",
+            "permission_denied",
+            None,
+        ),
+        (429, "ThrottlingException", "Too many tokens, please wait before trying again.", "rate_limit", None),
+        (400, "com.amazon#ServiceQuotaExceededException", "Your request exceeds the quota", "quota", None),
+        (400, "ValidationException", "The provided model identifier is invalid.", "not_found", None),
+        (
+            400,
+            "ValidationException",
+            "Invocation of model ID x with on-demand throughput isn’t supported.",
+            "not_found",
+            None,
+        ),
+        (
+            400,
+            "ValidationException",
+            "This model doesn't support the stopSequences field. Remove it.",
+            "unsupported_parameter",
+            "stopSequences",
+        ),
+        (
+            400,
+            "ValidationException",
+            "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat",
+            "unsupported_parameter",
+            "top_k",
+        ),
+        (
+            400,
+            "ValidationException",
+            "Malformed input request: #/messages/2: extraneous key [toolResult] is not permitted",
+            "invalid_request",
+            None,
+        ),
+        (424, "ModelErrorException", "The model failed", "server_error", None),
+        (408, "ModelTimeoutException", "too slow", "timed_out", None),
+        (503, "ServiceUnavailableException", "busy", "server_error", None),
+    ],
+)
+def test_error_answers_mean_what_their_exception_says(
+    status: int, name: str, said: str, error: str, param: str | None
+) -> None:
+    body = json.dumps({"message": said}).encode()
+    found = decode_error(status, {"X-Amzn-ErrorType": name}, body, provider="p", model="m")
+    assert (found.code, found.status, found.param) == (error, status, param)
+    named = name.partition(":")[0].rpartition("#")[2]
+    assert found.provider_code == (named or None)
+
+
+def test_a_model_that_failed_behind_bedrock_says_with_what() -> None:
+    body = b'{"message": "the model refused", "originalStatusCode": 429, "resourceName": "r"}'
+    assert isinstance(decode_error(424, {}, body, provider="p", model="m"), RateLimitError)
 
 
 def test_an_exception_before_everything_is_raised_at_once_and_one_after_the_finish_hurts_nobody() -> None:

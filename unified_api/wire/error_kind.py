@@ -92,7 +92,7 @@ _UNSUPPORTED_WORDS = re.compile(
     r"|extra (inputs|fields) (are )?not permitted"
     r"|(parameter|property|argument|field)\b.{0,60}\b(is|are) (not supported|unsupported)"
     r"|(does not|doesn't|not) support\b.{0,30}\bparameters?\b|not supported with this model"
-    r"|doesn't support the \S+ field|extraneous key \[",  # Bedrock
+    r"|doesn't support the \S+ field|#: extraneous key \[",  # Bedrock; deeper in the body it is no parameter
     re.IGNORECASE,
 )
 _MODEL_WORDS = re.compile(
