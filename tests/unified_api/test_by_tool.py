@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unified_api.by_tool import StreamReader, asked_by_tool
+from unified_api.errors import ServerError
+from unified_api.testing import scripted_gateway
 from unified_api.types import (
     Alternative,
     AlternativeChunk,
@@ -24,6 +26,7 @@ from unified_api.types import (
     ReasoningPart,
     Request,
     Response,
+    SentChunk,
     TextChunk,
     TextPart,
     Tool,
@@ -227,3 +230,16 @@ def test_sources_of_words_beside_the_answer_go_with_the_words() -> None:
     )
     assert collected(chunks).citations == ()
     assert collected(chunks).text == '{"t": "x"}'
+
+
+async def test_words_that_are_held_back_reach_the_reader_before_the_error_that_ends_the_stream() -> None:
+    capabilities = frozenset({"chat", "streaming", "tools"})
+    script = [TextChunk("half an ans"), ServerError("broke")]
+    gateway = scripted_gateway({"s/m": script}, capabilities=capabilities)
+    request = Request(model="s/m", messages=(Message.user("?"),), output_schema=OutputSchema(TITLE))
+    seen: list[Chunk] = []
+    async with gateway.stream(request) as stream:
+        with pytest.raises(ServerError, match="broke"):
+            async for chunk in stream:
+                seen.append(chunk)  # noqa: PERF401  # a comprehension would lose them with the error
+    assert seen == [SentChunk("tool"), TextChunk("half an ans")]

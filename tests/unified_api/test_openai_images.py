@@ -20,7 +20,7 @@ from unified_api.errors import (
 )
 from unified_api.types import Image, ImageRequest, ImageResponse, Usage
 from unified_api.wire.base import WireProfile
-from unified_api.wire.openai_images import decode, encode
+from unified_api.wire.openai_images import decode, encode, read_request
 
 PLAIN = WireProfile()
 PNG = b"\x89PNG\r\n\x1a\n...."
@@ -77,6 +77,23 @@ def test_a_size_that_no_shape_makes_is_refused(size: str) -> None:
     with pytest.raises(UnsupportedParameterError) as caught:
         body(ImageRequest(model="p/m", prompt="x", size=size), WireProfile(image_size={"*": "aspect_ratio"}))
     assert caught.value.param == "size"
+
+
+def test_a_request_of_a_client_is_read_and_a_bad_one_refused_with_its_field() -> None:
+    told = {"prompt": "a cat", "model": "m", "size": "auto", "n": None, "quality": "low", "user": "me", "seed": 3}
+    assert read_request(told, provider="p") == ImageRequest(
+        model="m", prompt="a cat", user="me", seed=3, extra={"p": {"quality": "low"}}
+    )
+    for bad in (
+        {},
+        {"prompt": 7},
+        {"prompt": "x", "n": True},
+        {"prompt": "x", "size": 9},
+        {"prompt": "x", "seed": "1"},
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            read_request(bad, provider="p")
+        assert caught.value.param in ("prompt", "n", "size", "seed")
 
 
 def test_a_server_may_want_width_and_height() -> None:
@@ -151,9 +168,8 @@ def test_every_recorded_request_is_written_as_it_was() -> None:
     for one in recordings("images"):
         sent = one.request
         if one.path.endswith("/images/generations") and isinstance(sent, dict):
-            ours = {name: sent[name] for name in ("size", "n", "user") if name in sent}
-            rest = {name: value for name, value in sent.items() if name not in {"prompt", "model", *ours}}
-            request = ImageRequest(model="p/m", prompt=sent["prompt"], extra={"p": rest}, **ours)
+            request = read_request(sent, provider="p")
+            assert (request.prompt, request.size, request.n) == (sent["prompt"], sent.get("size"), sent.get("n"))
             wire = encode(request, provider="p", model=sent.get("model", "m"), profile=PLAIN)
             assert json.loads(wire.body) == {"model": "m", **sent}
             written += 1

@@ -13,6 +13,7 @@ from unified_api.wire.base import WireProfile, WireRequest, check_supported, dum
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini_decode import decode as decode_chat
 from unified_api.wire.gemini_target import is_former, model_path
+from unified_api.wire.image_shape import add_extra
 from unified_api.wire.imagen import no_words, shape_of
 
 __all__ = ["decode", "decode_error", "encode"]
@@ -54,6 +55,7 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
         generation["seed"] = request.seed
     contents: JsonObject = {"role": "user", "parts": [{"text": request.prompt}]}
     body: JsonObject = {"contents": [contents], "generationConfig": generation}
+    add_extra(body, request, provider=provider, model=model, profile=profile)
     headers = {"content-type": "application/json", "accept": "application/json"}
     return WireRequest(
         "POST", f"{model_path(model)}:generateContent", headers, dump_json(body, provider=provider, model=model)

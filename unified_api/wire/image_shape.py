@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError, MalformedResponseError, UnsupportedParameterError
 from unified_api.types import ImageRequest, JsonObject
-from unified_api.wire.base import shorten
+from unified_api.wire.base import WireProfile, shorten
+from unified_api.wire.request_writer import RequestWriter
 
 __all__ = ["add_extra", "aspect_ratio", "check_prompt", "pixels", "unreadable"]
 
@@ -49,17 +50,10 @@ def aspect_ratio(size: str, ratios: tuple[str, ...], *, provider: str, model: st
     return nearest
 
 
-def add_extra(body: JsonObject, request: ImageRequest, *, provider: str, model: str) -> None:
+def add_extra(body: JsonObject, request: ImageRequest, *, provider: str, model: str, profile: WireProfile) -> None:
     """Adds the parameters of the provider's own, none of which may say what the request says itself."""
-    for name, value in request.extra.get(provider, {}).items():
-        if name in body:
-            raise InvalidRequestError(
-                f"extra[{provider!r}] sets {name!r}, which the request itself says: leave one out",
-                provider=provider,
-                model=f"{provider}/{model}",
-                param="extra",
-            )
-        body[name] = value
+    writer = RequestWriter(provider=provider, model=model, profile=profile)
+    writer.merge(body, request.extra.get(provider, {}))
 
 
 def unreadable(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:

@@ -15,6 +15,7 @@ from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini_answer import answer_object, unreadable
 from unified_api.wire.gemini_media import decode_base64
 from unified_api.wire.gemini_target import model_path
+from unified_api.wire.image_shape import add_extra
 
 __all__ = ["decode", "decode_error", "encode", "no_words", "shape_of"]
 
@@ -45,6 +46,7 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
     if request.negative_prompt is not None:
         parameters["negativePrompt"] = request.negative_prompt
     body: JsonObject = {"instances": [{"prompt": request.prompt}], "parameters": parameters}
+    add_extra(body, request, provider=provider, model=model, profile=profile)
     headers = {"content-type": "application/json", "accept": "application/json"}
     return WireRequest("POST", f"{model_path(model)}:predict", headers, dump_json(body, provider=provider, model=model))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
+from unified_api.errors import InvalidRequestError
 from unified_api.types import Image, ImageRequest, ImageResponse, Json, JsonObject
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, sniff_media_type
 from unified_api.wire.bedrock_patterns import first_match
@@ -13,10 +14,11 @@ from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, 
 from unified_api.wire.imagen import no_words
 from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 
-__all__ = ["decode", "decode_error", "encode", "image_at"]
+__all__ = ["decode", "decode_error", "encode", "image_at", "read_request"]
 
 _RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "2:1", "1:2", "20:9", "9:20")
 """Those of xAI; other servers that are told a shape know the first of them too."""
+_READ = frozenset({"model", "prompt", "size", "n", "negative_prompt", "seed", "user"})
 _BY_ENDING = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 
 
@@ -34,11 +36,46 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
     given |= {"negative_prompt": request.negative_prompt, **_size(request, profile, provider=provider, model=model)}
     body: JsonObject = {"model": model, "prompt": request.prompt}
     body |= {profile.renamed.get(name, name): value for name, value in given.items() if value is not None}
-    add_extra(body, request, provider=provider, model=model)
+    add_extra(body, request, provider=provider, model=model, profile=profile)
     if profile.image_format is not None:
         body.setdefault("response_format", profile.image_format)
     headers = {"content-type": "application/json", "accept": "application/json"}
     return WireRequest("POST", "/images/generations", headers, dump_json(body, model=model))
+
+
+def read_request(body: JsonObject, *, provider: str) -> ImageRequest:
+    """The request in `body`, as a client of OpenAI's sends it; what it has no field for stays in `extra[provider]`."""
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str):
+        raise InvalidRequestError(f"prompt is {prompt!r}: give the words to draw", param="prompt")
+    size, user = _word(body, "size"), _word(body, "user")
+    if size is not None and size.lower() == "auto":
+        size = None
+    rest: JsonObject = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    return ImageRequest(
+        model=_word(body, "model") or "auto",
+        prompt=prompt,
+        size=size,
+        n=_whole(body, "n"),
+        negative_prompt=_word(body, "negative_prompt"),
+        seed=_whole(body, "seed"),
+        user=user,
+        extra={provider: rest} if rest else {},
+    )
+
+
+def _word(body: JsonObject, name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidRequestError(f"{name} is {value!r}: give text", param=name)
+    return value
+
+
+def _whole(body: JsonObject, name: str) -> int | None:
+    value = body.get(name)
+    if value is None or type(value) is int:
+        return value
+    raise InvalidRequestError(f"{name} is {value!r}: give a whole number", param=name)
 
 
 def _size(request: ImageRequest, profile: WireProfile, *, provider: str, model: str) -> JsonObject:

@@ -46,7 +46,7 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
     given: JsonObject = {"prompt": request.prompt, "num_outputs": request.n, "seed": request.seed}
     given |= {"negative_prompt": request.negative_prompt, **_size(request, profile, provider=provider, model=model)}
     chosen: JsonObject = {profile.renamed.get(name, name): value for name, value in given.items() if value is not None}
-    add_extra(chosen, request, provider=provider, model=model)
+    add_extra(chosen, request, provider=provider, model=model, profile=profile)
     path, body = _address(model)
     headers = {"content-type": "application/json", "accept": "application/json", "prefer": f"wait={_WAIT_S}"}
     return WireRequest("POST", path, headers, dump_json({**body, "input": chosen}, model=model))

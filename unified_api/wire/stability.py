@@ -42,7 +42,7 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
         fields["negative_prompt"] = request.negative_prompt
     if request.seed is not None:
         fields["seed"] = request.seed
-    add_extra(fields, request, provider=provider, model=model)
+    add_extra(fields, request, provider=provider, model=model, profile=profile)
     content_type, body = form({name: _written(value) for name, value in fields.items()}, model=model)
     headers = {"content-type": content_type, "accept": "application/json"}
     if request.user is not None:
