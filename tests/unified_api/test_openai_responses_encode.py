@@ -336,6 +336,12 @@ def test_parameters_of_the_provider_are_joined_to_ours_and_change_none() -> None
             sent(reasoning_effort="low", extra={"openai": more})
 
 
+def test_options_of_a_stream_go_with_a_stream_alone() -> None:
+    extra = {"openai": {"stream_options": {"include_obfuscation": False}}}
+    assert sent(stream=True, extra=extra)["stream_options"] == {"include_obfuscation": False}
+    assert not sent(extra=extra).keys() & {"stream", "stream_options"}
+
+
 @pytest.mark.parametrize("name", sorted(UNSUPPORTED))
 def test_what_the_api_has_no_field_for_is_refused_by_its_name(name: str) -> None:
     value = ("x",) if name == "stop" else 1

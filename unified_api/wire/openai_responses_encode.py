@@ -196,6 +196,8 @@ def _add_extra(body: JsonObject, extra: JsonObject, *, provider: str, model: str
     """The provider's own parameters. `include` and the fields of `text` and `reasoning` are joined to ours."""
     for name, value in extra.items():
         ours = body.get(name)
+        if name == "stream_options" and "stream" not in body:
+            continue  # they say how to stream, and are refused where nothing is streamed
         if name == "include" and isinstance(ours, list) and isinstance(value, list):
             body[name] = [*value, *(one for one in ours if one not in value)]
         elif isinstance(ours, dict) and isinstance(value, dict) and not ours.keys() & value.keys():
