@@ -85,37 +85,42 @@ class Signer:
 
 def bearer_key(row: ProviderRow, environment: Environment) -> str | None:
     """The Bedrock API key that takes the place of a signature (https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html)."""
-    return environment.key(_variable(row, _BEARER))
+    return None if row.api_key_env is None else environment.key(_prefix(row.api_key_env) + _BEARER)
 
 
 def signer_of(row: ProviderRow, environment: Environment) -> Signer | None:
     """What signs the calls of a row whose `auth` is `sigv4`; None where a bearer key is set, or no access key.
 
     Raises:
-        ConfigurationError: no region is known.
+        ConfigurationError: no region is known, or `api_key_env` is no name of an access key.
 
     """
-    if row.auth != "sigv4" or bearer_key(row, environment) is not None:
+    if row.auth != "sigv4" or row.api_key_env is None or bearer_key(row, environment) is not None:
         return None
-    access_key, secret_key = environment.key(_variable(row, _ID)), environment.key(_variable(row, _SECRET))
+    prefix = _prefix(row.api_key_env)
+    access_key, secret_key = environment.key(prefix + _ID), environment.key(prefix + _SECRET)
     if access_key is None or secret_key is None:
         return None
-    token = environment.key(_variable(row, _TOKEN))
+    token = environment.key(prefix + _TOKEN)
     return Signer(Credentials(access_key, secret_key, token), region=_region(row, environment))
 
 
 def missing_variable(row: ProviderRow, environment: Environment) -> str | None:
-    """The first variable that is not set of those that a row whose `auth` is `sigv4` needs."""
-    if bearer_key(row, environment) is not None:
+    """The first variable that is not set of those that a row whose `auth` is `sigv4` needs; none without a name."""
+    if row.api_key_env is None or bearer_key(row, environment) is not None:
         return None
-    names = (_variable(row, part) for part in (_ID, _SECRET))
+    names = (_prefix(row.api_key_env) + part for part in (_ID, _SECRET))
     return next((name for name in names if environment.key(name) is None), None)
 
 
-def _variable(row: ProviderRow, part: str) -> str:
-    """`AWS_ACCESS_KEY_ID` and its like; a row that names another access key has all under that one's prefix."""
-    named = row.api_key_env or ""
-    return (named.removesuffix(_ID) if named.endswith(_ID) else "AWS_") + part
+def _prefix(variable: str) -> str:
+    """What the names of one access key's variables begin with, mostly `AWS_`."""
+    if not variable.endswith(_ID):
+        raise ConfigurationError(
+            f"api_key_env is {variable!r}, but calls that are signed need the name of an access key's variable, such as "
+            f"AWS_{_ID}, beside which AWS_{_SECRET} lies"
+        )
+    return variable.removesuffix(_ID)
 
 
 def _region(row: ProviderRow, environment: Environment) -> str:

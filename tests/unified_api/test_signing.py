@@ -39,7 +39,10 @@ ANSWER = {
 
 
 def row(**changes: Any) -> ProviderRow:
-    base = {"base_url": "https://bedrock-runtime.us-west-2.amazonaws.com", "wire": "bedrock", "auth": "sigv4"}
+    base = {
+        "base_url": "https://bedrock-runtime.us-west-2.amazonaws.com", "wire": "bedrock", "auth": "sigv4",
+        "api_key_env": "AWS_ACCESS_KEY_ID",
+    }  # fmt: skip
     return ProviderRow.model_validate({**base, **changes})
 
 
@@ -105,7 +108,7 @@ def server(answer: tuple[int, bytes, str]) -> Iterator[tuple[str, list[Arrived]]
 
 @asynccontextmanager
 async def gateway(url: str, environ: dict[str, str]) -> AsyncIterator[Gateway]:
-    rows = {"b": row(base_url=url, api_key_env="AWS_ACCESS_KEY_ID")}
+    rows = {"b": row(base_url=url)}
     environment = Environment({"AWS_REGION": "us-west-2", **environ})
     async with Gateway(Settings(providers=rows, environment=environment)) as made:
         yield made
@@ -215,7 +218,7 @@ def test_nothing_secret_is_in_a_representation() -> None:
 def test_a_model_without_its_keys_is_not_ready_and_names_the_variable(
     environ: dict[str, str], missing: str | None
 ) -> None:
-    rows = {"b": row(api_key_env="AWS_ACCESS_KEY_ID", tiers={"standard": "amazon.nova-lite-v1:0"})}
+    rows = {"b": row(tiers={"standard": "amazon.nova-lite-v1:0"})}
     catalog = Catalog(Settings(providers=rows, environment=Environment(environ)), rows=rows)
     model = catalog.models[0]
     assert (model.ready, model.missing) == (missing is None, missing)
@@ -256,6 +259,19 @@ def test_the_region_is_that_of_the_host_or_else_of_the_environment(
     url: str, environ: dict[str, str], region: str
 ) -> None:
     assert repr(signer_of(row(base_url=url), Environment({**KEYS, **environ}))) == f"Signer('bedrock', {region!r})"
+
+
+def test_keys_go_nowhere_that_does_not_name_them() -> None:
+    """A built-in provider that is moved to another address loses the name of its key."""
+    moved, environment = row(api_key_env=None), Environment({**KEYS, "AWS_BEARER_TOKEN_BEDROCK": "key"})
+    assert bearer_key(moved, environment) is None
+    assert signer_of(moved, Environment(KEYS)) is None
+    assert missing_variable(moved, Environment()) is None
+
+
+def test_a_variable_that_is_no_access_key_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID"):
+        signer_of(row(api_key_env="AWS_BEARER_TOKEN_BEDROCK"), Environment(KEYS))
 
 
 def test_an_unknown_region_is_told_before_anything_is_sent() -> None:
