@@ -67,11 +67,11 @@ def meaning(body: Body, *, renumber: bool) -> Body:
     `developer` and `system`; `any` and `required`; a type `function` said or not; an empty description and none;
     content null, "", [] and none; parts of only text and their texts in one string (lines where people, tools and
     systems speak, joined as they are where models do); an empty text beside other parts and none; an address said
-    bare and in an object; arguments with other white space; a `prefix` of false and none; empty lists of
-    annotations and none; a schema without a name and one named `output`; `strict` left out, false, and true for a
-    schema that strict decoding refuses. The `index` of a whole call says nothing, and agno's own two keys of a
-    function are not part of any server's API. With `renumber`, the ids of calls are numbered in order: Mistral
-    prescribes their form and Writer has none.
+    bare and in an object; arguments with other white space; a `prefix` of false and none; a choice among no tools
+    and none; empty lists of annotations and none; a schema without a name and one named `output`; `strict` left
+    out, false, and true for a schema that strict decoding refuses. The `index` of a whole call says nothing, and
+    agno's own two keys of a function are not part of any server's API. With `renumber`, the ids of calls are
+    numbered in order: Mistral prescribes their form and Writer has none.
     """
     body = {name: value for name, value in copy.deepcopy(body).items() if value not in (None, [])}
     body.pop("model", None)
@@ -85,6 +85,9 @@ def meaning(body: Body, *, renumber: bool) -> Body:
         body["stop"] = [body["stop"]]
     if body.get("tool_choice") == "any":
         body["tool_choice"] = "required"
+    if not body.get("tools"):
+        body.pop("tool_choice", None)
+        body.pop("parallel_tool_calls", None)
     if isinstance(body.get("tool_choice"), dict):
         body["tool_choice"].setdefault("type", "function")
     body["tools"] = [_tool(tool) for tool in body.get("tools") or ()]
@@ -217,6 +220,39 @@ def test_parts_of_a_message_are_read(part: Body, expected: object) -> None:
     assert read_message({"role": "user", "content": [part]}).parts == (expected,)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://x.example/a"}, "max_pixels": 9},
+        {"type": "image_url", "image_url": {"url": "https://x.example/a", "format": "image/png"}},
+        {"type": "video_url", "video_url": {"url": "https://x.example/a"}, "fps": 2},
+        {"type": "text", "text": "a", "citations": True},
+    ],
+)
+def test_what_a_part_says_beyond_our_fields_goes_back_to_its_provider_alone(part: Body) -> None:
+    request = read(messages=[{"role": "user", "content": [{"type": "text", "text": "x"}, part]}])
+    profile = WireProfile(video_url=True)
+
+    def written(provider: str) -> Body:
+        body: Body = json.loads(encode(request, provider=provider, model="m", profile=profile).body)
+        return body["messages"][0]["content"]
+
+    assert written("p") == [{"type": "text", "text": "x"}, part]
+    assert written("other") != written("p")
+
+
+def test_calls_of_custom_tools_keep_their_plain_input() -> None:
+    tool = {"type": "custom", "custom": {"name": "sql", "description": "runs SQL"}}
+    call = {"id": "c1", "type": "custom", "custom": {"name": "sql", "input": "select 1"}}
+    turns = [{"role": "assistant", "content": "", "tool_calls": [call]},
+             {"role": "tool", "tool_call_id": "c1", "content": "1"}]  # fmt: skip
+    request = read(messages=turns, tools=[tool])
+    assert request.builtin_tools == (BuiltinTool("p", tool),)
+    assert request.messages[0].parts == (ToolCallPart("c1", "sql", "select 1", state(type="custom")),)
+    body = json.loads(encode(request, provider="p", model="m", profile=WireProfile()).body)
+    assert body["messages"][0]["tool_calls"] == [call]
+
+
 def test_old_functions_are_tools_and_their_results_answer_the_call_before() -> None:
     request = read(
         functions=[{"name": "f", "parameters": {"type": "object"}}],
@@ -303,7 +339,9 @@ def test_parameters_are_read_from_where_the_profile_puts_them() -> None:
     assert request.extra == {"p": {"reasoning": {"enabled": True}}}
     assert read(profile, thinking={"type": "disabled"}).reasoning_effort == "none"
     assert read(profile, reasoning_effort="max").reasoning_effort == "high"
-    assert read(reasoning_effort="ultra").extra == {"p": {"reasoning_effort": "ultra"}}
+    for said in ({"reasoning_effort": "max"}, {"reasoning": {"effort": "max", "exclude": True}}):
+        unknown = read(WireProfile(renamed={"reasoning_effort": "reasoning.effort"}), **said)
+        assert (unknown.reasoning_effort, unknown.extra) == (None, {"p": said})
 
 
 def test_parameters_are_read_into_their_fields() -> None:

@@ -415,6 +415,16 @@ def test_a_signature_on_a_call_comes_with_its_piece() -> None:
     assert chunks[0] == ToolCallChunk(0, "c", "f", "{}", ProviderState("p", {"extra_content": extra}))
 
 
+def test_calls_of_custom_tools_stream_their_plain_input() -> None:
+    first = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "sql", "input": "select "}}
+    stream = (
+        delta(tool_calls=[first]) + delta(tool_calls=[{"index": 0, "custom": {"input": "1"}}]) + delta("tool_calls")
+    )
+    made = ToolCallPart("c", "sql", "select 1", ProviderState("p", {"type": "custom"}))
+    whole_call = {**first, "custom": {"name": "sql", "input": "select 1"}}
+    assert parts(stream) == parts(whole({"content": None, "tool_calls": [whole_call]})) == (made,)
+
+
 def test_sound_without_end_is_given_up() -> None:
     reader = decoder()
     piece = delta(audio={"data": "A" * (8 << 20)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unified_api.types import Json, JsonObject, ProviderState, ToolCallChunk
-from unified_api.wire.openai_chat_words import arguments_text
+from unified_api.wire.openai_chat_words import arguments_text, call_state, called
 
 __all__ = ["ToolCallReader"]
 
@@ -32,8 +32,7 @@ class ToolCallReader:
         return [chunk for chunk in chunks if chunk is not None]
 
     def _read_entry(self, entry: JsonObject) -> ToolCallChunk | None:
-        function = entry.get("function")
-        function = function if isinstance(function, dict) else {}
+        function = called(entry) or {}
         identity, name = _word(entry.get("id")), _word(function.get("name"))
         place = self._open() if self._whole else self._place(entry.get("index"), identity, name)
         if self._whole and not name:  # Snowflake sends an empty `function_call` with every message
@@ -41,10 +40,11 @@ class ToolCallReader:
         arguments = arguments_text(function.get("arguments"))
         first_id = "" if self._ids[place] or identity in self._ids else identity
         first_name = "" if self._names[place] else name
-        extra = entry.get("extra_content")  # Gemini's thought signature, behind Google's compatible endpoint
-        state = ProviderState(self._provider, {"extra_content": extra}) if isinstance(extra, dict) and extra else None
-        if not (first_id or first_name or arguments or state):
+        held = call_state(entry)
+        if not (first_id or first_name or arguments or held):
             return None
+        # It comes once: with the name, or on a piece of its own.
+        state = ProviderState(self._provider, held) if held and (first_name or "extra_content" in held) else None
         self._ids[place] = self._ids[place] or first_id
         self._names[place] = self._names[place] or name
         self.named = self.named or bool(name)

@@ -30,12 +30,19 @@ from unified_api.types import (
 )
 from unified_api.wire.base import WireProfile, call_id
 from unified_api.wire.openai_chat_parts import AUDIO_FORMATS
-from unified_api.wire.openai_chat_words import arguments_text, json_text, reasoning, thought
+from unified_api.wire.openai_chat_words import arguments_text, call_state, called, json_text, reasoning, thought
 
 __all__ = ["HistoryReader", "cache_mark"]
 
 _MEDIA_TYPES = {form: media_type for media_type, form in reversed(AUDIO_FORMATS.items())}
 _READ = frozenset({"role", "content", "name", "tool_calls", "function_call", "refusal", "audio"})
+_OF_PARTS = frozenset({"type", "cache_control", "prompt_cache_breakpoint", "document_name", "file_id"})
+_INSIDE: Mapping[str, frozenset[str]] = {
+    "image_url": frozenset({"url", "detail"}),
+    "input_audio": frozenset({"data", "format"}),
+    "video_url": frozenset({"url"}),
+    "file": frozenset({"filename", "file_data", "file_id"}),
+}
 _STATES = ("reasoning_details", "extra_content", "thought_signature")
 
 
@@ -143,15 +150,15 @@ class HistoryReader:
         calls, old = message.get("tool_calls"), message.get("function_call")
         entries: list[Json] = calls if isinstance(calls, list) else [{"function": old}] if old else []
         for number, entry in enumerate(entries):
-            function = entry.get("function") if isinstance(entry, dict) else None
-            name = function.get("name") if isinstance(function, dict) else None
-            if not isinstance(entry, dict) or not isinstance(function, dict) or not isinstance(name, str):
-                raise self._bad(f"{place}.tool_calls[{number}]", "is no call of a function with a name")
-            identity, extra = entry.get("id"), entry.get("extra_content")
+            function = called(entry) if isinstance(entry, dict) else None
+            name = None if function is None else function.get("name")
+            if not isinstance(entry, dict) or function is None or not isinstance(name, str):
+                raise self._bad(f"{place}.tool_calls[{number}]", "is no call of a tool with a name")
+            identity, held = entry.get("id"), call_state(entry)
             given = identity if isinstance(identity, str) and identity else call_id(self._calls)
             self._calls += 1
-            state = self._state({"extra_content": extra}) if isinstance(extra, dict) and extra else None
-            yield ToolCallPart(given, name, arguments_text(function.get("arguments")) or "{}", state)
+            arguments = arguments_text(function.get("arguments")) or "{}"
+            yield ToolCallPart(given, name, arguments, self._state(held) if held else None)
 
     def _result(self, message: JsonObject, place: str) -> ToolResultPart:
         given, name = message.get("tool_call_id"), message.get("name")
@@ -183,10 +190,10 @@ class HistoryReader:
             raise self._bad(f"{place}.type", f"is {kind!r}: give the kind of the part, such as 'text'")
         read = self._readers.get(kind)
         part = BuiltinToolPart(self._provider, kind, item) if read is None else read(item, place)
-        cache = cache_mark(item)
-        if cache is None or isinstance(part, ReasoningPart | RefusalPart | BuiltinToolPart | ToolResultPart):
+        if not isinstance(part, TextPart | ImagePart | AudioPart | VideoPart | DocumentPart):
             return part
-        return replace(part, cache=cache)
+        state = self._state({"content_part": item}) if part.state is None and _says_more(item, kind) else part.state
+        return replace(part, cache=cache_mark(item), state=state)
 
     def _text(self, item: JsonObject, place: str) -> Part:
         text = item.get("text")
@@ -265,6 +272,14 @@ class HistoryReader:
 
     def _bad(self, place: str, what: str) -> InvalidRequestError:
         return InvalidRequestError(f"{place} {what}", provider=self._provider, param=place)
+
+
+def _says_more(item: JsonObject, kind: str) -> bool:
+    """Whether a part has keys that ours has no field for (frames a second, pixels ...)."""
+    inner = item.get(kind)
+    beside = (name for name, value in item.items() if value is not None and name not in {kind, *_OF_PARTS})
+    inside = inner.keys() - _INSIDE.get(kind, frozenset()) if isinstance(inner, dict) else ()
+    return any(beside) or any(inside)
 
 
 def _kind(value: Json) -> str:

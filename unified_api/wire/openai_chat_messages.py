@@ -184,11 +184,10 @@ def _spoken(parts: tuple[Part, ...], writer: PartWriter) -> Json:
 
 def _thought(part: ReasoningPart, writer: PartWriter) -> Iterator[JsonObject]:
     """Shown thinking as a part of the content, for servers that want it there; other thinking stays with us."""
-    own = writer.own(part.state)
-    block = own.get(_BLOCK)
-    if isinstance(block, dict):
+    block = writer.whole(part.state)
+    if block is not None:
         yield block
-    elif not own and part.text and writer.profile.reasoning_back == "thinking_part":
+    elif not writer.own(part.state) and part.text and writer.profile.reasoning_back == "thinking_part":
         yield {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
 
 
@@ -203,9 +202,11 @@ def _blocks(part: BuiltinToolPart, writer: PartWriter) -> Iterator[JsonObject]:
 
 
 def _call(part: ToolCallPart, writer: PartWriter) -> JsonObject:
+    own, identity = writer.own(part.state), _call_id(part.id, writer)
+    if own.get("type") == "custom":
+        return {**own, "id": identity, "custom": {"name": part.name, "input": part.arguments}}
     function: JsonObject = {"name": part.name, "arguments": part.arguments or "{}"}
-    own = writer.own(part.state)
-    return {**own, "id": _call_id(part.id, writer), "type": "function", "function": function}
+    return {**own, "id": identity, "type": "function", "function": function}
 
 
 def _call_id(identity: str, writer: PartWriter) -> str:

@@ -74,9 +74,12 @@ class PartWriter:
         self.profile = profile
 
     def text(self, part: TextPart) -> JsonObject:
-        return {"type": "text", "text": part.text, **self.mark(part.cache)}
+        return self.whole(part.state) or {"type": "text", "text": part.text, **self.mark(part.cache)}
 
     def media(self, part: MediaPart, place: str) -> JsonObject:
+        known = self.whole(part.state)
+        if known is not None:
+            return known
         match part:
             case ImagePart():
                 written = self._image(part, place)
@@ -101,6 +104,11 @@ class PartWriter:
     def own(self, state: ProviderState | None) -> JsonObject:
         """What the provider wants back; nothing of another's."""
         return state.content if state is not None and state.provider == self.provider else {}
+
+    def whole(self, state: ProviderState | None) -> JsonObject | None:
+        """The part of the content that the provider gave or was given, with all that only it knows of it."""
+        part = self.own(state).get("content_part")
+        return part if isinstance(part, dict) else None
 
     def in_result(self, part: TextPart | MediaPart, place: str) -> JsonObject:
         """A part of a tool's result."""

@@ -224,11 +224,12 @@ def _effort(rest: _Rest) -> ReasoningEffort | None:
             for name in meant:
                 del rest.fields[name]
             return cast("ReasoningEffort", effort)
+    before = dict(rest.fields)
     word = rest.word("reasoning_effort", str)
     said = next((effort for effort, meant in rest.profile.efforts.items() if meant == word), word)
     if said is None or said in _EFFORTS:
         return cast("ReasoningEffort | None", said)
-    rest.fields["reasoning_effort"] = word
+    rest.fields = before
     return None
 
 

@@ -10,7 +10,17 @@ from unified_api.errors import MalformedResponseError, ProviderError, ServerErro
 from unified_api.types import FinishReason, Json, JsonObject, TokenLogprob
 from unified_api.wire.base import WireProfile
 
-__all__ = ["arguments_text", "ended_in_error", "finish_reason", "json_text", "logprobs", "reasoning", "thought"]
+__all__ = [
+    "arguments_text",
+    "call_state",
+    "called",
+    "ended_in_error",
+    "finish_reason",
+    "json_text",
+    "logprobs",
+    "reasoning",
+    "thought",
+]
 
 _FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -122,6 +132,23 @@ def _likelihood(entry: Json) -> tuple[str, float] | None:
     if not isinstance(token, str) or isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return token, float(value)
+
+
+def called(entry: JsonObject) -> JsonObject | None:
+    """The function that a tool call calls; the input of a custom tool stands where others have arguments."""
+    function, custom = entry.get("function"), entry.get("custom")
+    if isinstance(custom, dict):
+        return {"name": custom.get("name"), "arguments": custom.get("input")}
+    return function if isinstance(function, dict) else None
+
+
+def call_state(entry: JsonObject) -> JsonObject:
+    """What of a tool call only its provider knows: Gemini's signature behind Google's compatible endpoint, and that
+    the tool is a custom one of OpenAI's, whose input is no JSON.
+    """
+    extra = entry.get("extra_content")
+    signed: JsonObject = {"extra_content": extra} if isinstance(extra, dict) and extra else {}
+    return {"type": "custom", **signed} if isinstance(entry.get("custom"), dict) else signed
 
 
 def arguments_text(arguments: Json) -> str:
