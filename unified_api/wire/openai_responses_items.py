@@ -34,7 +34,8 @@ __all__ = [
     "read_item",
     "read_logprobs",
     "reasoning_text",
-    "tool_call",
+    "tool_call_id",
+    "tool_call_state",
     "word",
 ]
 
@@ -55,7 +56,7 @@ def read_item(item: JsonObject, *, provider: str, calls: int = 0) -> Iterator[Pa
     elif kind == "reasoning":
         yield ReasoningPart(reasoning_text(item), ProviderState(provider, item))
     elif kind == "function_call":
-        call = tool_call(item, provider=provider, index=calls)
+        call = _tool_call(item, provider=provider, index=calls)
         if call is not None:
             yield call
     elif kind:
@@ -97,17 +98,13 @@ def reasoning_text(item: JsonObject) -> str:
     return ""
 
 
-def tool_call(item: JsonObject, *, provider: str, index: int) -> ToolCallPart | None:
-    name = word(item.get("name"))
-    if not name:
-        return None
+def tool_call_id(item: JsonObject, index: int) -> str:
+    return word(item.get("call_id")) or word(item.get("id")) or call_id(index)
+
+
+def tool_call_state(item: JsonObject, provider: str) -> ProviderState | None:
     state = {key: value for key, value in item.items() if key not in _OF_A_CALL}
-    return ToolCallPart(
-        word(item.get("call_id")) or word(item.get("id")) or call_id(index),
-        name,
-        arguments_text(item.get("arguments")) or "{}",
-        ProviderState(provider, state) if state else None,
-    )
+    return ProviderState(provider, state) if state else None
 
 
 def citations(part: JsonObject, provider: str) -> tuple[Citation, ...]:
@@ -126,6 +123,14 @@ def objects(value: Json) -> list[JsonObject]:
 
 def word(value: Json) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _tool_call(item: JsonObject, *, provider: str, index: int) -> ToolCallPart | None:
+    name = word(item.get("name"))
+    if not name:
+        return None
+    arguments = arguments_text(item.get("arguments")) or "{}"
+    return ToolCallPart(tool_call_id(item, index), name, arguments, tool_call_state(item, provider))
 
 
 def _message(item: JsonObject, provider: str) -> Iterator[Part]:

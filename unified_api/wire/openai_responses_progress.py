@@ -18,7 +18,6 @@ from unified_api.types import (
     TextChunk,
     ToolCallChunk,
 )
-from unified_api.wire.base import call_id
 from unified_api.wire.openai_chat_words import arguments_text
 from unified_api.wire.openai_responses_items import (
     citations,
@@ -30,6 +29,8 @@ from unified_api.wire.openai_responses_items import (
     read_item,
     read_logprobs,
     reasoning_text,
+    tool_call_id,
+    tool_call_state,
     word,
 )
 
@@ -179,16 +180,15 @@ class Item:
     def _finish_call(self, item: JsonObject, chunks: list[Chunk]) -> None:
         self._name(item, chunks)
         self.whole_arguments(arguments_text(item.get("arguments")), chunks)
-        state = {key: value for key, value in item.items() if key not in {"type", "call_id", "name", "arguments"}}
-        if state and self._named:
-            chunks.append(ToolCallChunk(self.call, state=ProviderState(self._provider, state)))
+        state = tool_call_state(item, self._provider)
+        if state is not None and self._named:
+            chunks.append(ToolCallChunk(self.call, state=state))
 
     def _name(self, item: JsonObject, chunks: list[Chunk]) -> None:
         name = word(item.get("name"))
         if name and not self._named:
             self._named = True
-            identity = word(item.get("call_id")) or word(item.get("id")) or call_id(self.call)
-            chunks.append(ToolCallChunk(self.call, identity, name))
+            chunks.append(ToolCallChunk(self.call, tool_call_id(item, self.call), name))
 
     def _turn_to(self, place: int | None, chunks: list[Chunk]) -> None:
         """Ends the text that is open when another part begins."""
