@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from unified_api.models import Model
     from unified_api.response_stream import ResponseStream
     from unified_api.settings import Settings
-    from unified_api.types import EmbedRequest, ImageRequest, Message, Policy, Request, Response
+    from unified_api.types import (
+        EmbedRequest,
+        ImageRequest,
+        Message,
+        ModerationRequest,
+        OutputSchema,
+        Policy,
+        Request,
+        RerankRequest,
+        Response,
+        Tool,
+    )
 
 __all__ = [
     "Catalog",
@@ -25,11 +36,15 @@ __all__ = [
     "ImageRequest",
     "Message",
     "Model",
+    "ModerationRequest",
+    "OutputSchema",
     "Policy",
     "Request",
+    "RerankRequest",
     "Response",
     "ResponseStream",
     "Settings",
+    "Tool",
 ]
 
 _HOMES = {
@@ -40,11 +55,15 @@ _HOMES = {
     "ImageRequest": "types",
     "Message": "types",
     "Model": "models",
+    "ModerationRequest": "types",
+    "OutputSchema": "types",
     "Policy": "types",
     "Request": "types",
+    "RerankRequest": "types",
     "Response": "types",
     "ResponseStream": "response_stream",
     "Settings": "settings",
+    "Tool": "types",
 }
 
 

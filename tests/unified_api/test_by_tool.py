@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -238,8 +239,12 @@ async def test_words_that_are_held_back_reach_the_reader_before_the_error_that_e
     gateway = scripted_gateway({"s/m": script}, capabilities=capabilities)
     request = Request(model="s/m", messages=(Message.user("?"),), output_schema=OutputSchema(TITLE))
     seen: list[Chunk] = []
+
+    async def read(chunks: AsyncIterator[Chunk]) -> None:
+        async for chunk in chunks:
+            seen.append(chunk)  # noqa: PERF401  # a comprehension would lose them with the error
+
     async with gateway.stream(request) as stream:
         with pytest.raises(ServerError, match="broke"):
-            async for chunk in stream:
-                seen.append(chunk)  # noqa: PERF401  # a comprehension would lose them with the error
+            await read(stream)
     assert seen == [SentChunk("tool"), TextChunk("half an ans")]
