@@ -109,9 +109,22 @@ def test_a_picture_of_the_thinking_is_no_answer() -> None:
     assert answer(part).parts == (BuiltinToolPart("google", "inlineData", part),)
 
 
-def test_a_media_part_that_cannot_be_read_makes_the_answer_malformed() -> None:
+@pytest.mark.parametrize("data", ["A", "ü", "****", None, 5])
+def test_a_media_part_that_cannot_be_read_makes_the_answer_malformed(data: Any) -> None:
     with pytest.raises(MalformedResponseError, match="cannot be read"):
-        answer({"text": "see"}, {"inlineData": {"mimeType": "image/png", "data": "A"}})
+        answer({"text": "see"}, {"inlineData": {"mimeType": "image/png", "data": data}})
+
+
+def test_arguments_that_are_nested_too_deeply_make_the_answer_malformed() -> None:
+    call = '{"functionCall": {"name": "f", "args": {"a": ' + "[" * 500 + "]" * 500 + "}}}"
+    body = '{"candidates": [{"content": {"parts": [' + call + ']}, "finishReason": "STOP"}]}'
+    with pytest.raises(MalformedResponseError, match="cannot be read"):
+        gemini.decode(body.encode(), provider="google", model="m", profile=PROFILE)
+
+
+def test_an_address_that_is_none_is_kept_as_it_is() -> None:
+    part = {"fileData": {"fileUri": "https://[::1"}}
+    assert answer(part).parts == (DocumentPart(url="https://[::1"),)
 
 
 @pytest.mark.parametrize("kind", ["executableCode", "codeExecutionResult", "toolCall", "toolResponse", "somethingNew"])
@@ -168,7 +181,8 @@ def test_a_call_that_google_cannot_read_is_a_failed_generation(word: Any) -> Non
 
 
 def test_a_profile_may_name_other_reasons() -> None:
-    profile = WireProfile(finish_reasons={"9": "content_filter", "ODD": "length"})
+    profile = WireProfile(finish_reasons={"9": "content_filter", "ODD": "length", "DONE": "stop"})
+    assert decode({"candidates": [candidate(CALL, finish="DONE")]}, profile).finish_reason == "tool_calls"
     assert decode({"candidates": [candidate({"text": "x"}, finish=9)]}, profile).finish_reason == "content_filter"
     assert decode({"candidates": [candidate({"text": "x"}, finish="ODD")]}, profile).finish_reason == "length"
 
@@ -292,7 +306,11 @@ def test_pages_that_were_read_are_kept() -> None:
 
 def test_probabilities_are_told_with_their_alternatives() -> None:
     result = {
-        "chosenCandidates": [{"token": "a", "logProbability": -0.5}, {"token": "b"}],
+        "chosenCandidates": [
+            {"token": "a", "logProbability": -0.5},
+            {"token": "b"},
+            {"token": "c", "logProbability": None},
+        ],
         "topCandidates": [
             {"candidates": [{"token": "a", "logProbability": -0.5}, {"token": "z", "logProbability": -2}]}
         ],

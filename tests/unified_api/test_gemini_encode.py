@@ -152,6 +152,8 @@ def test_media_that_another_provider_holds_is_left_out() -> None:
         DocumentPart(data=b"x"),
         ImagePart(url="ftp://h/a.png"),
         ImagePart(url="a.png"),
+        ImagePart(url="https://[::1"),
+        ImagePart(url="data:image/png;base64,ü"),
         ImagePart(url="data:image/png;base64,A"),
         ImagePart(url="data:image/png"),
         DocumentPart(text="\ud800"),

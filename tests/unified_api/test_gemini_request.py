@@ -275,6 +275,20 @@ def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
         read(tools=[{"functionDeclarations": [{"name": "f", "parameters": schema}]}])
 
 
+def test_arguments_and_results_that_are_nested_too_deeply_are_refused() -> None:
+    deep: Any = 1
+    for _ in range(600):
+        deep = [deep]
+    call = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": deep}}}]}
+    with pytest.raises(InvalidRequestError, match=r"functionCall\.args cannot be written"):
+        turns(call)
+    with pytest.raises(InvalidRequestError, match=r"functionResponse\.response cannot be written"):
+        turns(
+            {"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"a": deep}}}]},
+        )
+
+
 def test_an_answer_goes_back_as_it_came() -> None:
     parts = [
         {"text": "Look", "thoughtSignature": "c2ln"},

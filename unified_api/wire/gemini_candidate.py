@@ -38,6 +38,8 @@ class CandidateReader:
     def __init__(self, provider: str, profile: WireProfile) -> None:
         self.finished = False
         self.searches = 0
+        self.unreadable = 0
+        """Parts that could not be read and were passed over."""
         self._provider = provider
         self._profile = profile
         self._calls = 0
@@ -47,17 +49,13 @@ class CandidateReader:
         self._speaking = False
         self._beside: dict[str, JsonObject] = {}
 
-    def read(self, candidate: JsonObject) -> tuple[list[ContentChunk | FinishChunk], int]:
-        """The chunks of one piece, and how many of its parts could not be read."""
+    def read(self, candidate: JsonObject) -> list[ContentChunk | FinishChunk]:
+        """The chunks of one piece."""
         chunks: list[ContentChunk | FinishChunk] = []
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
-        unreadable = 0
         for part in parts if isinstance(parts, list) else []:
-            try:
-                chunks.extend(self._part(part))
-            except UnreadablePartError:
-                unreadable += 1
+            chunks.extend(self._readable(self._part(part)))
         tokens = _logprobs(candidate.get("logprobsResult"))
         if tokens:
             chunks.append(LogprobsChunk(tokens))
@@ -71,15 +69,21 @@ class CandidateReader:
             chunks.extend(self._sources())
         elif reason is not None:
             chunks.extend(self.end(reason))
-        return chunks, unreadable
+        return chunks
 
     def end(self, reason: FinishReason | None = None) -> list[ContentChunk | FinishChunk]:
         """What is still held, and the finish; to be called where no piece told a reason."""
-        held: list[ContentChunk | FinishChunk] = [*self._close(), *self._sources()]
+        held: list[ContentChunk | FinishChunk] = [*self._readable(self._close()), *self._sources()]
         self.finished = True
         if reason in {None, "stop"}:
             reason = "tool_calls" if self._calls else reason
         return [*held, FinishChunk(reason or "unknown")]
+
+    def _readable(self, chunks: Iterator[ContentChunk]) -> Iterator[ContentChunk]:
+        try:
+            yield from chunks
+        except UnreadablePartError:
+            self.unreadable += 1
 
     def _part(self, part: Json) -> Iterator[ContentChunk]:
         if not isinstance(part, dict):
@@ -146,11 +150,11 @@ class CandidateReader:
         name, identity = call.get("name"), call.get("id")
         if not isinstance(name, str) or not name:
             return
+        text = _arguments(arguments)
         index, self._calls = self._calls, self._calls + 1
         self._speaking = False
         given = identity if isinstance(identity, str) and identity else self._own_id()
         self._ids.add(given)
-        text = "{}" if arguments is None else orjson.dumps(arguments).decode()
         yield ToolCallChunk(index, given, name, text, state)
 
     def _own_id(self) -> str:
@@ -178,6 +182,13 @@ class _OpenCall:
         self.arguments = PartialArguments()
 
 
+def _arguments(arguments: Json) -> str:
+    try:
+        return "{}" if arguments is None else orjson.dumps(arguments).decode()
+    except orjson.JSONEncodeError as error:  # nested deeper than it writes, which is less than it reads
+        raise UnreadablePartError(f"the arguments of a call cannot be written: {error}") from error
+
+
 def _logprobs(result: Json) -> tuple[TokenLogprob, ...]:
     if not isinstance(result, dict):
         return ()
@@ -194,9 +205,8 @@ def _logprobs(result: Json) -> tuple[TokenLogprob, ...]:
 
 
 def _token(entry: Json) -> tuple[str, float] | None:
-    token, probability = (entry.get("token"), entry.get("logProbability")) if isinstance(entry, dict) else (None, None)
     # A probability of 1 is a logarithm of 0, which protobuf leaves out.
-    probability = 0.0 if probability is None else probability
+    token, probability = (entry.get("token"), entry.get("logProbability", 0)) if isinstance(entry, dict) else (None, 0)
     if not isinstance(token, str) or isinstance(probability, bool) or not isinstance(probability, int | float):
         return None
     return token, float(probability)

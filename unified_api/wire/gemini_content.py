@@ -76,7 +76,8 @@ def encode_contents(messages: tuple[Message, ...], target: Target) -> list[Json]
     if not contents:
         raise InvalidRequestError(
             "the messages hold nothing to send: Gemini needs a message of the user",
-            model=target.model,
+            provider=target.provider,
+            model=f"{target.provider}/{target.model}",
             param="messages",
         )
     return contents
@@ -92,7 +93,8 @@ def _check(message: Message, place: str, target: Target) -> None:
         if not isinstance(part, _ALLOWED[message.role]):
             raise InvalidRequestError(
                 f"{place}: a message of role {message.role!r} cannot hold {type(part).__name__}",
-                model=target.model,
+                provider=target.provider,
+                model=f"{target.provider}/{target.model}",
                 param="messages",
             )
     if message.name is not None:
@@ -167,7 +169,8 @@ class _Calls:
         if name is None:
             raise InvalidRequestError(
                 f"{place}: the tool result answers the call {part.call_id!r}, which stands in no message before it",
-                model=target.model,
+                provider=target.provider,
+                model=f"{target.provider}/{target.model}",
                 param="messages",
             )
         answer: JsonObject = {"name": name, "response": _response(part)}
@@ -186,7 +189,8 @@ def _arguments(part: ToolCallPart, place: str, target: Target) -> Json:
     if not isinstance(arguments, dict):
         raise InvalidRequestError(
             f"{place}: the arguments of the call of {part.name!r} are no JSON object, which Gemini needs",
-            model=target.model,
+            provider=target.provider,
+            model=f"{target.provider}/{target.model}",
             param="messages",
         )
     return arguments

@@ -59,7 +59,7 @@ class AnswerReader:
     """An error that came when the answer was whole already."""
 
     def __init__(self, *, provider: str, model: str, profile: WireProfile) -> None:
-        self.malformed = 0
+        self._damaged = 0
         self.error = None
         self.late_error = None
         self.id: str | None = None
@@ -73,6 +73,11 @@ class AnswerReader:
         self._one_search = is_former(model, profile)
         """Whether all searches of an answer are charged as one (https://ai.google.dev/gemini-api/docs/pricing)."""
         self._told: tuple[JsonObject, str | None, int] = ({}, None, 0)
+
+    @property
+    def malformed(self) -> int:
+        """Pieces and parts that could not be read and were passed over."""
+        return self._damaged + sum(one.unreadable for one in self._candidates.values())
 
     @property
     def begun(self) -> bool:
@@ -89,7 +94,7 @@ class AnswerReader:
         if self.error is not None:
             return []
         if not isinstance(value, dict):
-            self.malformed += 1
+            self._damaged += 1
             return []
         candidates = value.get("candidates")
         error = value.get("error") or (None if candidates else find_error(value))
@@ -125,16 +130,14 @@ class AnswerReader:
 
     def _read_candidate(self, candidate: Json, position: int, chunks: list[Chunk]) -> None:
         if not isinstance(candidate, dict):
-            self.malformed += 1
+            self._damaged += 1
             return
         index = candidate.get("index")
         number = index if type(index) is int and index >= 0 else position
         reader = self._candidates.get(number)
         if reader is None:
             reader = self._candidates[number] = CandidateReader(self._provider, self._profile)
-        found, unreadable = reader.read(candidate)
-        self.malformed += unreadable
-        for chunk in found:
+        for chunk in reader.read(candidate):
             if isinstance(chunk, FinishChunk) and chunk.finish_reason == "error":
                 self.error = self._failed_generation(candidate)
             elif number:

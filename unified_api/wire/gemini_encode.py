@@ -185,7 +185,7 @@ def _merge(body: JsonObject, extra: JsonObject, path: str, target: Target) -> No
 
 
 def _refuse(message: str, param: str, target: Target) -> NoReturn:
-    raise InvalidRequestError(message, model=target.model, param=param)
+    raise InvalidRequestError(message, provider=target.provider, model=f"{target.provider}/{target.model}", param=param)
 
 
 def _unsupported(message: str, param: str, target: Target) -> NoReturn:

@@ -45,7 +45,8 @@ def read_finish(word: Json, profile: WireProfile, *, called: bool) -> FinishReas
     if word is None or word == "":
         return None
     if str(word) in profile.finish_reasons:
-        return profile.finish_reasons[str(word)]
+        named = profile.finish_reasons[str(word)]
+        return "tool_calls" if called and named == "stop" else named
     name = _NUMBERS[word] if type(word) is int and 0 <= word < len(_NUMBERS) else str(word).upper()
     name = name.removeprefix("FINISH_REASON_")
     if name == "UNSPECIFIED":

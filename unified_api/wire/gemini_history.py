@@ -112,7 +112,7 @@ class HistoryReader:
         if not isinstance(arguments, dict | None):
             invalid(f"{place}.functionCall.args", f"is {type(arguments).__name__}, not an object")
         given = identity if isinstance(identity, str) and identity else self._next_id()
-        made = ToolCallPart(given, name, orjson.dumps(arguments or {}).decode(), state)
+        made = ToolCallPart(given, name, _written(arguments or {}, f"{place}.functionCall.args"), state)
         self._waiting.append(made)
         return made
 
@@ -131,7 +131,7 @@ class HistoryReader:
             invalid(f"{place}.functionResponse.response", f"is {type(response).__name__}, not an object")
         inner = [camel_keys(one) if isinstance(one, dict) else {} for one in _listed(answer.get("parts"))]
         media = tuple(self._media(one, f"{place}.functionResponse.parts[{at}]") for at, one in enumerate(inner))
-        text, failed = _result(response or {}, bare=not media)
+        text, failed = _result(response or {}, f"{place}.functionResponse.response", bare=not media)
         content = (*((TextPart(text),) if text else ()), *media) if media else text
         return ToolResultPart(call.id, content, failed)
 
@@ -141,11 +141,18 @@ def _listed(parts: Json) -> list[Json]:
     return parts if isinstance(parts, list) else [] if parts is None else [parts]
 
 
-def _result(response: JsonObject, *, bare: bool) -> tuple[str, bool]:
+def _written(value: JsonObject, place: str) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        invalid(place, f"cannot be written: {error}")
+
+
+def _result(response: JsonObject, place: str, *, bare: bool) -> tuple[str, bool]:
     """The text of a result and whether it tells a failure: what `output` or `error` say, else the object's JSON."""
     if response.keys() == {"error"} and isinstance(response["error"], str):
         return response["error"], True
     output = response.get("output")
     if response.keys() == {"output"} and isinstance(output, str) and output.lstrip()[:1] != "{" and (output or bare):
         return output, False
-    return "" if not response and not bare else orjson.dumps(response).decode(), False
+    return "" if not response and not bare else _written(response, place), False

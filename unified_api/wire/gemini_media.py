@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -37,8 +36,6 @@ BESIDE = frozenset({"thought", "thoughtSignature", "videoMetadata", "mediaResolu
 _SNAKE = re.compile(r"_([a-z0-9])")
 _YOUTUBE = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
 _DETAIL = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH"}
-
-
 _BY_ENDING = {
     "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic",
     "heif": "image/heif", "gif": "image/gif", "wav": "audio/wav", "mp3": "audio/mpeg", "aiff": "audio/aiff",
@@ -135,18 +132,26 @@ def _by_url(url: str, media_type: str | None, place: str) -> JsonObject:
         if not comma:
             raise InvalidRequestError(f"{place}: the data URL has no comma before its data", param="messages")
         return {"inlineData": _blob(data, kind or media_type or "text/plain")}
-    scheme = urlsplit(url).scheme
+    scheme, _, path = _address(url)
     if scheme not in {"https", "http", "gs"}:
         raise UnsupportedParameterError(
-            f"{place}: Google reads {scheme or 'relative'!r} addresses from nobody; give an https, gs or data URL, or "
-            "the bytes",
+            f"{place}: Google fetches no {scheme or 'relative'!r} addresses: give an https, gs or data URL or bytes",
             param="messages",
         )
     file: JsonObject = {"fileUri": url}
-    stated = media_type or _named_type(urlsplit(url).path)
+    stated = media_type or _named_type(path)
     if stated is not None:
         file["mimeType"] = stated
     return {"fileData": file}
+
+
+def _address(url: str) -> tuple[str, str | None, str]:
+    """Scheme, host and path; nothing of what is no address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", None, ""
+    return parts.scheme, parts.hostname, parts.path
 
 
 def _named_type(name: str) -> str | None:
@@ -158,7 +163,7 @@ def decode_base64(text: str) -> bytes:
     standard = text.translate(_URL_SAFE)
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise UnreadablePartError(f"it is no base64: {error}") from error
 
 
@@ -205,7 +210,8 @@ def _media(
 ) -> MediaPart:
     kind: Json = media_type
     if media_type is None and url is not None:
-        kind = "video/" if urlsplit(url).hostname in _YOUTUBE else _named_type(urlsplit(url).path)
+        _, host, path = _address(url)
+        kind = "video/" if host in _YOUTUBE else _named_type(path)
     found = _KINDS.get(str(kind).partition("/")[0])
     if found is not None:
         return found(url=url, data=data, media_type=media_type, state=state)
