@@ -117,8 +117,8 @@ def _prefix(variable: str) -> str:
     """What the names of one access key's variables begin with, mostly `AWS_`."""
     if not variable.endswith(_ID):
         raise ConfigurationError(
-            f"api_key_env is {variable!r}, but calls that are signed need the name of an access key's variable, such as "
-            f"AWS_{_ID}, beside which AWS_{_SECRET} lies"
+            f"api_key_env is {variable!r}, but calls that are signed need the name of an access key's variable, such "
+            f"as AWS_{_ID}, beside which AWS_{_SECRET} lies"
         )
     return variable.removesuffix(_ID)
 

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 from aws_frames import chunk_frame, event_frame, exception_frame
+from corpus import needs_corpora
+from wire_recordings import everything
 
-from unified_api.errors import FailedGenerationError, MalformedResponseError, RateLimitError, TruncatedStreamError
+from unified_api.errors import (
+    FailedGenerationError,
+    InvalidRequestError,
+    MalformedResponseError,
+    RateLimitError,
+    TruncatedStreamError,
+)
 from unified_api.types import Chunk, Response
 from unified_api.wire import bedrock_invoke
 from unified_api.wire.base import WireProfile
@@ -199,6 +207,42 @@ def test_what_cannot_be_read_is_passed_over_and_counted() -> None:
     assert decoder.malformed == 6
     with pytest.raises(TruncatedStreamError):
         decoder.end()
+
+
+def spelled_out(body: dict[str, Any]) -> dict[str, Any]:
+    """The body in the longer of two spellings: text is a list of one text block; an empty list of tools is none."""
+    made = {name: value for name, value in body.items() if (name, value) != ("tools", [])}
+    if isinstance(made.get("system"), str):
+        made["system"] = [{"type": "text", "text": made["system"]}]
+    made["messages"] = [
+        {
+            **one,
+            "content": [{"type": "text", "text": one["content"]}]
+            if isinstance(one["content"], str)
+            else one["content"],
+        }
+        for one in made["messages"]
+    ]
+    return made
+
+
+@needs_corpora
+def test_every_recorded_request_to_claude_means_the_same_after_being_read_and_written() -> None:
+    profile = WireProfile(system_turns=("m",))
+    seen = 0
+    for recording in everything():
+        body: Any = recording.request
+        if recording.provider == "bedrock" and isinstance(body, dict) and "anthropic_version" in body:
+            request = bedrock_invoke.read_request(body, provider="b", model="m")
+            again = bedrock_invoke.encode(request, provider="b", model="m", profile=profile)
+            assert spelled_out(json.loads(again.body)) == spelled_out(body), recording.id
+            seen += 1
+    assert seen > 10
+
+
+def test_a_request_in_the_words_of_another_publisher_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="not for Claude"):
+        bedrock_invoke.read_request({"inputText": "Hi"}, provider="b", model="m")
 
 
 def test_an_answer_of_no_known_shape_is_said_so() -> None:

@@ -8,14 +8,15 @@ are asked through Converse.
 
 from __future__ import annotations
 
-from unified_api.types import Request
-from unified_api.wire import anthropic_encode
+from unified_api.errors import InvalidRequestError
+from unified_api.types import JsonObject, Request
+from unified_api.wire import anthropic_encode, anthropic_request
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
 from unified_api.wire.bedrock_encode import model_path
 from unified_api.wire.bedrock_invoke_decode import decode
 from unified_api.wire.bedrock_invoke_stream import StreamDecoder
 
-__all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "encode"]
+__all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "encode", "read_request"]
 
 UNSUPPORTED = anthropic_encode.UNSUPPORTED
 _VERSION = "bedrock-2023-05-31"
@@ -30,3 +31,16 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     headers = {"content-type": "application/json", "accept": accept}
     operation = "invoke-with-response-stream" if stream else "invoke"
     return WireRequest("POST", model_path(model, operation), headers, dump_json(body, provider=provider, model=model))
+
+
+def read_request(body: JsonObject, *, provider: str, model: str | None = None) -> Request:
+    """The request in a body for Claude. Raises InvalidRequestError for one in the words of another publisher."""
+    if "anthropic_version" not in body:
+        raise InvalidRequestError(
+            f"the body has no anthropic_version, so it is not for Claude; it has {sorted(body)}. Other models of "
+            "Bedrock are asked through Converse.",
+            provider=provider,
+            param="anthropic_version",
+        )
+    rest: JsonObject = {name: value for name, value in body.items() if name != "anthropic_version"}
+    return anthropic_request.read_request(rest, provider=provider, model=model)

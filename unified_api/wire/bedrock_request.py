@@ -21,7 +21,7 @@ _EFFORTS = frozenset({"low", "medium", "high", "xhigh"})
 _READ = frozenset({"modelId", "messages", "system", "inferenceConfig", "toolConfig", "outputConfig", "requestMetadata"})
 
 
-def read_request(body: JsonObject, *, provider: str, model: str = "") -> Request:
+def read_request(body: JsonObject, *, provider: str, model: str | None = None) -> Request:
     """The request in `body`; what it has no field for stays in `extra[provider]`, and goes back from there.
 
     The API names the model in its path: give its unquoted name as `model`.
@@ -37,7 +37,7 @@ def read_request(body: JsonObject, *, provider: str, model: str = "") -> Request
         **_output(_object(body, "outputConfig"), extra),
     }
     return Request(
-        model=f"{provider}/{named if isinstance(named, str) else model}",
+        model=f"{provider}/{named if isinstance(named, str) else model or ''}",
         messages=messages,
         metadata=_metadata(body),
         extra={provider: extra} if extra else {},
