@@ -229,8 +229,12 @@ def test_there_are_forty_providers_and_two_thousand_models_with_what_is_known_of
     assert len(models) >= 2_000
     assert sum(model.prices is not None for model in models) >= 2_000
     assert sum(model.context is not None for model in models) >= 2_000
-    chat = [row for row in ROWS.values() if row.wire in families.CHAT and row.tiers]
-    assert len(chat) >= 14
+    complete = {
+        model.provider
+        for model in models
+        if model.wire in families.CHAT and {"chat", "tools", "streaming"} <= model.capabilities and model.prices
+    }
+    assert len(complete) >= 40
 
 
 def test_no_address_of_a_row_could_be_another_by_its_variables() -> None:
