@@ -111,6 +111,19 @@ STREAMS = [
     ).encode(),
     b'\n {"error": {"message": "bad key", "code": "invalid_api_key"}}',
     b"<html><body>Bad gateway</body></html>",
+    event(
+        {
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": {"reasoning": "h", "reasoning_details": [{"type": "t", "text": "h", "index": 0}]},
+                },
+                {"index": 1, "delta": {"audio": {"id": "a", "data": "AAAA"}, "executed_tools": [{"index": 0}]}},
+            ],
+            "citations": ["https://x.example"],
+        }
+    )
+    + event({"choices": [{"index": at, "delta": {"content": "a"}, "finish_reason": "stop"} for at in (1, 0)]}),
     b"",
     b"data: [DONE]",
 ]
