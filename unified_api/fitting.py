@@ -16,7 +16,7 @@ from unified_api.errors import (
     SchemaRefusedError,
     UnsupportedParameterError,
 )
-from unified_api.in_words import asked_in_words, blames_schema, blames_tool, is_about_one_schema
+from unified_api.in_words import asked_in_words, blames_schema, blames_tool, is_about_this_call
 from unified_api.models import Model
 from unified_api.needs import AnyRequest, Asked, parameters_of
 from unified_api.routing.filters import HINTS
@@ -199,7 +199,7 @@ class Fitting(Generic[Asked]):
         way = fitted.structured_by
         if way is not None and way != "words" and _blames(way, error):
             beside = fitted.tool is not None and not fitted.tool.alone  # whose fault may it be?
-            lasting = error.status is not None and not is_about_one_schema(error) and not beside
+            lasting = error.status is not None and not is_about_this_call(error) and not beside
             (self._ways.setdefault(model.id, set()) if lasting else lesson.ways).add(way)
             return _as(SchemaRefusedError, model, error)
         if not isinstance(error, UnsupportedParameterError):

@@ -18,6 +18,7 @@ from unified_api.attempts import Attempts, bounded
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NotFoundError
+from unified_api.estimates import held, longest_answer
 from unified_api.fitting import AnyResponse, Fitted, Fitting, Ways, left_out, must_hold, way_of
 from unified_api.http_adapter import HttpAdapter
 from unified_api.models import Model, Selection
@@ -51,12 +52,8 @@ __all__ = ["Gateway", "ResponseStream"]
 _DISCOVERY_S = 2.0
 _LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
-_ASSUMED_OUTPUT = 16_384
-"""Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
 _SHORTER = (8_192, 4_096, 2_048)
 """Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
-_IMAGE_OUTPUT = 6_240
-"""Tokens of one large image of high quality (OpenAI, "Image generation": 1024x1536, high)."""
 
 
 class Gateway:
@@ -190,8 +187,8 @@ class Gateway:
         worst = Decimal(0)
         candidates = self._select(request, policy).candidates
         for model in candidates if policy.fallback else candidates[:1]:
-            longest = _longest_answer(request, model, left_out(request, policy, model.unsupported))
-            cost = self._cost(model, "", Usage(input_tokens=_held(asked, request, model), output_tokens=longest))
+            longest = longest_answer(request, model, left_out(request, policy, model.unsupported))
+            cost = self._cost(model, "", Usage(input_tokens=held(asked, request, model), output_tokens=longest))
             if cost is None:
                 return None
             worst = max(worst, cost)
@@ -327,20 +324,3 @@ class Gateway:
 
     def _has_key(self, row: ProviderRow) -> bool:
         return row.api_key_env is None or self.settings.environment.get(row.api_key_env) is not None
-
-
-def _longest_answer(request: AnyRequest, model: Model, dropped: tuple[str, ...]) -> int:
-    if isinstance(request, EmbedRequest | RerankRequest | ModerationRequest):
-        return 0
-    if isinstance(request, ImageRequest):
-        return _IMAGE_OUTPUT * (request.n or 1)
-    longest = None if "max_tokens" in dropped else request.max_tokens
-    if longest is None:
-        longest = model.max_output or _ASSUMED_OUTPUT
-        longest = longest if model.context is None else min(longest, model.context)
-    return longest * (request.n or 1)
-
-
-def _held(tokens: int, request: AnyRequest, model: Model) -> int:
-    """A chat has no more tokens than the model holds: what is longer is refused unpaid."""
-    return min(tokens, model.context) if isinstance(request, Request) and model.context else tokens

@@ -24,7 +24,7 @@ from unified_api.errors import (
 )
 from unified_api.types import Message, Request, TextPart
 
-__all__ = ["asked_in_words", "blames_schema", "blames_tool", "is_about_one_schema"]
+__all__ = ["asked_in_words", "blames_schema", "blames_tool", "is_about_this_call"]
 
 _FIELD = re.compile(
     r"response[ _-]?format|json[ _-]?schema|structured[ _-]?outputs?|guided[ _-]?(json|decoding|grammar)|\bgrammar\b",
@@ -35,6 +35,11 @@ _TOOL = re.compile(
 )
 _ONE_SCHEMA = re.compile(
     r"\b(invalid|unsupported|bad|unable|fail\w*|cannot|could not)\b.{0,60}\b(schema|grammar)\b", re.IGNORECASE
+)
+
+_BESIDE = re.compile(
+    r"\b(thinking|reasoning|together|simultaneous\w*|combin\w+|in conjunction|at the same time|streaming|with tools)\b",
+    re.IGNORECASE,
 )
 
 _OTHERS = (ContentRefusedError, ContextOverflowError, FailedGenerationError)
@@ -77,6 +82,8 @@ def blames_tool(error: ProviderError) -> bool:
     return bool(_TOOL.search(error.param or "") or _TOOL.search(error.message))
 
 
-def is_about_one_schema(error: ProviderError) -> bool:
-    """Whether this schema is refused and another might be taken, as in "Invalid schema for response_format"."""
-    return bool(_ONE_SCHEMA.search(error.message))
+def is_about_this_call(error: ProviderError) -> bool:
+    """Whether this schema is refused and another might be taken ("Invalid schema for response_format"), or only beside
+    something else that the call asks for ("Thinking may not be enabled when tool_choice forces tool use").
+    """
+    return bool(_ONE_SCHEMA.search(error.message) or _BESIDE.search(error.message))

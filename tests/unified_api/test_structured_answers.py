@@ -75,8 +75,6 @@ TOOL_REFUSALS = [
     (404, {"error": {"message": "No endpoints found that support tool use. To learn more about provider routing, visit "
                      "https://example.com", "code": 404}}),
     (400, {"object": "error", "message": 'tool_choice="required" requires --tool-call-parser to be set', "code": 400}),
-    (400, {"error": {"message": "Thinking may not be enabled when tool_choice forces tool use.",
-                     "type": "invalid_request_error"}}),
     (500, {"error": {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"}}),
 ]  # fmt: skip
 
@@ -139,6 +137,16 @@ async def test_a_server_that_takes_neither_schema_nor_tool_is_asked_in_words_fro
     assert [attempt.error for attempt in second.attempts] == [None]
     assert json.dumps(TITLE) in server.requests[2]["messages"][0]["content"]
     assert server.requests[3]["messages"] == server.requests[2]["messages"]
+
+
+async def test_a_way_that_is_refused_beside_something_else_is_tried_again_in_the_next_call(tmp_path: Path) -> None:
+    told = {"error": {"message": "Thinking may not be enabled when tool_choice forces tool use."}}
+    with loopback(refusing(*REFUSALS[0], words='{"t": "x"}', tools=(400, told))) as server:
+        async with Gateway(settings(server, tmp_path), random=lambda: 0.0) as gateway:
+            first = await gateway.chat(ask(TITLE))
+            second = await gateway.chat(ask(TITLE))
+    assert [attempt.error for attempt in first.attempts] == ["schema_refused", "schema_refused", None]
+    assert [attempt.error for attempt in second.attempts] == ["schema_refused", None]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
