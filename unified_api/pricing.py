@@ -107,24 +107,40 @@ def listing(base_url: str | None, name: str) -> Listing | None:
 
 
 def listings(base_url: str) -> tuple[Listing, ...]:
-    """Every model that the price data knows at `base_url` and does not call deprecated."""
-    from genai_prices.data_snapshot import get_snapshot
-
-    try:
-        provider = get_snapshot().find_provider(None, None, base_url)
-    except LookupError:
+    """Every model that the price data knows at `base_url` by a name to be called by, and does not call deprecated."""
+    provider, models = _by_id(base_url)
+    if provider is None:
         return ()
-    return tuple(_listing_of(model, model.id) for model in provider.models if not model.deprecated)
+    live = (model for name, model in models.items() if not model.deprecated and model.is_match(name))
+    return tuple(_listing_of(model, model.id) for model in live)
 
 
 @lru_cache(maxsize=4096)
 def _find(base_url: str, name: str) -> tuple[Provider, ModelInfo] | None:
     from genai_prices.data_snapshot import get_snapshot
 
+    provider, models = _by_id(base_url)
+    if provider is None:
+        return None
+    model = models.get(name.lower())
+    if model is not None and model.is_match(name.lower()):
+        return provider, model  # as the search would find, among hundreds
     try:
-        return get_snapshot().find_provider_model(name, None, None, base_url)
+        return get_snapshot().find_provider_model(name, provider, None, None)
     except LookupError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _by_id(base_url: str) -> tuple[Provider | None, dict[str, ModelInfo]]:
+    """Who bills at the address, and its models by their names in the price data, which some are not called by."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        provider = get_snapshot().find_provider(None, None, base_url)
+    except LookupError:
+        return None, {}
+    return provider, {model.id.lower(): model for model in provider.models}
 
 
 def _listing_of(model: ModelInfo, name: str) -> Listing:

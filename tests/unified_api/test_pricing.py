@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import pytest
 from corpus import ROOT, needs_corpora
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unified_api.catalog import Catalog
 from unified_api.models import Prices
-from unified_api.pricing import cost, plain_cost
+from unified_api.pricing import _listing_of, cost, listing, listings, plain_cost
 from unified_api.providers import builtin_rows
 from unified_api.types import Usage
 from unified_api.wire.usage import read_usage
@@ -128,3 +129,15 @@ def test_recorded_usage_costs_what_the_price_data_expects_of_it() -> None:
                 equal += cost(read_usage(body["usage"]), base_url=OPENAI, names=(body["model"],)) == expected
     assert total > 100
     assert equal / total > 0.95
+
+
+def test_a_model_is_found_by_its_name_as_the_price_datas_own_search_finds_it() -> None:
+    """The quick way and the long one, for every model of every provider."""
+    snapshot = get_snapshot()
+    compared = 0
+    for row in builtin_rows().values():
+        for found in listings(row.price_address or ""):
+            _, model = snapshot.find_provider_model(found.name, None, None, row.price_address)
+            assert listing(row.price_address, found.name).prices == _listing_of(model, found.name).prices
+            compared += 1
+    assert compared > 1_000
