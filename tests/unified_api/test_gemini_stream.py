@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,7 @@ from unified_api.sse import EventTooLargeError
 from unified_api.types import (
     AlternativeChunk,
     Chunk,
+    CitationChunk,
     FinishChunk,
     ProviderState,
     Response,
@@ -244,6 +246,25 @@ def test_a_damaged_event_is_passed_over_and_counted() -> None:
     body = events(piece({"text": "a"})) + b"data: {broken\r\n\r\n" + events([], 5, piece({"text": "b"}, finish="STOP"))
     assert [*reader.feed(body), *reader.end()] == [TextChunk("a"), TextChunk("b"), FinishChunk("stop")]
     assert reader.malformed == 2
+
+
+def test_what_is_held_of_an_endless_answer_is_bounded() -> None:
+    reader = decoder()
+    text = events(piece({"text": "word " * 400_000}))
+    calls = events(*(piece(index=number) for number in range(2000)))
+    reader.feed(calls)
+    assert reader.malformed == 1000
+    tracemalloc.start()
+    for _ in range(60):
+        reader.feed(text)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 70 * 2**20
+    source = {"citationSources": [{"startIndex": 0, "endIndex": 4, "uri": "https://w"}]}
+    chunks = reader.feed(events(piece({"text": "x"}, finish="STOP", citationMetadata=source)))
+    assert [(one.citation.url, one.citation.start) for one in chunks if isinstance(one, CitationChunk)] == [
+        ("https://w", None)
+    ]
 
 
 def test_a_damaged_part_is_passed_over_and_counted() -> None:

@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 from itertools import pairwise
 
+from unified_api.sse import EVENT_LIMIT
 from unified_api.types import Json, JsonObject
 from unified_api.wire.gemini_media import UnreadablePartError
 
@@ -25,6 +26,7 @@ class PartialArguments:
     def __init__(self) -> None:
         self.value: JsonObject = {}
         self._texts: dict[str, list[str]] = {}
+        self._size = 0
 
     def add(self, piece: Json) -> None:
         """One `PartialArg`: texts at the same place follow each other, anything else comes whole."""
@@ -32,6 +34,9 @@ class PartialArguments:
             raise UnreadablePartError("a piece of arguments has no jsonPath")
         path = str(piece["jsonPath"])
         text = piece.get("stringValue")
+        self._size += len(path) + (len(text) if isinstance(text, str) else 1)
+        if self._size > EVENT_LIMIT:
+            raise UnreadablePartError(f"the arguments of a call are longer than {EVENT_LIMIT} characters")
         if isinstance(text, str):
             _put(self.value, path, "")
             self._texts.setdefault(path, []).append(text)

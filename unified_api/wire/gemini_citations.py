@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
+from unified_api.sse import EVENT_LIMIT
 from unified_api.types import Citation, Json, JsonObject, ProviderState
 
 __all__ = ["Spoken", "grounded", "recited", "searches"]
@@ -23,18 +24,25 @@ class Spoken:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self._size = 0
         self._skipped = 0
         """Bytes of the text parts before the last one, which is the one that citations belong to."""
         self._part: tuple[str, list[int]] | None = None
 
     def add(self, text: str) -> None:
-        self._pieces.append(text)
+        # What no answer is as long as is not remembered; its places are then not told.
+        self._size += len(text)
+        if self._size > EVENT_LIMIT:
+            self._pieces.clear()
+        else:
+            self._pieces.append(text)
         self._part = None
 
     def begin(self) -> None:
         """The next text begins a part of its own."""
         self._skipped += len("".join(self._pieces).encode())
         self._pieces.clear()
+        self._size = 0
         self._part = None
 
     def place(self, start: Json, end: Json, words: Json = None) -> tuple[int | None, int | None]:
@@ -43,7 +51,7 @@ class Spoken:
         `words` are the answer's own words there, when they are told: they must stand there or near it. Places count
         from the beginning of the whole text or of the part, which the documents leave open and the words can tell.
         """
-        if type(end) is not int:
+        if type(end) is not int or self._size > EVENT_LIMIT:
             return None, None
         if self._part is None:
             text = "".join(self._pieces)
@@ -51,7 +59,8 @@ class Spoken:
         text, edges = self._part
         for shift in dict.fromkeys((self._skipped, 0)):
             first, last = _edge(edges, (start if type(start) is int else 0) - shift), _edge(edges, end - shift)
-            if first is not None and last is not None and (not isinstance(words, str) or text[first:last] == words):
+            found = first is not None and last is not None and first <= last
+            if found and (not isinstance(words, str) or text[first:last] == words):
                 return first, last
             if isinstance(words, str) and words:
                 about = bisect_left(edges, end - shift) - len(words)

@@ -28,6 +28,9 @@ from unified_api.wire.gemini_usage import read_usage
 
 __all__ = ["AnswerReader", "decode"]
 
+_MOST_ANSWERS = 1000
+"""Answers to one request, of which Google gives 8 at most, before further ones are damage."""
+
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> Response:
     """The answer in `body`, which came under status 200.
@@ -135,6 +138,9 @@ class AnswerReader:
         index = candidate.get("index")
         number = index if type(index) is int and index >= 0 else position
         reader = self._candidates.get(number)
+        if reader is None and len(self._candidates) >= _MOST_ANSWERS:
+            self._damaged += 1
+            return
         if reader is None:
             reader = self._candidates[number] = CandidateReader(self._provider, self._profile)
         for chunk in reader.read(candidate):
