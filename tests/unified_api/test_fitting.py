@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from unified_api.catalog import Catalog
 from unified_api.errors import (
     NoCandidateError,
     ParameterRefusedError,
@@ -239,6 +240,13 @@ def test_the_surest_way_to_a_schema_comes_first() -> None:
     assert way_of(native, {"native", "tool"}) == "words"
     assert way_of(model(unsupported=frozenset({"output_schema"}))) == "tool"
     assert way_of(model(capabilities=frozenset({"chat"}))) == "words"
+
+
+def test_the_servers_that_decode_by_a_grammar_say_so() -> None:
+    catalog = Catalog()
+    for name in ("local/smollm2-135m-instruct", "ollama/llama3.1:8b", "llamacpp/any", "vllm/any", "lmstudio/any"):
+        assert way_of(catalog.get(name)) == "grammar"
+    assert way_of(catalog.get("openai/gpt-5.1")) == "native"
 
 
 def test_nothing_is_left_out_that_the_request_does_not_set() -> None:

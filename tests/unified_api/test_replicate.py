@@ -25,7 +25,7 @@ from unified_api.settings import Environment, Settings
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.types import ImageRequest, ImageResponse, Policy
 from unified_api.wire.base import WireProfile
-from unified_api.wire.replicate import decode, encode, pending
+from unified_api.wire.replicate import decode, encode, pending, read_request
 
 PLAIN = WireProfile()
 VERSION = "5797a99edc939ea0e9242d5e8c9cb3bc7d125b1eac21bda852e5cb79ede2cd9b"
@@ -78,6 +78,19 @@ def test_the_inputs_have_the_names_that_image_models_share() -> None:
     }  # fmt: skip
     with pytest.raises(UnsupportedParameterError, match="user"):
         written(user="me")
+
+
+def test_a_request_of_a_client_is_read_and_a_bad_one_refused_with_its_field() -> None:
+    told = {"prompt": "a cat", "width": 512, "height": 256, "num_outputs": 2, "seed": 7, "steps": 4}
+    read_back = read_request({"input": told}, provider="r", model="a/b")
+    assert read_back == ImageRequest(
+        model="a/b", prompt="a cat", size="512x256", n=2, seed=7, extra={"r": {"steps": 4}}
+    )
+    assert json.loads(encode(read_back, provider="r", model="a/b", profile=PLAIN).body) == {"input": told}
+    for bad, param in (({}, "input"), ({"input": {}}, "prompt"), ({"input": {"prompt": "x"}, "version": 7}, "version")):
+        with pytest.raises(InvalidRequestError) as caught:
+            read_request(bad, provider="r")
+        assert caught.value.param == param
 
 
 def test_what_is_not_done_is_asked_for_below_the_providers_own_address() -> None:
@@ -228,6 +241,9 @@ def test_the_recorded_predictions_are_written_and_waited_for() -> None:
         assert waiting.poll.path == answer["urls"]["get"].removeprefix("https://api.replicate.com/v1")
         assert waiting.cancel.path == answer["urls"]["cancel"].removeprefix("https://api.replicate.com/v1")
         if isinstance(one.request, dict):
+            request = read_request(one.request, provider="r")
+            wire = encode(request, provider="r", model=request.model, profile=PLAIN)
+            assert (wire.path, json.loads(wire.body)) == ("/predictions", one.request)
             model = f"{answer['model']}:{one.request['version']}"
             assert written(model, prompt=one.request["input"]["prompt"]) == ("/predictions", one.request)
         seen += 1

@@ -7,7 +7,8 @@ input is called is the model's own affair; the names here are those that image m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from unified_api.errors import (
     ContentRefusedError,
@@ -22,13 +23,17 @@ from unified_api.wire.bedrock_patterns import first_match
 from unified_api.wire.errors import decode_error
 from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, pixels, unreadable
 from unified_api.wire.openai_images import image_at
+from unified_api.wire.openai_images import read_request as read_images_request
 
-__all__ = ["decode", "decode_error", "encode", "pending"]
+__all__ = ["decode", "decode_error", "encode", "pending", "read_request"]
 
 _NAME = re.compile(r"(?:deployments/)?[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _VERSION = re.compile(r"(?:[\w.-]+/[\w.-]+:)?([0-9a-f]{40,64})")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
+_INPUTS: Mapping[str, str] = {
+    "prompt": "prompt", "num_outputs": "n", "seed": "seed", "negative_prompt": "negative_prompt", "size": "size",
+}  # fmt: skip
 _UNDONE = frozenset({"starting", "processing"})
 _FAILED = frozenset({"failed", "canceled", "aborted"})
 _REFUSED = re.compile(r"nsfw|sensitive|safety|flagged|content polic", re.IGNORECASE)
@@ -50,6 +55,27 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
     path, body = _address(model)
     headers = {"content-type": "application/json", "accept": "application/json", "prefer": f"wait={_WAIT_S}"}
     return WireRequest("POST", path, headers, dump_json({**body, "input": chosen}, model=model))
+
+
+def read_request(body: JsonObject, *, provider: str, model: str | None = None) -> ImageRequest:
+    """The request in `body`; `model` is the one in the address, where the body names no version.
+
+    Inputs that there is no field for stay in `extra[provider]`.
+    """
+    given, version = body.get("input"), body.get("version")
+    if not isinstance(given, dict):
+        raise InvalidRequestError(f"input is {given!r}: give an object", param="input")
+    if version is not None and not isinstance(version, str):
+        raise InvalidRequestError(f"version is {version!r}: give the id of a version", param="version")
+    left: JsonObject = dict(given)
+    width, height = left.get("width"), left.get("height")
+    if type(width) is int and type(height) is int:
+        left.pop("width"), left.pop("height")
+        left["size"] = f"{width}x{height}"
+    told: JsonObject = {"model": version or model or "auto"}
+    told |= {ours: left.pop(theirs) for theirs, ours in _INPUTS.items() if theirs in left}
+    read = read_images_request(told, provider=provider)
+    return replace(read, extra={provider: left} if left else {})
 
 
 def pending(body: bytes, *, provider: str, model: str) -> Pending | None:
