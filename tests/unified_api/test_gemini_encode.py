@@ -394,6 +394,14 @@ def test_an_answer_is_held_to_its_schema() -> None:
     }
 
 
+def test_a_schema_whose_answer_could_look_like_the_object_around_it_is_put_into_one() -> None:
+    schema: Any = {"anyOf": [{"type": "object", "properties": {"value": {"type": "string"}}}, {"type": "null"}]}
+    config = encode(ask(output_schema=OutputSchema(schema)))["generationConfig"]
+    assert config["responseJsonSchema"]["properties"] == {"value": schema}
+    bare: Any = {"type": ["string", "null"]}
+    assert encode(ask(output_schema=OutputSchema(bare)))["generationConfig"]["responseJsonSchema"] == bare
+
+
 def test_an_older_model_takes_no_schema_beside_tools() -> None:
     schema = OutputSchema({"type": "object"})
     assert "responseJsonSchema" in encode(ask(output_schema=schema, tools=TOOLS))["generationConfig"]

@@ -13,6 +13,7 @@ from unified_api.wire.base import WireProfile, WireRequest, check_supported, dum
 from unified_api.wire.gemini_content import encode_contents, encode_system
 from unified_api.wire.gemini_media import camel_keys
 from unified_api.wire.gemini_target import Target, is_former, model_path
+from unified_api.wire.object_root import needs_object, wrapped
 
 __all__ = ["UNSUPPORTED", "encode"]
 
@@ -137,9 +138,13 @@ def _generation(request: Request, target: Target) -> Iterator[tuple[str, Json]]:
 
 
 def _schema(wanted: OutputSchema) -> Json:
-    if wanted.description and "description" not in wanted.schema:
-        return {"description": wanted.description, **wanted.schema}
-    return wanted.schema
+    """The schema as it is, for Gemini takes any root; inside an object where an answer of it could look like that."""
+    root = wanted.schema.get("type", ["object"])
+    may_be_object = "object" in root if isinstance(root, list) else root == "object"
+    schema = wrapped(wanted.schema) if needs_object(wanted) and may_be_object else wanted.schema
+    if wanted.description and "description" not in schema:
+        return {"description": wanted.description, **schema}
+    return schema
 
 
 def _thinking(request: Request, target: Target) -> JsonObject:
