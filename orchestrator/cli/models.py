@@ -174,12 +174,12 @@ class _Wishes:
         )
 
 
-def _capabilities(words: list[str]) -> list[str]:
+def _capabilities(texts: list[str]) -> list[str]:
     from unified_api.types import Capability
     from workflows.nearest import nearest
 
     known = get_args(Capability)
-    wanted = [word for text in words for word in text.replace(",", " ").replace("-", "_").split()]
+    wanted = [word for text in texts for word in text.replace(",", " ").replace("-", "_").split()]
     for word in wanted:
         if word not in known:
             near = nearest(word, known)
