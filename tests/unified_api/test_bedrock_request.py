@@ -3,15 +3,16 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from corpus import needs_corpora
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_recordings import everything
 
-from unified_api.errors import InvalidRequestError
+from unified_api.errors import GatewayError, InvalidRequestError
 from unified_api.types import (
     BuiltinTool,
     BuiltinToolPart,
@@ -291,6 +292,47 @@ def test_any_conversation_means_the_same_after_being_read_and_written(
         for role, content in (("user", said), ("assistant", answered))
     ]
     assert meaning(again({"messages": messages})) == meaning({"messages": messages})
+
+
+JUNK: list[Any] = [
+    None,
+    True,
+    -1,
+    1.5,
+    "",
+    "x",
+    [],
+    {},
+    [1],
+    {"a": 1},
+    {"text": "x"},
+    {"text": 1},
+    [[]],
+    10**30,
+    "\ud800",
+]
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every object or list inside, with each of its keys or places."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)):
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from places(value[key])
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_bodies_of_any_shape_are_refused_or_mean_the_same_when_read_again(data: st.DataObject) -> None:
+    body = copy.deepcopy(EVERYTHING)
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder, key = data.draw(st.sampled_from(list(places(body))))
+        holder[key] = copy.deepcopy(data.draw(st.sampled_from(JUNK)))
+    try:
+        sent = again(body)
+    except GatewayError:
+        return
+    assert again(sent) == sent
 
 
 def test_a_block_that_only_bedrock_knows_is_no_text_of_ours() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -26,7 +25,7 @@ from unified_api.types import (
 from unified_api.wire.bedrock_citations import read_citation
 from unified_api.wire.bedrock_media import KINDS, read_media
 
-__all__ = ["BlockReader"]
+__all__ = ["BlockReader", "json_text"]
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class BlockReader:
         elif kind == "toolUse":
             head: JsonObject = {name: part for name, part in value.items() if name != "input"}
             chunks = self.start(index, {"toolUse": head})
-            chunks += self.delta(index, {"toolUse": {"input": _json_text(value.get("input"))}})
+            chunks += self.delta(index, {"toolUse": {"input": json_text(value.get("input"))}})
         elif kind == "toolResult":
             head = {name: part for name, part in value.items() if name != "content"}
             chunks = self.start(index, {"toolResult": head})
@@ -162,7 +161,7 @@ class BlockReader:
     def _argue(self, block: _Block, use: Json) -> list[Chunk]:
         piece = use.get("input") if isinstance(use, dict) else None
         if piece is not None and not isinstance(piece, str):
-            piece = _json_text(piece)
+            piece = json_text(piece)
         if not piece:
             return []
         if block.call is not None:
@@ -196,13 +195,13 @@ class BlockReader:
 
     def _cite(self, block: _Block, citation: Json) -> list[Chunk]:
         if isinstance(citation, dict):
-            self._hold(len(_json_text(citation)))
+            self._hold(len(json_text(citation)))
             block.citations.append(citation)
         return []
 
     def _give_result(self, block: _Block, pieces: Json) -> list[Chunk]:
         given = [piece for piece in pieces if isinstance(piece, dict)] if isinstance(pieces, list) else []
-        self._hold(len(_json_text(list(given))))
+        self._hold(len(json_text(list(given))))
         for place, piece in enumerate(given):
             text = piece.get("text")
             if not isinstance(text, str):
@@ -262,7 +261,8 @@ def _content(piece: JsonObject | list[str]) -> JsonObject:
     return {"text": "".join(piece)} if isinstance(piece, list) else piece
 
 
-def _json_text(value: Json) -> str:
+def json_text(value: Json) -> str:
+    """The value as JSON text; nothing for None."""
     if value is None:
         return ""
     try:
@@ -285,5 +285,5 @@ def _joined(pieces: list[str]) -> str:
         return pieces[0]
     try:
         return base64.b64encode(b"".join(base64.b64decode(piece) for piece in pieces)).decode("ascii")
-    except binascii.Error:
+    except ValueError:
         return "".join(pieces)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import orjson
-
 from unified_api.errors import FailedGenerationError, ProviderError
 from unified_api.types import (
     AlternativeChunk,
@@ -24,6 +22,7 @@ from unified_api.types import (
     UsageChunk,
 )
 from unified_api.wire.base import WireProfile, call_id
+from unified_api.wire.bedrock_blocks import json_text
 from unified_api.wire.usage import merge_usage
 
 __all__ = ["CompletionReader"]
@@ -119,7 +118,7 @@ class CompletionReader:
         for call in calls if isinstance(calls, list) else ():
             name = call.get("name") if isinstance(call, dict) else None
             if isinstance(call, dict) and isinstance(name, str):
-                arguments = orjson.dumps(call.get("parameters") or {}).decode()
+                arguments = json_text(call.get("parameters") or {})
                 yield ToolCallChunk(self._calls, call_id(self._calls), name, arguments)
                 self._calls += 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TypeAlias
 
 from unified_api.errors import ProviderError
@@ -140,6 +139,6 @@ def _inner(event: JsonObject) -> JsonObject | None:
         return None
     try:
         value = parse_json(base64.b64decode(packed, validate=True))
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -8,7 +8,6 @@ back as it was.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import NoReturn
@@ -108,7 +107,7 @@ def read_media(kind: str, block: JsonObject, *, provider: str) -> MediaPart | No
     if isinstance(source.get("bytes"), str):
         try:
             fields["data"] = base64.b64decode(str(source["bytes"]), validate=True)
-        except binascii.Error:
+        except ValueError:
             return None
     elif isinstance(stored, dict) and isinstance(stored.get("uri"), str):
         fields["url"] = stored["uri"]
@@ -117,7 +116,8 @@ def read_media(kind: str, block: JsonObject, *, provider: str) -> MediaPart | No
     else:
         return None
     if kind == "document":
-        fields["name"] = block.get("name")
+        name = block.get("name")
+        fields["name"] = name if isinstance(name, str) else None
     return _with_rest(kind, fields, block, provider)
 
 
@@ -207,7 +207,7 @@ def _from_data_url(url: str, media_type: str | None, asked: _Asked) -> tuple[str
         )
     try:
         return media_type or given[1], base64.b64decode(given[2], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         return asked.refuse(f"the data: address of {asked.kind} holds no base64 ({error})")
 
 

@@ -197,12 +197,12 @@ class MessageWriter(RequestWriter):
 
 
 def _arguments(text: str) -> Json:
-    """The arguments as JSON; what is none goes as the text it is, in an object, so that the turn is kept."""
+    """The arguments as JSON, `null` being none; what is no JSON goes as text in an object, so that the turn is kept."""
     try:
         value: Json = orjson.loads(text or "{}")
     except orjson.JSONDecodeError:
         return {"arguments": text}
-    return value
+    return {} if value is None else value
 
 
 def _call_id(identity: str) -> str:

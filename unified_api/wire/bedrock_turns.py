@@ -7,8 +7,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NoReturn, cast
 
-import orjson
-
 from unified_api.errors import InvalidRequestError
 from unified_api.types import (
     AudioPart,
@@ -29,6 +27,7 @@ from unified_api.types import (
     ToolResultPart,
     VideoPart,
 )
+from unified_api.wire.base import dump_json
 from unified_api.wire.bedrock_citations import read_citation
 from unified_api.wire.bedrock_media import KINDS, read_media
 
@@ -53,7 +52,7 @@ class TurnReader:
         ttl = point.get("ttl")
         if ttl is None:
             return CacheMark()
-        return CacheMark("1h" if ttl == "1h" else "5m") if ttl in {"5m", "1h"} else None
+        return CacheMark("1h" if ttl == "1h" else "5m") if ttl in ("5m", "1h") else None
 
     def system(self, blocks: list[Json]) -> Iterator[Message]:
         if blocks:
@@ -64,11 +63,11 @@ class TurnReader:
             if not isinstance(message, dict):
                 _refuse(f"messages[{place}]", "is no object", message)
             role, content = message.get("role"), message.get("content")
-            if role not in _ROLES:
+            if not isinstance(role, str) or role not in _ROLES:
                 _refuse(f"messages[{place}].role", "is none of user, assistant and system", role)
             if not isinstance(content, list):
                 _refuse(f"messages[{place}].content", "is no list", content)
-            parts = self._parts(content, str(role), f"messages[{place}].content")
+            parts = self._parts(content, role, f"messages[{place}].content")
             if role == "user":
                 yield from _split(parts)
             else:
@@ -148,7 +147,7 @@ class TurnReader:
         identity, content, status = value.get("toolUseId"), value.get("content"), value.get("status")
         if not isinstance(identity, str) or not isinstance(content, list):
             _refuse(f"{place}.toolResult", "has no toolUseId, or its content is no list", value)
-        if value.get("type") is not None or status not in {None, "success", "error"}:
+        if value.get("type") is not None or status not in (None, "success", "error"):
             return None
         parts = tuple(self._result_part(one, f"{place}.toolResult.content[{n}]") for n, one in enumerate(content))
         alone = parts[0] if len(parts) == 1 else None
@@ -163,7 +162,7 @@ class TurnReader:
         if kind == "text" and isinstance(value, str):
             return TextPart(value)
         if kind == "json":
-            return TextPart(orjson.dumps(value).decode(), state=ProviderState(self._provider, block))
+            return TextPart(dump_json(value).decode(), state=ProviderState(self._provider, block))
         if kind in KINDS and isinstance(value, dict):
             return self._media(kind, value, place)
         if kind == "searchResult" and isinstance(value, dict):
@@ -174,9 +173,9 @@ class TurnReader:
 def _call(value: JsonObject) -> ToolCallPart | None:
     """A call of a tool of ours; None for one of a tool that the provider runs."""
     identity, name = value.get("toolUseId"), value.get("name")
-    if value.get("type") not in {None, "tool_use"} or not isinstance(identity, str) or not isinstance(name, str):
+    if value.get("type") not in (None, "tool_use") or not isinstance(identity, str) or not isinstance(name, str):
         return None
-    return ToolCallPart(identity, name, orjson.dumps(value.get("input", {})).decode())
+    return ToolCallPart(identity, name, dump_json(value.get("input", {})).decode())
 
 
 def _split(parts: tuple[Part, ...]) -> Iterator[Message]:
