@@ -33,8 +33,8 @@ from unified_api.types import (
 )
 from unified_api.wire import families
 from unified_api.wire.base import Pending, WireProfile, WireRequest, parse_json, shorten
-from unified_api.wire.bedrock_patterns import first_match
 from unified_api.wire.errors import decode_error
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
 
 __all__ = ["HttpAdapter"]

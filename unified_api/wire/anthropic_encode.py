@@ -12,9 +12,10 @@ from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import BuiltinToolPart, Json, JsonObject, NamedTool, OutputSchema, Request, Tool
 from unified_api.wire.anthropic_content import BlockWriter, cache_control
 from unified_api.wire.anthropic_schema import UnheldSchemaError, held_schema
-from unified_api.wire.anthropic_thinking import matches_any, told_to_think
+from unified_api.wire.anthropic_thinking import told_to_think
 from unified_api.wire.anthropic_turns import conversation
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.object_root import needs_object, wrapped
 
 __all__ = ["UNSUPPORTED", "encode", "request_body"]
@@ -83,7 +84,7 @@ class _Encoder:
         turns = conversation(
             self._request.messages,
             BlockWriter(provider=self._provider, model=self._model),
-            takes_system=matches_any(self._profile.system_turns, self._model),
+            takes_system=any_matches(self._profile.system_turns, self._model),
         )
         body: JsonObject = {"model": self._model, "max_tokens": told.max_tokens, **turns}
         if told.thinking is not None:

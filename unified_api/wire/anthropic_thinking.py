@@ -6,14 +6,14 @@ https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking and /ext
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn
 
 from unified_api.errors import UnsupportedParameterError
 from unified_api.types import JsonObject, ReasoningEffort, Request
 from unified_api.wire.base import WireProfile
+from unified_api.wire.model_patterns import first_match
 
-__all__ = ["Thinking", "matches_any", "told_to_think"]
+__all__ = ["Thinking", "told_to_think"]
 
 _LEAST = 1024
 """Tokens that a budget must have at least."""
@@ -35,7 +35,6 @@ _EFFORTS: Mapping[ReasoningEffort, str] = {
     "xhigh": "xhigh",
 }
 """Effort -> the wire's word, of which "low" is the lowest."""
-Found = TypeVar("Found")
 
 
 class Thinking(NamedTuple):
@@ -69,12 +68,12 @@ class _Wish(NamedTuple):
 
     @property
     def style(self) -> str:
-        return _first_match(self.profile.reasoning_style, self.model) or "budget"
+        return first_match(self.profile.reasoning_style, self.model) or "budget"
 
     @property
     def room(self) -> int:
         """Tokens for the answer where the request does not say."""
-        return _first_match(self.profile.default_max_tokens, self.model) or _DEFAULT_MAX_TOKENS
+        return first_match(self.profile.default_max_tokens, self.model) or _DEFAULT_MAX_TOKENS
 
     @property
     def limit(self) -> int:
@@ -157,11 +156,3 @@ class _Wish(NamedTuple):
         raise UnsupportedParameterError(
             what, provider=self.provider, model=f"{self.provider}/{self.model}", param=param
         )
-
-
-def matches_any(patterns: tuple[str, ...], model: str) -> bool:
-    return _first_match(dict.fromkeys(patterns, True), model) is True
-
-
-def _first_match(by_pattern: Mapping[str, Found], model: str) -> Found | None:
-    return next((found for pattern, found in by_pattern.items() if fnmatchcase(model.lower(), pattern.lower())), None)

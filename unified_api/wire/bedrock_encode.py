@@ -8,8 +8,8 @@ from urllib.parse import quote
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolCallPart, ToolResultPart
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
 from unified_api.wire.bedrock_messages import MessageWriter
-from unified_api.wire.bedrock_patterns import first_match
 from unified_api.wire.bedrock_thinking import thinking
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 
 __all__ = ["UNSUPPORTED", "encode", "model_path"]

@@ -34,7 +34,7 @@ from unified_api.types import (
 from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock_citations import cited_blocks
 from unified_api.wire.bedrock_media import DocumentNames, media_block
-from unified_api.wire.bedrock_patterns import any_matches
+from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.request_writer import RequestWriter
 
 __all__ = ["MessageWriter"]

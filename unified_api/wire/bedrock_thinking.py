@@ -13,7 +13,7 @@ from typing import Final
 from unified_api.types import JsonObject, ReasoningEffort, Request
 from unified_api.wire.anthropic_thinking import told_to_think
 from unified_api.wire.base import ReasoningStyle
-from unified_api.wire.bedrock_patterns import first_match
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.request_writer import RequestWriter
 
 __all__ = ["thinking"]
