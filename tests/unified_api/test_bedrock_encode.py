@@ -208,6 +208,14 @@ def test_documents_have_names_of_few_characters_and_no_two_the_same() -> None:
     assert shown[2]["source"] == {"bytes": b64(b"words")}
 
 
+def test_what_the_provider_holds_itself_goes_back_as_it_was() -> None:
+    held = {"format": "pdf", "source": {"s3Location": {"uri": "s3://bucket/key", "bucketOwner": "123456789012"}}}
+    (_, block) = content(TextPart("Read"), DocumentPart(name="a.pdf", state=ProviderState("bedrock", held)))
+    assert block == {"document": {"name": "a", **held}}
+    with pytest.raises(InvalidRequestError):
+        content(DocumentPart(name="a.pdf", state=ProviderState("elsewhere", held)))
+
+
 def test_results_of_tools_hold_text_and_media_but_no_sound() -> None:
     result = ToolResultPart("c", (TextPart("seen"), ImagePart(data=PNG), DocumentPart(text="t", name="n")))
     (block,) = content(result, role="user")
