@@ -10,7 +10,7 @@ import pytest
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.fitting import blames_schema
-from unified_api.in_words import is_about_one_schema
+from unified_api.in_words import is_about_this_call
 from unified_api.providers import builtin_rows
 from unified_api.types import (
     AudioPart,
@@ -542,7 +542,7 @@ def test_a_schema_that_no_answer_can_be_held_to_is_refused_so_that_it_is_asked_f
         written(output_schema=OutputSchema(schema))
     assert raised.value.param == "output_schema"
     assert blames_schema(raised.value)
-    assert is_about_one_schema(raised.value)
+    assert is_about_this_call(raised.value)
 
 
 def test_an_endlessly_nested_schema_is_refused() -> None:
