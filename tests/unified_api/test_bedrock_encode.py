@@ -30,8 +30,9 @@ from unified_api.types import (
     ToolResultPart,
     VideoPart,
 )
-from unified_api.wire import bedrock, bedrock_invoke
+from unified_api.wire import bedrock
 from unified_api.wire.base import WireProfile
+from unified_api.wire.bedrock import invoke as bedrock_invoke
 
 PNG = b"\x89PNG\r\n\x1a\n-image"
 OBJECT: Any = {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": False}

@@ -16,8 +16,8 @@ from unified_api.errors import (
     TruncatedStreamError,
 )
 from unified_api.types import Chunk, Response
-from unified_api.wire import bedrock_invoke
 from unified_api.wire.base import WireProfile
+from unified_api.wire.bedrock import invoke as bedrock_invoke
 from unified_api.wire.collect import Collector
 
 NAMED: Any = {"provider": "bedrock", "model": "m", "profile": WireProfile()}

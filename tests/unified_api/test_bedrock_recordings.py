@@ -14,8 +14,9 @@ from wire_recordings import Recording, everything
 
 from unified_api.errors import ContextOverflowError, GatewayError, InvalidRequestError, NotFoundError
 from unified_api.types import BuiltinToolPart, ReasoningPart, Response, TextPart, ToolCallPart, Usage
-from unified_api.wire import bedrock, bedrock_invoke
+from unified_api.wire import bedrock
 from unified_api.wire.base import WireProfile
+from unified_api.wire.bedrock import invoke as bedrock_invoke
 from unified_api.wire.collect import Collector
 from unified_api.wire.errors import decode_error
 

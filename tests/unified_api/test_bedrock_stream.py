@@ -36,8 +36,9 @@ from unified_api.types import (
     ToolCallPart,
     UsageChunk,
 )
-from unified_api.wire import bedrock, bedrock_invoke
+from unified_api.wire import bedrock
 from unified_api.wire.base import WireProfile
+from unified_api.wire.bedrock import invoke as bedrock_invoke
 from unified_api.wire.collect import Collector
 from unified_api.wire.errors import decode_error
 

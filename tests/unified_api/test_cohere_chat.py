@@ -46,8 +46,8 @@ from unified_api.types import (
 from unified_api.wire import families
 from unified_api.wire.base import WireProfile
 from unified_api.wire.cohere import UNSUPPORTED, StreamDecoder, decode, encode
-from unified_api.wire.cohere_request import read_request
-from unified_api.wire.cohere_usage import read_usage
+from unified_api.wire.cohere.request import read_request
+from unified_api.wire.cohere.usage import read_usage
 
 PLAIN = WireProfile()
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

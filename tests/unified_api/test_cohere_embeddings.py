@@ -14,7 +14,7 @@ from unified_api.errors import GatewayError, InvalidRequestError, MalformedRespo
 from unified_api.types import EmbedRequest, EmbedResponse, Usage
 from unified_api.wire import families
 from unified_api.wire.base import WireProfile
-from unified_api.wire.cohere_embeddings import decode, encode
+from unified_api.wire.cohere.embeddings import decode, encode
 
 PLAIN = WireProfile()
 

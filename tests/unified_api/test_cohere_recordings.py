@@ -18,9 +18,9 @@ from unified_api.errors import AuthenticationError, GatewayError, NotFoundError,
 from unified_api.types import Chunk, FinishChunk, Message, ReasoningPart, Request, Response
 from unified_api.wire.base import WireProfile
 from unified_api.wire.cohere import StreamDecoder, decode, decode_error, encode
-from unified_api.wire.cohere_embeddings import decode as decode_embeddings
-from unified_api.wire.cohere_request import read_request
-from unified_api.wire.cohere_usage import read_usage
+from unified_api.wire.cohere.embeddings import decode as decode_embeddings
+from unified_api.wire.cohere.request import read_request
+from unified_api.wire.cohere.usage import read_usage
 
 PLAIN = WireProfile()
 COHERE = "https://api.cohere.com/v2"

@@ -11,8 +11,8 @@ from wire_recordings import everything
 
 from unified_api.errors import InvalidRequestError, MalformedResponseError, NotFoundError, UnsupportedParameterError
 from unified_api.types import EmbedRequest, Usage
-from unified_api.wire import gemini_embeddings
 from unified_api.wire.base import WireProfile
+from unified_api.wire.gemini import embeddings as gemini_embeddings
 
 NAMED: Any = {"provider": "google", "model": "gemini-embedding-001", "profile": WireProfile()}
 

@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unified_api.errors import GatewayError
-from unified_api.wire import gemini, gemini_embeddings, gemini_images, imagen, vertex_embeddings
+from unified_api.wire import gemini, imagen, vertex_embeddings
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
-from unified_api.wire.gemini_request import read_request
+from unified_api.wire.gemini import embeddings as gemini_embeddings
+from unified_api.wire.gemini import images as gemini_images
+from unified_api.wire.gemini.request import read_request
 
 PROFILE = WireProfile()
 NAMED: Any = {"provider": "google", "model": "m", "profile": PROFILE}

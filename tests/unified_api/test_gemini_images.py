@@ -17,8 +17,8 @@ from unified_api.errors import (
     UnsupportedParameterError,
 )
 from unified_api.types import Image, ImageRequest, ImageResponse, Usage
-from unified_api.wire import gemini_images
 from unified_api.wire.base import WireProfile
+from unified_api.wire.gemini import images as gemini_images
 
 PNG = b"\x89PNG\r\n\x1a\n..."
 FORMER = "gemini-2.5-flash-image"

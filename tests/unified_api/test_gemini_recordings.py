@@ -21,8 +21,8 @@ from unified_api.types import AudioPart, BuiltinToolPart, Chunk, ImagePart, Reas
 from unified_api.wire import gemini
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
-from unified_api.wire.gemini_request import read_request
-from unified_api.wire.gemini_usage import read_usage
+from unified_api.wire.gemini.request import read_request
+from unified_api.wire.gemini.usage import read_usage
 
 PROFILE = WireProfile()
 NAMED = {"provider": "google", "model": "m"}

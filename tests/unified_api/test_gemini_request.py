@@ -27,7 +27,7 @@ from unified_api.types import (
 )
 from unified_api.wire import gemini
 from unified_api.wire.base import WireProfile
-from unified_api.wire.gemini_request import read_request
+from unified_api.wire.gemini.request import read_request
 
 HELLO = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
 

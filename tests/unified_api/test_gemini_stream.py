@@ -38,7 +38,7 @@ from unified_api.types import (
 from unified_api.wire import gemini
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
-from unified_api.wire.gemini_objects import ObjectDecoder
+from unified_api.wire.gemini.objects import ObjectDecoder
 
 NAMED = {"provider": "google", "model": "m"}
 SIGNED = ProviderState("google", {"thoughtSignature": "c2ln"})

@@ -45,7 +45,7 @@ from unified_api.types import (
 from unified_api.wire import families
 from unified_api.wire.base import WireProfile
 from unified_api.wire.ollama import UNSUPPORTED, StreamDecoder, decode, encode
-from unified_api.wire.ollama_request import read_request
+from unified_api.wire.ollama.request import read_request
 
 PLAIN = WireProfile()
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

@@ -18,7 +18,7 @@ from unified_api.errors import (
 from unified_api.types import EmbedRequest, EmbedResponse, Usage
 from unified_api.wire import families
 from unified_api.wire.base import WireProfile
-from unified_api.wire.ollama_embeddings import decode, encode
+from unified_api.wire.ollama.embeddings import decode, encode
 
 PLAIN = WireProfile()
 

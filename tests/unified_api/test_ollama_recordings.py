@@ -17,8 +17,8 @@ from unified_api.errors import GatewayError, TruncatedStreamError
 from unified_api.types import Chunk, FinishChunk, ReasoningPart, Response, Usage
 from unified_api.wire.base import WireProfile
 from unified_api.wire.ollama import StreamDecoder, decode, encode
-from unified_api.wire.ollama_embeddings import decode as decode_embeddings
-from unified_api.wire.ollama_request import read_request
+from unified_api.wire.ollama.embeddings import decode as decode_embeddings
+from unified_api.wire.ollama.request import read_request
 
 PLAIN = WireProfile()
 

@@ -20,7 +20,11 @@ from genai_prices.data_snapshot import get_snapshot
 
 from unified_api.pricing import cost
 from unified_api.types import Usage
-from unified_api.wire import anthropic_usage, bedrock_usage, cohere_usage, gemini_usage, usage
+from unified_api.wire import usage
+from unified_api.wire.anthropic import usage as anthropic_usage
+from unified_api.wire.bedrock import usage as bedrock_usage
+from unified_api.wire.cohere import usage as cohere_usage
+from unified_api.wire.gemini import usage as gemini_usage
 
 pytestmark = needs_corpora
 

@@ -29,7 +29,7 @@ from unified_api.types import (
     VideoPart,
 )
 from unified_api.wire.base import WireProfile
-from unified_api.wire.openai_chat_encode import encode as encode_openai
+from unified_api.wire.openai_chat.encoder import encode as encode_openai
 
 __all__ = ["MAX_TOKENS", "MAX_TOKENS_JSON", "UNSUPPORTED", "decode", "encode"]
 

@@ -25,16 +25,11 @@ from unified_api.types import (
 from unified_api.wire import (
     anthropic,
     bedrock,
-    bedrock_invoke,
     cohere,
-    cohere_embeddings,
     gemini,
-    gemini_embeddings,
-    gemini_images,
     imagen,
     moderations,
     ollama,
-    ollama_embeddings,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -46,6 +41,11 @@ from unified_api.wire import (
     vertex_embeddings,
 )
 from unified_api.wire.base import Pending, WireProfile, WireRequest
+from unified_api.wire.bedrock import invoke as bedrock_invoke
+from unified_api.wire.cohere import embeddings as cohere_embeddings
+from unified_api.wire.gemini import embeddings as gemini_embeddings
+from unified_api.wire.gemini import images as gemini_images
+from unified_api.wire.ollama import embeddings as ollama_embeddings
 
 __all__ = [
     "CHAT",

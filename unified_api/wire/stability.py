@@ -11,7 +11,7 @@ from unified_api.errors import ContentRefusedError, InvalidRequestError, Unsuppo
 from unified_api.types import Image, ImageRequest, ImageResponse, Json
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, sniff_media_type
 from unified_api.wire.errors import decode_error
-from unified_api.wire.gemini_media import decode_base64
+from unified_api.wire.gemini.media import decode_base64
 from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, unreadable
 from unified_api.wire.multipart import form
 from unified_api.wire.openai_answer import answer_object

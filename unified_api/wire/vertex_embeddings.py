@@ -8,9 +8,9 @@ from __future__ import annotations
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject, Usage
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.errors import decode_error
-from unified_api.wire.gemini_answer import answer_object
-from unified_api.wire.gemini_embeddings import TASKS
-from unified_api.wire.gemini_target import model_path
+from unified_api.wire.gemini.answer import answer_object
+from unified_api.wire.gemini.embeddings import TASKS
+from unified_api.wire.gemini.target import model_path
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 
 __all__ = ["decode", "decode_error", "encode"]

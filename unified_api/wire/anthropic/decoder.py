@@ -1,0 +1,57 @@
+"""A whole answer of the Messages API (https://docs.anthropic.com/en/api/messages)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from unified_api.errors import MalformedResponseError
+from unified_api.types import Json, JsonObject, Response
+from unified_api.wire.anthropic.events import EventReader, events_of
+from unified_api.wire.base import WireProfile, parse_json, shorten
+from unified_api.wire.collect import Collector
+from unified_api.wire.error_body import find_error
+from unified_api.wire.errors import embedded_error
+
+__all__ = ["answer_message", "decode"]
+
+
+def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> Response:
+    """The answer in `body`, which came under status 200.
+
+    Raises MalformedResponseError when it is no message, or what an error inside it means.
+    """
+    message, content = answer_message(body, provider=provider, model=model, profile=profile)
+    reader, collector = EventReader(provider=provider, model=model, profile=profile), Collector()
+    for event in events_of(message, content):
+        for chunk in reader.read(event):
+            collector.add(chunk)
+    identity = message.get("id")
+    response = collector.response(provider=provider, model=model)
+    return replace(response, id=identity if isinstance(identity, str) and identity else None)
+
+
+def answer_message(body: bytes, *, provider: str, model: str, profile: WireProfile) -> tuple[JsonObject, list[Json]]:
+    """The message in `body` and its content."""
+    try:
+        message = parse_json(body)
+    except ValueError as error:
+        raise _malformed(f"is no JSON ({error})", body, provider=provider, model=model) from error
+    if not isinstance(message, dict):
+        raise _malformed("is no JSON object", body, provider=provider, model=model)
+    inside = find_error(message)
+    if inside is not None:
+        raise embedded_error(inside, provider=provider, model=model, profile=profile)
+    content = message.get("content")
+    if not isinstance(content, list):
+        raise _malformed("is a message without content", body, provider=provider, model=model)
+    return message, content
+
+
+def _malformed(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
+    start = shorten(body[:400].decode("utf-8", "replace"), 200)
+    return MalformedResponseError(
+        f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of a "
+        "Messages API, such as Anthropic's.",
+        provider=provider,
+        model=f"{provider}/{model}",
+    )
