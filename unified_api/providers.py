@@ -83,7 +83,7 @@ class ProfileRow(BaseModel):
     document: Literal["file", "file_or_url", "document_url"] = "file"
     tool_result_media: frozenset[Literal["image", "audio", "video", "document"]] = frozenset()
     cache_mark: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
-    efforts: dict[ReasoningEffort, str | dict[str, Any]] = {}
+    efforts: dict[Pattern, dict[ReasoningEffort, str | dict[str, Any]]] = {}
     reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
     call_id_length: Annotated[int, Field(ge=1, le=40)] | None = None
     prefix_field: str | None = None

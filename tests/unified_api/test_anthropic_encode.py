@@ -451,7 +451,7 @@ def test_wishes_for_thinking_that_cannot_be_told_are_refused() -> None:
     no("reasoning_budget", "reasoning_budget", "claude-opus-4-8", reasoning_budget=2000)
     no("reasoning_effort", "reasoning_effort", "claude-3-5-haiku-latest", reasoning_effort="low")
     no("temperature", "temperature", "claude-opus-5", temperature=0.3)
-    profile = WireProfile(reasoning_style={"*": "adaptive"}, efforts={"high": "high"})
+    profile = WireProfile(reasoning_style={"*": "adaptive"}, efforts={"*": {"high": "high"}})
     refused("reasoning_effort", "no word for the effort 'low'", reasoning_effort="low", profile=profile)
 
 

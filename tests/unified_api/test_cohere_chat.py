@@ -167,7 +167,8 @@ def test_thinking_is_on_off_or_so_many_tokens(wish: dict[str, Any], thinking: An
 
 
 def test_an_effort_may_have_a_word_by_the_profile() -> None:
-    profile = WireProfile(efforts={"low": {"thinking": {"type": "enabled", "token_budget": 1000}}, "high": "high"})
+    low = {"thinking": {"type": "enabled", "token_budget": 1000}}
+    profile = WireProfile(efforts={"*": {"low": low, "high": "high"}})
     assert body(asked(reasoning_effort="low"), profile)["thinking"]["token_budget"] == 1000
     assert body(asked(reasoning_effort="high"), profile)["reasoning_effort"] == "high"
 

@@ -120,7 +120,7 @@ def test_an_effort_is_how_hard_to_think(effort: str, think: object) -> None:
 
 
 def test_an_effort_may_be_called_otherwise_by_the_profile() -> None:
-    assert body(asked(reasoning_effort="xhigh"), WireProfile(efforts={"xhigh": "max"}))["think"] == "max"
+    assert body(asked(reasoning_effort="xhigh"), WireProfile(efforts={"*": {"xhigh": "max"}}))["think"] == "max"
 
 
 def test_a_schema_goes_as_it_is_unless_its_answer_could_be_taken_for_one_inside_an_object() -> None:

@@ -390,7 +390,7 @@ def test_what_the_provider_has_no_word_for_is_refused_by_name(name: str, value: 
 
 
 def test_efforts_are_said_in_the_providers_words_and_others_refused() -> None:
-    profile = WireProfile(efforts={"none": {"thinking": {"type": "disabled"}}, "high": "max"})
+    profile = WireProfile(efforts={"*": {"none": {"thinking": {"type": "disabled"}}, "high": "max"}})
     assert body(replace(HELLO, reasoning_effort="none"), profile=profile) == {
         **body(HELLO),
         "thinking": {"type": "disabled"},
@@ -401,7 +401,21 @@ def test_efforts_are_said_in_the_providers_words_and_others_refused() -> None:
     ) as caught:
         body(replace(HELLO, reasoning_effort="low"), profile=profile)
     assert caught.value.param == "reasoning_effort"
-    assert profile.efforts["none"] == {"thinking": {"type": "disabled"}}
+    assert profile.efforts["*"]["none"] == {"thinking": {"type": "disabled"}}
+
+
+def test_the_first_pattern_that_a_model_fits_names_its_efforts() -> None:
+    profile = WireProfile(efforts={"m-2*": {"high": "deep"}, "m-3*": {}, "m*": {"low": "low"}})
+
+    def sent(model: str, effort: str) -> object:
+        asked = replace(HELLO, reasoning_effort=effort)
+        wire = encode(asked, provider="p", model=model, profile=profile)
+        return json.loads(wire.body)["reasoning_effort"]
+
+    assert (sent("M-2.1", "high"), sent("m-1", "low"), sent("other", "high")) == ("deep", "low", "high")
+    for model, effort, known in (("m-2.1", "low", "high"), ("m-1", "high", "low"), ("m-3", "low", "none at all")):
+        with pytest.raises(UnsupportedParameterError, match=f"takes the reasoning efforts {known} and not '{effort}'"):
+            sent(model, effort)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

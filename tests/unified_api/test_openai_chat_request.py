@@ -332,7 +332,7 @@ def test_parameters_are_read_from_where_the_profile_puts_them() -> None:
             "reasoning_budget": "reasoning.max_tokens",
             "show_reasoning": "!reasoning.exclude",
         },
-        efforts={"none": {"thinking": {"type": "disabled"}}, "high": "max"},
+        efforts={"*": {"none": {"thinking": {"type": "disabled"}}, "high": "max"}},
     )
     request = read(profile, random_seed=3, reasoning={"max_tokens": 9, "exclude": True, "enabled": True})
     assert (request.seed, request.reasoning_budget, request.show_reasoning) == (3, 9, False)

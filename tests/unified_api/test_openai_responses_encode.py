@@ -432,7 +432,7 @@ def test_a_result_may_answer_a_call_that_the_provider_keeps() -> None:
 
 
 def test_other_words_of_a_provider_come_from_its_profile() -> None:
-    profile = WireProfile(renamed={"user": "safety_identifier"}, efforts={"xhigh": "max"})
+    profile = WireProfile(renamed={"user": "safety_identifier"}, efforts={"*": {"xhigh": "max"}})
     body = sent(profile=profile, user="u", reasoning_effort="xhigh")
     assert (body["safety_identifier"], body["reasoning"]) == ("u", {"effort": "max"})
     with pytest.raises(UnsupportedParameterError) as caught:

@@ -115,9 +115,10 @@ class WireProfile:
     """What a tool message may hold beside text."""
     cache_mark: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
     """The key of a part that marks the end of what may be cached; None: there are no marks, and ours are left out."""
-    efforts: Mapping[str, str | JsonObject] = field(default_factory=dict)
-    """Reasoning effort -> the provider's word for it, or what it adds to the body instead; what is not named here is
-    refused. Empty: each is sent as it is."""
+    efforts: Mapping[str, Mapping[str, str | JsonObject]] = field(default_factory=dict)
+    """Pattern of model names -> reasoning effort -> the provider's word for it, or what it adds to the body instead;
+    first match wins, and an effort that it does not name is refused. Each is sent in the family's own words where no
+    pattern fits."""
     reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
     """Where the model wants its own earlier thinking back (a field of the message, or parts of its content)."""
     call_id_length: int | None = None

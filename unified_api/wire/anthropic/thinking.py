@@ -141,7 +141,8 @@ class _Wish(NamedTuple):
         return Thinking(budget + self.room if limit is None else limit, thinking, word)
 
     def _word(self, effort: ReasoningEffort) -> str:
-        efforts = self.profile.efforts or _EFFORTS
+        own = first_match(self.profile.efforts, self.model)
+        efforts = _EFFORTS if own is None else own
         word = efforts.get(effort)
         if not isinstance(word, str):
             what = f"{self.model!r} has no word for the effort {effort!r}: choose one of {sorted(efforts)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from unified_api.types import Json, JsonObject, NamedTool, Request, Tool
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
 from unified_api.wire.cohere.messages import write_documents, write_messages
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.request_writer import RequestWriter
 
@@ -97,7 +98,7 @@ def _thinking(request: Request, writer: RequestWriter) -> JsonObject:
         return {"thinking": {"type": "enabled", "token_budget": budget}}
     if effort is None:
         return {}
-    meant = writer.profile.efforts.get(effort)
+    meant = (first_match(writer.profile.efforts, writer.model) or {}).get(effort)
     if meant is None:
         problem = f"takes no reasoning effort such as {effort!r}: give reasoning_budget, a number of tokens, or 'none'"
         writer.cannot(problem, "reasoning_effort")

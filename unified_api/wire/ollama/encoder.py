@@ -23,6 +23,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.ollama.decoder import THINKING
 from unified_api.wire.request_writer import RequestWriter
@@ -108,9 +109,11 @@ def _tools(request: Request, writer: RequestWriter) -> list[Json]:
 
 
 def _think(effort: str, writer: RequestWriter) -> Json:
-    words = writer.profile.efforts or _THINK
+    own = first_match(writer.profile.efforts, writer.model)
+    words = _THINK if own is None else own
     if effort not in words:
-        writer.cannot(f"takes the reasoning efforts {', '.join(words)} and not {effort!r}", "reasoning_effort")
+        known = ", ".join(words) or "none at all"
+        writer.cannot(f"takes the reasoning efforts {known} and not {effort!r}", "reasoning_effort")
     return words[effort]
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.openai_chat.messages import write_messages
 from unified_api.wire.openai_chat.parts import PartWriter
@@ -94,12 +95,13 @@ def _response_format(wanted: OutputSchema) -> JsonObject:
 
 def _effort(request: Request, writer: PartWriter) -> JsonObject:
     """What a wished effort adds to the body."""
-    wished, known = request.reasoning_effort, writer.profile.efforts
+    wished, known = request.reasoning_effort, first_match(writer.profile.efforts, writer.model)
     if wished is None:
         return {}
-    meant = known.get(wished) if known else wished
+    meant = wished if known is None else known.get(wished)
     if meant is None:
-        _cannot(f"takes the reasoning efforts {', '.join(known)} and not {wished!r}", "reasoning_effort", writer)
+        words = ", ".join(known or ()) or "none at all"
+        _cannot(f"takes the reasoning efforts {words} and not {wished!r}", "reasoning_effort", writer)
     if not isinstance(meant, str):
         return meant
     added: JsonObject = {}

@@ -19,6 +19,7 @@ from unified_api.types import (
     ToolChoice,
 )
 from unified_api.wire.base import WireProfile
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_chat.history import HistoryReader, cache_mark
 
 __all__ = ["read_request"]
@@ -61,7 +62,7 @@ def read_request(
         max_tokens=more if more is not None else rest.word("max_tokens", int),
         stop=_stop(rest),
         seed=rest.word("seed", int),
-        reasoning_effort=_effort(rest),
+        reasoning_effort=_effort(rest, named),
         reasoning_budget=_if_named(rest, "reasoning_budget", int),
         show_reasoning=_if_named(rest, "show_reasoning", bool),
         logprobs=_logprobs(rest),
@@ -217,16 +218,17 @@ def _stop(rest: _Rest) -> tuple[str, ...]:
     return tuple(str(word) for word in words)
 
 
-def _effort(rest: _Rest) -> ReasoningEffort | None:
+def _effort(rest: _Rest, model: str) -> ReasoningEffort | None:
     """The effort by the provider's own words; a word that we have none for stays what it is."""
-    for effort, meant in rest.profile.efforts.items():
-        if isinstance(meant, dict) and all(rest.fields.get(name) == value for name, value in meant.items()):
+    known = first_match(rest.profile.efforts, model) or {}
+    for effort, meant in known.items():
+        if isinstance(meant, dict) and meant and all(rest.fields.get(name) == value for name, value in meant.items()):
             for name in meant:
                 del rest.fields[name]
             return cast("ReasoningEffort", effort)
     before = dict(rest.fields)
     word = rest.word("reasoning_effort", str)
-    said = next((effort for effort, meant in rest.profile.efforts.items() if meant == word), word)
+    said = next((effort for effort, meant in known.items() if meant == word), word)
     if said is None or said in _EFFORTS:
         return cast("ReasoningEffort | None", said)
     rest.fields = before

@@ -21,6 +21,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.openai_responses.input import InputWriter
 from unified_api.wire.strict_schema import fits_strict
@@ -113,10 +114,12 @@ def _reasoning(request: Request, *, provider: str, model: str, profile: WireProf
     reasoning: JsonObject = {"summary": "auto"} if request.show_reasoning else {}
     effort = request.reasoning_effort
     if effort is not None:
-        meant = profile.efforts.get(effort) if profile.efforts else effort
+        known = first_match(profile.efforts, model)
+        meant = effort if known is None else known.get(effort)
         if not isinstance(meant, str):
+            words = ", ".join(known or ()) or "none at all"
             raise UnsupportedParameterError(
-                f"{model!r} takes no reasoning effort {effort!r}: choose one of {', '.join(profile.efforts)}",
+                f"{model!r} takes the reasoning efforts {words} and not {effort!r}",
                 provider=provider,
                 model=f"{provider}/{model}",
                 param="reasoning_effort",
