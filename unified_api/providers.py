@@ -95,12 +95,15 @@ class ProfileRow(BaseModel):
     top_k_field: dict[Pattern, str] = {}
     cache_points: tuple[Pattern, ...] = ("*",)
     system_turns: tuple[Pattern, ...] = ()
+    unforced: tuple[Pattern, ...] = ()
+    one_sampler: tuple[Pattern, ...] = ()
+    no_prefill: tuple[Pattern, ...] = ()
     former_models: tuple[Pattern, ...] = FORMER_GEMINI
     embedding_format: str | None = None
     purpose_field: str | None = None
     purposes: dict[Literal["query", "document"], str] = {}
     paths: dict[
-        Literal["/chat/completions", "/embeddings", "/embed", "/rerank", "/moderations"],
+        Literal["/chat/completions", "/embeddings", "/embed", "/rerank", "/moderations", "/models"],
         Annotated[str, Field(pattern=r"^/")],
     ] = {}
     rerank_fields: dict[str, str | int | float | bool] = {}

@@ -50,7 +50,9 @@ _REQUEST_FIELDS = frozenset(
     for parameter in fields(request)
     if parameter.name not in {"model", "messages", "inputs", "prompt", "query", "documents", "extra"}
 )
-ReasoningStyle = Literal["budget", "adaptive", "always", "reasoningConfig", "reasoning_effort", "reasoning_config"]
+ReasoningStyle = Literal[
+    "never", "budget", "adaptive", "between_tools", "always", "reasoningConfig", "reasoning_effort", "reasoning_config",
+]  # fmt: skip
 ImageSize = Literal["size", "width_height", "aspect_ratio"]
 AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 
@@ -136,15 +138,22 @@ class WireProfile:
     """Pattern of model names -> tokens that an answer may have where the request does not say and the wire must
     (`anthropic`), thinking not counted; first match wins."""
     reasoning_style: Mapping[str, ReasoningStyle] = field(default_factory=dict)
-    """Pattern of model names -> how the model is told to think: a Claude by a number of tokens, by an effort, or by an
-    effort and it cannot be told not to (`anthropic`: a number where no pattern fits); other models of `bedrock` by the
-    field of that name (there: `outputConfig.effort` where none fits). First match wins."""
+    """Pattern of model names -> how the model is told to think: a Claude not at all (`never`), by a number of tokens
+    (`budget`), by an effort (`adaptive`), by an effort and at the least between its calls of tools (`between_tools`),
+    or by an effort and it cannot be told not to (`always`; `anthropic`: a number where no pattern fits); other models
+    of `bedrock` by the field of that name (there: `outputConfig.effort` where none fits). First match wins."""
     top_k_field: Mapping[str, str] = field(default_factory=dict)
     """Pattern of model names -> the path of the field that a model of `bedrock` has for `top_k`; first match wins."""
     cache_points: tuple[str, ...] = ("*",)
     """Patterns of the models of `bedrock` that take cache marks; others are sent none."""
     system_turns: tuple[str, ...] = ()
     """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
+    unforced: tuple[str, ...] = ()
+    """Patterns of the models that cannot be made to call a tool (`anthropic`, `bedrock`)."""
+    one_sampler: tuple[str, ...] = ()
+    """Patterns of the models that take `temperature` or `top_p`, but not both (`anthropic`, `bedrock`)."""
+    no_prefill: tuple[str, ...] = ()
+    """Patterns of the models that do not go on with an answer that was begun for them (`anthropic`, `bedrock`)."""
     former_models: tuple[str, ...] = FORMER_GEMINI
     """Patterns of the models of `gemini` from before Gemini 3: they are told to think by a number of tokens, take no
     media in tool results and no schema beside tools, have one resolution for all images, want no signature of calls
@@ -157,7 +166,7 @@ class WireProfile:
     """`query` and `document` -> the provider's own words for them; as they are where they are not named."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Path of a call in its family -> the provider's own (`/embeddings` -> `/v1/embeddings`, `/chat/completions` ->
-    `/chat`). `{model}` in it stands for the model, which the body then leaves out."""
+    `/chat`; `/models` in every family). `{model}` in it stands for the model, which the body then leaves out."""
     rerank_fields: Mapping[str, Json] = field(default_factory=dict)
     """What every rerank request says besides (`api_version = 2` on Bedrock)."""
     embedding_batch: Mapping[str, int] = field(default_factory=dict)
