@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -32,6 +31,7 @@ from unified_api.types import (
     SentChunk,
     StructuredBy,
 )
+from unified_api.wire.parameter_words import fields_of
 
 __all__ = ["AnyResponse", "Fitted", "Fitting", "Ways", "left_out", "must_hold", "way_of"]
 
@@ -42,20 +42,6 @@ Ways: TypeAlias = dict[str, set[StructuredBy]]
 
 _ESSENTIAL = frozenset({"tools", "builtin_tools", "output_schema"})
 """What makes a request another one when it is left out: no policy allows that."""
-_WIRE_WORDS: Mapping[str, tuple[str, ...]] = {
-    "max_completion_tokens": ("max_tokens",), "max_output_tokens": ("max_tokens",), "num_predict": ("max_tokens",),
-    "stop_sequences": ("stop",), "random_seed": ("seed",), "p": ("top_p",), "k": ("top_k",),
-    "top_logprobs": ("logprobs",), "response_logprobs": ("logprobs",),
-    "reasoning": ("reasoning_effort", "reasoning_budget", "show_reasoning"), "effort": ("reasoning_effort",),
-    "thinking": ("reasoning_budget", "reasoning_effort", "show_reasoning"), "thinking_level": ("reasoning_effort",),
-    "thinking_config": ("reasoning_budget", "reasoning_effort", "show_reasoning"), "summary": ("show_reasoning",),
-    "thinking_budget": ("reasoning_budget",), "budget_tokens": ("reasoning_budget",),
-    "include_thoughts": ("show_reasoning",), "candidate_count": ("n",), "num_generations": ("n",), "num_images": ("n",),
-    "user_id": ("user",), "safety_identifier": ("user",), "end_user_id": ("user",), "request_metadata": ("metadata",),
-    "output_dimension": ("dimensions",), "output_dimensionality": ("dimensions",), "input_type": ("purpose",),
-    "task_type": ("purpose",), "disable_parallel_tool_use": ("parallel_tool_calls",), "aspect_ratio": ("size",),
-}  # fmt: skip
-"""The providers' words for our fields, as they stand in an error's `param`."""
 
 
 def must_hold(request: AnyRequest, policy: Policy) -> frozenset[str]:
@@ -219,10 +205,8 @@ def _blames(way: StructuredBy, error: ProviderError) -> bool:
 
 
 def _field_of(param: str | None, candidates: AbstractSet[str]) -> str | None:
-    """Which of our fields an error's `param` means: `generationConfig.topK` is `top_k`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", re.sub(r"\[\w*\]", "", param or "")).lower().split(".")
-    meant = (name for word in reversed(words) for name in _WIRE_WORDS.get(word, (word,)))
-    return next((name for name in meant if name in candidates), None)
+    """Which of our fields an error's `param` means."""
+    return next((name for name in fields_of(param or "") if name in candidates), None)
 
 
 def _defaults(request: AnyRequest, names: tuple[str, ...]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from unified_api.errors import (
 )
 from unified_api.wire.base import WireProfile
 from unified_api.wire.error_body import ErrorBody
+from unified_api.wire.parameter_words import fields_of, refused_in_words
 
 __all__ = ["error_kind"]
 
@@ -133,7 +134,14 @@ def _by_vague_codes(found: ErrorBody) -> type[ProviderError] | None:
 
 
 def _by_words(found: ErrorBody) -> type[ProviderError] | None:
-    return next((kind for words, kind in _BY_WORDS if words.search(found.message)), None)
+    found_kind = next((kind for words, kind in _BY_WORDS if words.search(found.message)), None)
+    return found_kind or (UnsupportedParameterError if _refuses_parameter(found) else None)
+
+
+def _refuses_parameter(found: ErrorBody) -> bool:
+    """Whether the words refuse a field of the request: the one that `param` names, where it names one."""
+    word = refused_in_words(found.message)
+    return word is not None and (found.param is None or not {*fields_of(word)}.isdisjoint(fields_of(found.param)))
 
 
 def _forbidden(found: ErrorBody) -> type[ProviderError]:

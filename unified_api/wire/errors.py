@@ -21,6 +21,7 @@ from unified_api.types import Json
 from unified_api.wire.base import WireProfile, shorten
 from unified_api.wire.error_body import ErrorBody, read_error, read_error_body
 from unified_api.wire.error_kind import error_kind
+from unified_api.wire.parameter_words import refused_in_words
 from unified_api.wire.retry_after import duration, retry_after
 
 __all__ = ["decode_error", "embedded_error"]
@@ -111,7 +112,7 @@ def _build(
     param = found.param
     if param is None and kind is UnsupportedParameterError:
         named = _NAMED.search(found.message)
-        param = next(filter(None, named.groups()), None) if named else None
+        param = refused_in_words(found.message) or (next(filter(None, named.groups()), None) if named else None)
     return kind(
         f"{provider} refused {repr(model) if model else 'the request'} with {where}{code}: {said}{advice}",
         provider=provider,
