@@ -11,6 +11,7 @@ from typing import NoReturn
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import BuiltinToolPart, Json, JsonObject, NamedTool, OutputSchema, Request, Tool
 from unified_api.wire.anthropic.content import BlockWriter, cache_control
+from unified_api.wire.anthropic.refusals import check_model
 from unified_api.wire.anthropic.schema import UnheldSchemaError, held_schema
 from unified_api.wire.anthropic.thinking import told_to_think
 from unified_api.wire.anthropic.turns import conversation
@@ -109,6 +110,7 @@ class _Encoder:
             value = getattr(self._request, name)
             if value is not None and not math.isfinite(value):
                 self._refuse(f"{name} is {value!r}: give a finite number", name)
+        check_model(self._request, provider=self._provider, model=self._model, profile=self._profile)
 
     def _scalars(self) -> Iterator[tuple[str, Json]]:
         request = self._request

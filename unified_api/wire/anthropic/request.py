@@ -216,7 +216,7 @@ def _wish(
     shown = _DISPLAYS.get(display) if isinstance(display, str) else None
     if not thinking.keys() <= {"type", "budget_tokens", "display"} or (display is not None and shown is None):
         return None
-    if kind == "disabled" and len(thinking) == 1:
+    if kind in ("disabled", "between_tools") and len(thinking) == 1:
         return "none", None, None
     if kind == "enabled" and type(budget) is int and budget > 0:
         return None, budget, shown

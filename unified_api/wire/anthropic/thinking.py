@@ -54,8 +54,8 @@ def told_to_think(request: Request, *, provider: str, model: str, profile: WireP
     """
     wish = _Wish(request, provider, model, profile, interleaved)
     told = wish.told()
-    if told.thinking is not None and told.thinking["type"] == "enabled":
-        wish.check_company()
+    if told.thinking is not None:
+        wish.check_company(str(told.thinking["type"]))
     return told
 
 
@@ -81,11 +81,15 @@ class _Wish(NamedTuple):
 
     def told(self) -> Thinking:
         effort, budget = self.request.reasoning_effort, self.request.reasoning_budget
+        if self.style == "never":
+            return self._thoughtless()
         if effort == "none" or budget == 0:
             return self._off()
         if self.style == "budget":
             if budget is None and effort is not None:
                 budget = self._budget_for(effort)
+            elif budget is None and self.request.show_reasoning:
+                budget = self._room_to_think(_LEAST, "show_reasoning")
             return Thinking(self.limit) if budget is None else self._counted(budget, None)
         word = None if effort is None else self._word(effort)
         if budget is not None:
@@ -93,14 +97,16 @@ class _Wish(NamedTuple):
         thinks = effort is not None or self.request.show_reasoning is True
         return Thinking(self.limit, self._shown({"type": "adaptive"}) if thinks else None, word)
 
-    def check_company(self) -> None:
-        """Refuses what a counted thinking cannot stand beside.
+    def check_company(self, kind: str) -> None:
+        """Refuses what a thinking of that kind cannot stand beside: a forced tool beside a counted one alone.
 
         https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility
         """
+        if kind not in {"enabled", "adaptive"}:
+            return
         request = self.request
         clashing = {
-            "tool_choice": request.tool_choice not in (None, "auto", "none"),
+            "tool_choice": kind == "enabled" and request.tool_choice not in (None, "auto", "none"),
             "temperature": request.temperature not in (None, 1),
             "top_k": request.top_k is not None,
             "top_p": request.top_p is not None and not 0.95 <= request.top_p <= 1,
@@ -117,17 +123,28 @@ class _Wish(NamedTuple):
             self._refuse("reasoning_budget", f"reasoning_effort {effort!r} contradicts reasoning_budget {budget}")
         if self.style == "always":
             self._refuse("reasoning_effort", f"{self.model!r} always thinks: choose an effort, or another model")
-        return Thinking(self.limit, {"type": "disabled"})
+        return Thinking(self.limit, {"type": "between_tools" if self.style == "between_tools" else "disabled"})
+
+    def _thoughtless(self) -> Thinking:
+        """For a model that cannot think: not to think, or not to show it, is what it does anyway."""
+        for name in ("reasoning_effort", "reasoning_budget", "show_reasoning"):
+            if getattr(self.request, name) not in (None, "none", 0, False):
+                self._refuse(name, f"{self.model!r} cannot think: leave {name} out, or choose a model that can")
+        return Thinking(self.limit)
 
     def _budget_for(self, effort: ReasoningEffort) -> int:
         """An effort is no promise of a number: at least half of what was asked for is left for the answer."""
         limit = self.request.max_tokens
-        if limit is None:
-            return _BUDGETS[effort]
-        if limit <= _LEAST:
+        wished = _BUDGETS[effort] if limit is None else min(_BUDGETS[effort], max(_LEAST, limit // 2))
+        return self._room_to_think(wished, "reasoning_effort")
+
+    def _room_to_think(self, budget: int, param: str) -> int:
+        """The budget, where the answer has room for any; `param` is what asked for it."""
+        limit = self.request.max_tokens
+        if limit is not None and limit <= _LEAST:
             what = f"{self.model!r} thinks in {_LEAST} tokens or more: raise max_tokens ({limit}) above that"
-            self._refuse("reasoning_effort", what)
-        return min(_BUDGETS[effort], max(_LEAST, limit // 2))
+            self._refuse(param, what)
+        return budget
 
     def _counted(self, budget: int, word: str | None) -> Thinking:
         limit = self.request.max_tokens

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolCallPart, ToolResultPart
+from unified_api.wire.anthropic.refusals import check_model
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
 from unified_api.wire.bedrock.messages import MessageWriter
 from unified_api.wire.bedrock.thinking import thinking
@@ -30,6 +31,7 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     """
     writer = MessageWriter(provider=provider, model=model, profile=profile)
     writer.check(request, UNSUPPORTED)
+    check_model(request, provider=provider, model=model, profile=profile)
     system, messages = writer.write(request.messages)
     body: JsonObject = {"messages": messages}
     if system:

@@ -18,7 +18,9 @@ from unified_api.wire.request_writer import RequestWriter
 
 __all__ = ["thinking"]
 
-_CLAUDE: Final[frozenset[ReasoningStyle | None]] = frozenset({"budget", "adaptive", "always"})
+_CLAUDE: Final[frozenset[ReasoningStyle | None]] = frozenset({
+    "never", "budget", "adaptive", "between_tools", "always",
+})  # fmt: skip
 _WORDS: Final[Mapping[ReasoningStyle | None, tuple[ReasoningEffort, ...]]] = {
     None: ("low", "medium", "high", "xhigh"),
     "reasoningConfig": ("none", "low", "medium", "high"),
@@ -33,7 +35,8 @@ def thinking(request: Request, writer: RequestWriter) -> JsonObject:
         return {}
     style = first_match(writer.profile.reasoning_style, writer.model)
     if style in _CLAUDE:
-        return {"additionalModelRequestFields": _claude(request, writer)}
+        fields = _claude(request, writer)
+        return {"additionalModelRequestFields": fields} if fields else {}
     effort = _word(request, writer, style)
     if style is None:
         return {"outputConfig": {"effort": effort}}
