@@ -32,8 +32,9 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import families
-from unified_api.wire.base import Pending, WireProfile, WireRequest, parse_json, shorten
+from unified_api.wire.base import Pending, WireProfile, WireRequest, shorten
 from unified_api.wire.errors import decode_error
+from unified_api.wire.model_list import list_request, listed_models
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
 
@@ -141,31 +142,21 @@ class HttpAdapter:
             )
 
     async def list_models(self, timeouts: Timeouts) -> tuple[str, ...]:
-        """The names that `GET /models` lists (https://platform.openai.com/docs/api-reference/models/list)."""
-        request = WireRequest("GET", "/models", {"accept": "application/json"}, b"")
+        """The names that the server lists, where the row's wire or its `paths` say that the list is."""
+        request = list_request(self._row.wire, self._row_profile(frozenset()))
         reply = await self._transport.send(self._call(request, None), timeouts)
         if reply.status != 200:
             with self._told():
                 raise decode_error(reply.status, reply.headers, reply.body, provider=self._provider, model="")
-        return self._listed(reply.body)
+        names = listed_models(reply.body)
+        if names is None:
+            url = f"{self._base_url}{request.path}"
+            message = f"{url} does not list models; is it the address of such a server?{self._hint()}"
+            raise MalformedResponseError(message, provider=self._provider)
+        return names
 
     async def aclose(self) -> None:
         """Nothing: the transport belongs to the gateway."""
-
-    def _listed(self, body: bytes) -> tuple[str, ...]:
-        try:
-            answer = parse_json(body)
-        except ValueError:
-            answer = None
-        # Together answers with the bare list, Ollama with null when it has no models.
-        entries = answer.get("data") if isinstance(answer, dict) else answer
-        if entries is None and isinstance(answer, dict) and "data" in answer:
-            entries = []
-        if not isinstance(entries, list):
-            message = f"{self._base_url}/models does not list models; is it an OpenAI-compatible server?{self._hint()}"
-            raise MalformedResponseError(message, provider=self._provider)
-        names = (entry.get("id") for entry in entries if isinstance(entry, dict))
-        return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
     def _pending(self, wire: families.PolledWire, model: Model, body: bytes) -> Pending | None:
         with self._told():
@@ -183,14 +174,18 @@ class HttpAdapter:
         return wire
 
     def _profile(self, model: Model) -> WireProfile:
-        profile = self._profiles.get(model.unsupported)
+        return self._row_profile(model.unsupported)
+
+    def _row_profile(self, unsupported: frozenset[str]) -> WireProfile:
+        profile = self._profiles.get(unsupported)
         if profile is None:
             data = self._row.profile.model_dump(exclude={"unsupported"})
-            profile = self._profiles[model.unsupported] = WireProfile(**data, unsupported=model.unsupported)
+            profile = self._profiles[unsupported] = WireProfile(**data, unsupported=unsupported)
         return profile
 
     def _call(self, request: WireRequest, model: str | None) -> Call:
-        headers = {**request.headers, **self._row.headers}
+        # Whatever their case: a header that the wire sets too is sent once, as the row has it.
+        headers = {name.lower(): value for name, value in (*request.headers.items(), *self._row.headers.items())}
         if self._key is not None:
             name, template = self._row.auth_header
             headers[name] = template.format(key=self._key)

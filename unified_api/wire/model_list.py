@@ -1,11 +1,32 @@
-"""The models that a server lists, in any family's words."""
+"""The models that a server lists: how each family is asked for them, and the one reader of what they answer."""
 
 from __future__ import annotations
 
-from unified_api.types import Json
-from unified_api.wire.base import parse_json
+from collections.abc import Mapping
 
-__all__ = ["listed_models"]
+from unified_api.types import Json
+from unified_api.wire.base import WireProfile, WireRequest, parse_json
+
+__all__ = ["list_request", "listed_models"]
+
+_PATH = "/models"
+_PATHS: Mapping[str, str] = {
+    "anthropic": "/models?limit=1000",
+    "gemini": "/models?pageSize=1000",
+    "ollama": "/api/tags",
+}
+"""Where a family has its list if not at `/models`; those that give it in pages are asked for the largest one."""
+_HEADERS: Mapping[str, Mapping[str, str]] = {"anthropic": {"anthropic-version": "2023-06-01"}}
+
+
+def list_request(wire: str, profile: WireProfile) -> WireRequest:
+    """The question for the models of a server whose chat models speak `wire`; the profile's own path goes before.
+
+    https://docs.anthropic.com/en/api/models-list, https://ai.google.dev/api/models#method:-models.list,
+    https://docs.ollama.com/api/tags, https://platform.openai.com/docs/api-reference/models/list.
+    """
+    path = profile.paths.get(_PATH) or _PATHS.get(wire, _PATH)
+    return WireRequest("GET", path, {"accept": "application/json", **_HEADERS.get(wire, {})}, b"")
 
 
 def listed_models(body: bytes) -> tuple[str, ...] | None:
