@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
+from corpus import needs_corpora
+from wire_recordings import everything
 
 from unified_api.adapter import Adapter
 from unified_api.catalog import Catalog
@@ -153,12 +156,57 @@ async def test_leaving_a_stream_closes_it() -> None:
         (b'[{"id":"org/model"}]', ("org/model",)),
         (b'{"data":[]}', ()),
         (b'{"object":"list","data":null}', ()),
+        (b'{"models":[{"name":"models/gemini-x"},{"name":"models/gemini-x"}],"nextPageToken":"t"}', ("gemini-x",)),
     ],
 )
 async def test_models_are_listed_each_once(body: bytes, expected: tuple[str, ...]) -> None:
     made, backend = adapter(HttpAnswer(pieces=(body,)))
     assert await made.list_models(LIMITS) == expected
     assert str(backend.requests[0].url) == "https://a.example/v1/models"
+
+
+@pytest.mark.parametrize(
+    ("row", "path"),
+    [
+        ({"wire": "ollama"}, "/api/tags"),
+        ({"wire": "gemini"}, "/models?pageSize=1000"),
+        ({"wire": "anthropic"}, "/models?limit=1000"),
+        ({"wire": "anthropic", "profile": {"paths": {"/models": "/v1/models"}}}, "/v1/models"),
+        ({"profile": {"paths": {"/models": "/v1/models"}}}, "/v1/models"),
+    ],
+)
+async def test_models_are_listed_where_the_family_or_the_row_has_the_list(row: dict[str, object], path: str) -> None:
+    made, backend = adapter(
+        HttpAnswer(pieces=(b'{"models":[{"name":"a:8b"}]}',)),
+        row=ProviderRow.model_validate({"base_url": "https://a.example", **row}),
+    )
+    assert await made.list_models(LIMITS) == ("a:8b",)
+    sent = backend.requests[0]
+    assert (sent.method, str(sent.url)) == ("GET", f"https://a.example{path}")
+    assert ("anthropic-version" in sent.headers) is (row.get("wire") == "anthropic")
+
+
+async def test_a_header_that_the_row_and_the_wire_set_is_sent_once_as_the_row_has_it() -> None:
+    made, backend = adapter(
+        HttpAnswer(pieces=(b'{"data":[]}',)),
+        row=ProviderRow(base_url="https://a.example", wire="anthropic", headers={"Anthropic-Version": "2099-01-01"}),
+    )
+    await made.list_models(LIMITS)
+    assert backend.requests[0].headers.get_list("anthropic-version") == ["2099-01-01"]
+
+
+@needs_corpora
+async def test_every_recorded_list_of_models_is_asked_for_at_its_address_and_read() -> None:
+    """Names as the bodies have them, read naively, each once; the row's own address is the recorded one."""
+    lists = [one for one in everything() if one.path.endswith("/models") and one.status == 200]
+    rows = {urlsplit(row.base_url).hostname: row for row in builtin_rows().values() if row.base_url is not None}
+    assert len(lists) >= 9
+    for one in lists:
+        body = json.loads(one.body)
+        expected = [entry.get("id") or entry["name"].partition("/")[2] for entry in body.get("data") or body["models"]]
+        made, backend = adapter(HttpAnswer(pieces=(one.body,)), row=rows[one.host])
+        assert await made.list_models(LIMITS) == tuple(dict.fromkeys(expected)), one.id
+        assert (backend.requests[0].url.host, backend.requests[0].url.path) == (one.host, one.path)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'"text"', b'{"data":{"id":"a"}}', b"\xff\xfe", b"[" * 10_000])

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from corpus import needs_corpora
+from wire_recordings import everything
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.fitting import blames_schema
@@ -417,7 +419,14 @@ def test_half_an_emoji_is_refused_in_words() -> None:
          {"type": "enabled", "budget_tokens": 3000}, None, 6000),
         ("claude-haiku-4-5", {"reasoning_effort": "high", "reasoning_budget": 1024, "show_reasoning": False},
          {"type": "enabled", "budget_tokens": 1024, "display": "omitted"}, None, 17_024),
-        ("claude-haiku-4-5", {"show_reasoning": True}, None, None, 16_000),
+        ("claude-haiku-4-5", {"show_reasoning": True},
+         {"type": "enabled", "budget_tokens": 1024, "display": "summarized"}, None, 17_024),
+        ("claude-haiku-4-5", {"show_reasoning": False}, None, None, 16_000),
+        ("claude-3-haiku-20240307", {"reasoning_effort": "none", "show_reasoning": False}, None, None, 4096),
+        ("claude-opus-4-6", {"reasoning_effort": "minimal"}, {"type": "adaptive"}, "low", 16_000),
+        ("claude-sonnet-5-5", {"reasoning_effort": "none"}, {"type": "between_tools"}, None, 16_000),
+        ("claude-sonnet-5-5", {"reasoning_effort": "xhigh"}, {"type": "adaptive"}, "xhigh", 16_000),
+        ("claude-haiku-5-5", {"reasoning_effort": "none"}, {"type": "disabled"}, None, 16_000),
         ("claude-haiku-4-5", {"reasoning_effort": "none"}, {"type": "disabled"}, None, 16_000),
         ("claude-haiku-4-5", {"reasoning_budget": 0}, {"type": "disabled"}, None, 16_000),
         ("claude-opus-4-8", {"reasoning_effort": "xhigh", "show_reasoning": True},
@@ -447,7 +456,13 @@ def test_wishes_for_thinking_that_cannot_be_told_are_refused() -> None:
     no("reasoning_budget", "1024 or more", "claude-haiku-4-5", reasoning_budget=100)
     no("reasoning_budget", "contradicts", "claude-haiku-4-5", reasoning_budget=2000, reasoning_effort="none")
     no("reasoning_effort", "raise max_tokens", "claude-haiku-4-5", reasoning_effort="low", max_tokens=1024)
+    no("show_reasoning", "raise max_tokens", "claude-haiku-4-5", show_reasoning=True, max_tokens=1024)
     no("reasoning_effort", "always thinks", "claude-fable-5", reasoning_effort="none")
+    no("reasoning_effort", "'xhigh'.*'high', 'low', 'medium'", "claude-opus-4-6", reasoning_effort="xhigh")
+    no("reasoning_effort", "'xhigh'", "claude-mythos-preview", reasoning_effort="xhigh")
+    for name, value in {"reasoning_effort": "low", "reasoning_budget": 2000, "show_reasoning": True}.items():
+        for model in ("claude-3-haiku-20240307", "claude-3-5-sonnet-latest", "claude-3-opus-latest"):
+            no(name, f"cannot think: leave {name} out", model, **{name: value})
     no("reasoning_budget", "reasoning_budget", "claude-opus-4-8", reasoning_budget=2000)
     no("reasoning_effort", "reasoning_effort", "claude-3-5-haiku-latest", reasoning_effort="low")
     no("temperature", "temperature", "claude-opus-5", temperature=0.3)
@@ -465,6 +480,88 @@ def test_what_counted_thinking_cannot_stand_beside_is_refused(param: str, value:
     assert body(reasoning_budget=2000, **{param: good}, **asked)["thinking"]["type"] == "enabled"
     assert body(reasoning_effort="none", **{param: value}, **asked)["thinking"] == {"type": "disabled"}
     assert told("claude-sonnet-5", reasoning_effort="low", tools=(Tool("f"),), tool_choice="required")["tool_choice"]
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "good"), [("temperature", 0.2, 1.0), ("top_k", 5, None), ("top_p", 0.5, 0.95)]
+)
+def test_what_thinking_by_effort_cannot_stand_beside_is_refused(param: str, value: object, good: object) -> None:
+    asked = {"model": "claude-sonnet-4-6", "profile": claude("claude-sonnet-4-6"), "tools": (Tool("f"),)}
+    refused(param, "while it thinks", reasoning_effort="low", **{param: value}, **asked)
+    assert (
+        body(reasoning_effort="low", tool_choice="required", **{param: good}, **asked)["thinking"]["type"] == "adaptive"
+    )
+    assert body(reasoning_effort="none", **{param: value}, **asked)[param] == value
+
+
+def test_a_model_that_cannot_be_made_to_call_a_tool_is_not_asked_to() -> None:
+    tools = (Tool("f"),)
+    for model in ("claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1", "claude-mythos-5-1"):
+        for choice in ("required", NamedTool("f")):
+            fields: dict[str, Any] = {"model": model, "profile": claude(model), "tools": tools, "tool_choice": choice}
+            refused("tool_choice", f"'{model}' cannot be made to call a tool", **fields)
+        assert told(model, tools=tools, tool_choice="auto")["tool_choice"] == {"type": "auto"}
+        assert told(model, tools=tools, tool_choice="none", parallel_tool_calls=False)["tool_choice"] == {
+            "type": "none"
+        }
+    for model in ("claude-opus-5", "claude-sonnet-5", "claude-fable-5", "claude-haiku-5-5", "claude-opus-4-8"):
+        assert told(model, tools=tools, tool_choice="required")["tool_choice"] == {"type": "any"}
+
+
+def test_a_model_that_takes_one_of_two_samplers_is_not_sent_both() -> None:
+    for model in ("claude-opus-4-1", "claude-haiku-4-5-20251001", "claude-opus-4-5", "claude-sonnet-4-6"):
+        refused("top_p", "not both", model=model, profile=claude(model), temperature=0.5, top_p=0.9)
+        assert told(model, top_p=0.9)["top_p"] == 0.9
+    both = told("claude-sonnet-4-20250514", temperature=0.5, top_p=0.9)
+    assert (both["temperature"], both["top_p"]) == (0.5, 0.9)
+
+
+def test_an_answer_begun_by_the_caller_goes_only_to_models_that_go_on_with_it() -> None:
+    begun = (HI, Message.assistant("{"))
+    for model in ("claude-opus-4-6", "claude-sonnet-5", "claude-haiku-5-5", "claude-mythos-preview"):
+        profile = claude(model)
+        refused("messages", "prefill", *begun, model=model, profile=profile)
+        refused("messages", "prefill", *begun, Message.user(" "), model=model, profile=profile)
+        assert body(*begun, Message.user("go on"), model=model, profile=profile)["messages"][-1]["role"] == "user"
+        assert body(HI, Message.assistant(" "), model=model, profile=profile)["messages"][-1]["role"] == "user"
+    assert (
+        body(*begun, model="claude-sonnet-4-5", profile=claude("claude-sonnet-4-5"))["messages"][-1]["role"]
+        == "assistant"
+    )
+
+
+def test_an_answer_that_the_provider_paused_goes_back_to_be_continued() -> None:
+    step = BuiltinToolPart("anthropic", "server_tool_use", {"type": "server_tool_use", "id": "s", "name": "web_search"})
+    paused = Message("assistant", (TextPart("I shall look."), step))
+    sent = body(HI, paused, model="claude-opus-4-8", profile=claude("claude-opus-4-8"))
+    assert [block["type"] for block in sent["messages"][-1]["content"]] == ["text", "server_tool_use"]
+    foreign_step = Message("assistant", (TextPart("I shall look."), BuiltinToolPart("google", "search", {})))
+    refused("messages", "prefill", HI, foreign_step, model="claude-opus-4-8", profile=claude("claude-opus-4-8"))
+
+
+@needs_corpora
+def test_every_recorded_model_is_told_to_think_as_its_entry_in_the_list_says() -> None:
+    listed = [
+        model
+        for one in everything()
+        if one.provider == "anthropic" and one.path.endswith("/models")
+        for model in json.loads(one.body)["data"]
+        if "capabilities" in model
+    ]
+    assert len(listed) >= 10
+    for model in listed:
+        able = model["capabilities"]
+        assert takes(model["id"], reasoning_budget=2000) is able["thinking"]["types"]["enabled"]["supported"]
+        for effort in ("low", "medium", "high", "xhigh") if able["thinking"]["types"]["adaptive"]["supported"] else ():
+            assert takes(model["id"], reasoning_effort=effort) is able["effort"][effort]["supported"], model["id"]
+
+
+def takes(model: str, **fields: Any) -> bool:
+    try:
+        told(model, **fields)
+    except UnsupportedParameterError:
+        return False
+    return True
 
 
 def test_interleaved_thinking_may_have_more_than_the_answer() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from unified_api.errors import GatewayError, InvalidRequestError, UnsupportedParameterError
+from unified_api.providers import builtin_rows
 from unified_api.types import (
     AudioPart,
     BuiltinTool,
@@ -306,6 +307,56 @@ def test_each_publisher_is_told_to_think_in_its_own_words(
     model: str, fields: dict[str, Any], added: dict[str, Any]
 ) -> None:
     assert sent(asked(**fields), model=model)["additionalModelRequestFields"] == added
+
+
+def row_sent(request: Request, model: str) -> dict[str, Any]:
+    """What is sent by the built-in row."""
+    row = builtin_rows()["bedrock"]
+    profile = WireProfile(**row.profile.model_dump(exclude={"unsupported"}), unsupported=row.unsupported_by(model))
+    body: dict[str, Any] = json.loads(bedrock.encode(request, provider="bedrock", model=model, profile=profile).body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "thinking"),
+    [
+        ("anthropic.claude-sonnet-5-5", {"reasoning_effort": "none"}, {"type": "between_tools"}),
+        ("eu.anthropic.claude-haiku-4-5-20251001-v1:0", {"show_reasoning": True},
+         {"type": "enabled", "budget_tokens": 1024, "display": "summarized"}),
+        ("anthropic.claude-3-haiku-20240307-v1:0", {"reasoning_effort": "none", "show_reasoning": False}, None),
+        ("us.anthropic.claude-opus-4-6-v1", {"reasoning_effort": "high", "temperature": 1}, {"type": "adaptive"}),
+    ],
+)  # fmt: skip
+def test_the_row_tells_each_claude_to_think_in_its_own_way(model: str, fields: dict[str, Any], thinking: Any) -> None:
+    assert row_sent(asked(**fields), model).get("additionalModelRequestFields", {}).get("thinking") == thinking
+
+
+BEGUN = Request(model="m", messages=(Message.user("Hi"), Message.assistant("{")))
+
+
+@pytest.mark.parametrize(
+    ("model", "request_", "param"),
+    [
+        ("us.anthropic.claude-opus-4-6-v1", asked(reasoning_effort="xhigh"), "reasoning_effort"),
+        ("us.anthropic.claude-opus-4-6-v1", asked(reasoning_effort="low", temperature=0.2), "temperature"),
+        ("anthropic.claude-opus-4-7", asked(reasoning_budget=2000), "reasoning_budget"),
+        ("anthropic.claude-3-5-haiku-20241022-v1:0", asked(reasoning_budget=2000), "reasoning_budget"),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", asked(temperature=0.2, top_p=0.9), "top_p"),
+        ("us.anthropic.claude-opus-5-5", asked(tools=(TOOL,), tool_choice="required"), "tool_choice"),
+        ("anthropic.claude-fable-5-1", asked(tools=(TOOL,), tool_choice=NamedTool("look_up")), "tool_choice"),
+        ("anthropic.claude-sonnet-4-6", BEGUN, "messages"),
+    ],
+)
+def test_the_row_refuses_by_name_what_single_claudes_refuse(model: str, request_: Request, param: str) -> None:
+    with pytest.raises(UnsupportedParameterError) as caught:
+        row_sent(request_, model)
+    assert caught.value.param == param
+
+
+def test_the_row_sends_other_models_what_some_claudes_refuse() -> None:
+    forced = asked(tools=(TOOL,), tool_choice="required", temperature=0.2, top_p=0.9)
+    assert row_sent(forced, "amazon.nova-pro-v1:0")["toolConfig"]["toolChoice"] == {"any": {}}
+    assert row_sent(BEGUN, "anthropic.claude-sonnet-4-5-20250929-v1:0")["messages"][-1]["role"] == "assistant"
 
 
 def test_other_models_are_told_an_effort_by_the_field_of_converse() -> None:

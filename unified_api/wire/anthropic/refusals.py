@@ -32,18 +32,15 @@ def _problems(request: Request, provider: str, model: str, profile: WireProfile)
     if both and any_matches(profile.one_sampler, model):
         yield "top_p", "takes temperature or top_p and not both: leave out one"
     if _begins_answer(request, provider) and any_matches(profile.no_prefill, model):
-        yield (
-            "messages",
-            (
-                "does not go on with an answer begun for it (assistant message prefill): end with a message of the user, "
-                "or choose another model"
-            ),
-        )
+        problem = "does not go on with an answer begun for it (assistant message prefill)"
+        yield "messages", f"{problem}: end with a message of the user, or choose another model"
 
 
 def _begins_answer(request: Request, provider: str) -> bool:
-    """Whether the last turn is the assistant's words. One with steps of the provider's own tools is an answer that it
-    paused, and goes on with when it comes back.
+    """Whether the last turn is the assistant's words.
+
+    One with steps of the provider's own tools is an answer that it paused, and goes on with when it comes back
+    (https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons#pause-turn).
     """
     turn: list[Part] = []
     for message in takewhile(lambda one: one.role == "assistant" or _is_blank(one.parts), reversed(request.messages)):
