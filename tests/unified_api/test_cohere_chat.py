@@ -318,12 +318,11 @@ ANSWER = {
 def test_an_answer_is_read_with_all_its_parts() -> None:
     response = read(ANSWER)
     cited = ANSWER["message"]["citations"]  # type: ignore[index]  # an object, as written above
-    # A block of a kind we do not know has followed the text, so the places in it are no longer told.
     texts = TextPart(
         "One. Two.",
         (
-            Citation(url="u", title="t", quote="q", state=ProviderState("cohere", cited[0])),
-            Citation(state=ProviderState("cohere", cited[1])),
+            Citation(url="u", title="t", quote="q", start=0, end=3, state=ProviderState("cohere", cited[0])),
+            Citation(start=5, end=8, state=ProviderState("cohere", cited[1])),
         ),
     )
     assert response.parts == (
@@ -340,6 +339,35 @@ def test_citations_of_a_later_block_count_from_the_start_of_the_joined_text() ->
     message = {**ANSWER["message"], "content": ANSWER["message"]["content"][:3]}  # type: ignore[index, dict-item]
     response = read({"message": message, "finish_reason": "COMPLETE"})
     assert [response.text[one.start : one.end] for one in response.citations] == ["One", "Two"]
+
+
+def test_citations_stay_with_their_text_where_others_follow_it() -> None:
+    blocks = [
+        {"type": "text", "text": "One."},
+        {"type": "thinking", "thinking": "Hm"},
+        {"type": "text", "text": "Two."},
+    ]
+    citations = [
+        {"start": 0, "end": 3, "text": word, "content_index": index, "type": "TEXT_CONTENT", "sources": []}
+        for index, word in ((0, "One"), (2, "Two"))
+    ]
+    whole = read({"message": {"content": blocks, "citations": citations}, "finish_reason": "COMPLETE"})
+    events: list[dict[str, Any]] = []
+    for index, block in enumerate(blocks):
+        kind = block["type"]
+        first = {"type": kind, kind: ""}
+        events += [
+            {"type": "content-start", "index": index, "delta": {"message": {"content": first}}},
+            {"type": "content-delta", "index": index, "delta": {"message": {"content": {kind: block[kind]}}}},
+            {"type": "content-end", "index": index},
+        ]
+    events += [delta("citation-start", at, citations=one) for at, one in enumerate(citations)]
+    events += [{"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}]
+    assert together(chunks_of(events)).parts == whole.parts
+    texts = [part for part in whole.parts if isinstance(part, TextPart)]
+    assert [[part.text[one.start : one.end] for one in part.citations] for part in texts] == [["One"], ["Two"]]
+    sent = body(asked(messages=(*ASK, Message("assistant", whole.parts))))["messages"][1]
+    assert sent["citations"] == citations
 
 
 def test_citations_of_joined_blocks_go_back_at_their_places_in_the_joined_text() -> None:

@@ -78,6 +78,20 @@ def test_citations_join_the_text_before_them_and_whole_parts_stand_alone() -> No
     assert response.citations == (source,)
 
 
+def test_a_citation_may_name_an_earlier_text_part() -> None:
+    first, second, lost = (Citation(url=f"https://{name}.example") for name in "abc")
+    beside = PartChunk(ImagePart(url="https://x.example/a.png"))
+    response = collect(
+        TextChunk("a"),
+        beside,
+        TextChunk("b"),
+        CitationChunk(first, 0),
+        CitationChunk(second, 1),
+        CitationChunk(lost, 7),
+    )
+    assert (response.parts[0], response.parts[2]) == (TextPart("a", (first,)), TextPart("b", (second, lost)))
+
+
 def test_further_answers_are_kept_apart() -> None:
     token = TokenLogprob("a", -0.5)
     response = collect(

@@ -277,6 +277,40 @@ def test_places_in_bytes_become_places_in_characters() -> None:
     assert response.usage.web_searches == 2
 
 
+@pytest.mark.parametrize("counts_all", [True, False])
+def test_sources_of_a_text_before_a_call_stay_with_it(counts_all: bool) -> None:
+    texts = ("Zürich first.", "Then Bern.", "Basel at last.")
+    words = ("Zürich", "Bern", "Basel")
+    supports, skipped = [], 0
+    for text, word in zip(texts, words, strict=True):
+        start = len(text[: text.index(word)].encode()) + (skipped if counts_all else 0)
+        segment = {"startIndex": start, "endIndex": start + len(word.encode()), "text": word}
+        supports.append({"segment": segment, "groundingChunkIndices": [0]})
+        skipped += len(text.encode())
+    grounding = {"groundingChunks": [{"web": {"uri": "https://z"}}], "groundingSupports": supports}
+    response = answer(
+        {"text": texts[0]}, CALL, {"text": texts[1]}, CALL, {"text": texts[2]}, groundingMetadata=grounding
+    )
+    spoken = [part for part in response.parts if isinstance(part, TextPart)]
+    assert [[part.text[one.start : one.end] for one in part.citations] for part in spoken] == [[word] for word in words]
+
+
+def test_recited_words_before_a_call_are_found_by_their_place_in_the_whole_text() -> None:
+    sources = [
+        {"startIndex": 2, "endIndex": 5, "uri": "https://w"},
+        {"startIndex": 6, "endIndex": 9, "uri": "https://v"},
+    ]
+    response = answer({"text": "a bcd"}, CALL, {"text": " efg"}, citationMetadata={"citationSources": sources})
+    spoken = [part for part in response.parts if isinstance(part, TextPart)]
+    assert [[part.text[one.start : one.end] for one in part.citations] for part in spoken] == [["bcd"], ["efg"]]
+
+
+def test_a_hostile_number_of_parts_and_sources_is_read_in_time() -> None:
+    parts = [{"text": "x", "thoughtSignature": "c2ln"}] * 20_000
+    sources = [{"startIndex": at, "endIndex": at + 3, "uri": "https://w"} for at in range(2_000)]
+    assert len(answer(*parts, citationMetadata={"citationSources": sources}).citations) == 2_000
+
+
 def test_an_older_model_charges_one_search_for_an_answer() -> None:
     grounding = {"webSearchQueries": ["a", "b", "c"]}
     body = {"candidates": [candidate({"text": "x"}, groundingMetadata=grounding)]}

@@ -68,9 +68,11 @@ class PartChunk:
 
 @dataclass(frozen=True, slots=True)
 class CitationChunk:
-    """A source of the text part that is being streamed."""
+    """A source of what the answer says."""
 
     citation: Citation
+    part: int | None = None
+    """The text part it belongs to, counted from 0 among the answer's text parts; None: the last one so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class _Answer:
         self.logprobs: list[TokenLogprob] = []
         self._pieces: list[_Speech | _Call | MediaPart | BuiltinToolPart] = []
         self._calls: dict[int, _Call] = {}
+        self._texts: list[_Speech] = []
         self._open: _Speech | None = None
 
     def add(self, chunk: ContentChunk | FinishChunk) -> None:
@@ -104,7 +105,7 @@ class _Answer:
             self._open = None
             self._pieces.append(chunk.part)
         elif isinstance(chunk, CitationChunk):
-            self._cite(chunk.citation)
+            self._cite(chunk)
         else:
             self.logprobs.extend(chunk.tokens)
 
@@ -113,12 +114,12 @@ class _Answer:
         return tuple(part for part in made if part is not None)
 
     def _speak(self, chunk: _Spoken) -> None:
-        if self._open is None or self._open.kind is not type(chunk) or self._open.state is not None:
-            self._open = _Speech(type(chunk))
-            self._pieces.append(self._open)
-        self._open.texts.append(chunk.text)
+        speech = self._open
+        if speech is None or speech.kind is not type(chunk) or speech.state is not None:
+            speech = self._begin(type(chunk))
+        speech.texts.append(chunk.text)
         if not isinstance(chunk, RefusalChunk):
-            self._open.state = chunk.state
+            speech.state = chunk.state
 
     def _call(self, chunk: ToolCallChunk) -> None:
         call = self._calls.get(chunk.index)
@@ -128,12 +129,18 @@ class _Answer:
             self._open = None
         call.add(chunk)
 
-    def _cite(self, citation: Citation) -> None:
-        last = next((one for one in reversed(self._pieces) if isinstance(one, _Speech) and one.kind is TextChunk), None)
-        if last is None:
-            last = self._open = _Speech(TextChunk)
-            self._pieces.append(last)
-        last.citations.append(citation)
+    def _cite(self, chunk: CitationChunk) -> None:
+        if not self._texts:
+            self._begin(TextChunk)
+        texts = self._texts if chunk.part is None else self._texts[chunk.part : chunk.part + 1]
+        (texts or self._texts)[-1].citations.append(chunk.citation)
+
+    def _begin(self, kind: type[_Spoken]) -> _Speech:
+        speech = self._open = _Speech(kind)
+        self._pieces.append(speech)
+        if kind is TextChunk:
+            self._texts.append(speech)
+        return speech
 
 
 class _Speech:

@@ -104,13 +104,14 @@ class AnswerReader:
         yield from self.end_thinking()
         function = call.get("function")
         function = function if isinstance(function, dict) else {}
-        if index not in self._calls:
-            self._calls[index] = _Arguments()
-            self._new_part()
+        held = self._calls.setdefault(index, _Arguments())
         identity, name = _word(call, "id"), _word(function, "name")
-        arguments = self._calls[index].add(arguments_text(function.get("arguments")))
-        self._calls[index].named |= name is not None
+        arguments = held.add(arguments_text(function.get("arguments")))
+        held.named |= name is not None
         if identity or name or arguments:
+            if not held.told:
+                held.told = True
+                self._new_part()
             yield ToolCallChunk(index, identity, name, arguments)
 
     def end_calls(self) -> Iterator[Chunk]:
@@ -121,7 +122,7 @@ class AnswerReader:
 
     def citation(self, citation: Json) -> Iterator[Chunk]:
         if isinstance(citation, dict) and citation.get("type") in _CITED_TEXT:
-            yield CitationChunk(self._citation(citation))
+            yield self._cited(citation)
 
     def finish(self, word: Json) -> FinishReason:
         """Why the answer ended; `error` when it is none."""
@@ -159,13 +160,12 @@ class AnswerReader:
             self._part += 1
             self._length = 0
 
-    def _citation(self, citation: JsonObject) -> Citation:
+    def _cited(self, citation: JsonObject) -> CitationChunk:
         index, start, end = citation.get("content_index"), citation.get("start"), citation.get("end")
         part, offset = self._starts.get(index if type(index) is int else self._last, (self._part, 0))
-        # Places in a text part that another part has followed since cannot be told.
-        placed = part == self._part and type(start) is int and type(end) is int
+        placed = type(start) is int and type(end) is int
         url, title, quote = _source(citation.get("sources"))
-        return Citation(
+        cited = Citation(
             url=url,
             title=title,
             quote=quote,
@@ -173,6 +173,7 @@ class AnswerReader:
             end=end + offset if placed and type(end) is int else None,
             state=ProviderState(self._provider, citation),
         )
+        return CitationChunk(cited, part)
 
 
 class _Arguments:
@@ -180,6 +181,8 @@ class _Arguments:
 
     def __init__(self) -> None:
         self.named = False
+        self.told = False
+        """Whether a piece of the call was given on."""
         self._held: str | None = ""
 
     def add(self, piece: str) -> str:

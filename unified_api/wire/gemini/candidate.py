@@ -9,7 +9,6 @@ import orjson
 
 from unified_api.types import (
     BuiltinToolPart,
-    CitationChunk,
     ContentChunk,
     FinishChunk,
     FinishReason,
@@ -96,8 +95,8 @@ class CandidateReader:
             yield from self._say(text if isinstance(text, str) else "", part)
         elif held in {"inlineData", "fileData"} and part.get("thought") is not True:
             media = read_media(part, provider=self._provider)
-            self._speaking = False
             if media is not None:
+                self._speaking = False
                 yield PartChunk(media)
         else:
             # Steps of built-in tools, and the pictures of its thinking, which are no answer.
@@ -164,8 +163,8 @@ class CandidateReader:
     def _sources(self) -> Iterator[ContentChunk]:
         """What stood beside the parts, each once: its citations, and the blocks that no citation holds whole."""
         works, sources = self._beside.get("citationMetadata", {}), self._beside.get("groundingMetadata", {})
-        yield from map(CitationChunk, recited(works, self._spoken, provider=self._provider))
-        yield from map(CitationChunk, grounded(sources, self._spoken, provider=self._provider))
+        yield from recited(works, self._spoken, provider=self._provider)
+        yield from grounded(sources, self._spoken, provider=self._provider)
         for name, metadata in self._beside.items():
             if name != "citationMetadata":
                 self._speaking = False

@@ -6,68 +6,108 @@ https://ai.google.dev/api/generate-content#GroundingMetadata and #CitationMetada
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from typing import NamedTuple
 
 from unified_api.sse import EVENT_LIMIT
-from unified_api.types import Citation, Json, JsonObject, ProviderState
+from unified_api.types import Citation, CitationChunk, Json, JsonObject, ProviderState
 
 __all__ = ["Spoken", "grounded", "recited", "searches"]
 
 
 _NEAR = 64
 """Characters by which the places may be wrong where the words are told: they are, by the bytes of typographic marks."""
+_LAST = 16
+"""Text parts, from the end, that places may count from the beginning of."""
+
+
+class Place(NamedTuple):
+    """Where words stand: the text part, counted from 0, and its characters."""
+
+    part: int | None = None
+    start: int | None = None
+    end: int | None = None
 
 
 class Spoken:
     """The text of one answer so far, as the parts that the canonical answer will have."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._parts: list[list[str]] = []
         self._size = 0
-        self._skipped = 0
-        """Bytes of the text parts before the last one, which is the one that citations belong to."""
-        self._part: tuple[str, list[int]] | None = None
+        self._laid: list[_Laid] | None = None
 
     def add(self, text: str) -> None:
-        # What no answer is as long as is not remembered; its places are then not told.
-        self._size += len(text)
-        if self._size > EVENT_LIMIT:
-            self._pieces.clear()
-        else:
-            self._pieces.append(text)
-        self._part = None
+        """More of the part that was begun last."""
+        self._grow(len(text))
+        if self._size <= EVENT_LIMIT:
+            self._parts[-1].append(text)
 
     def begin(self) -> None:
         """The next text begins a part of its own."""
-        self._skipped += len("".join(self._pieces).encode())
-        self._pieces.clear()
-        self._size = 0
-        self._part = None
+        self._grow(1)
+        self._parts.append([])
 
-    def place(self, start: Json, end: Json, words: Json = None) -> tuple[int | None, int | None]:
-        """The characters, in the last text part, of the bytes `start` to `end`; None where they lie elsewhere.
+    def _grow(self, size: int) -> None:
+        # What no answer is as long as is not remembered; its places are then not told.
+        self._size += size
+        if self._size > EVENT_LIMIT:
+            self._parts.clear()
+        self._laid = None
+
+    def place(self, start: Json, end: Json, words: Json = None) -> Place:
+        """The text part and the characters in it of the bytes `start` to `end`; nothing where they lie nowhere.
 
         `words` are the answer's own words there, when they are told: they must stand there or near it. Places count
         from the beginning of the whole text or of the part, which the documents leave open and the words can tell.
         """
         if type(end) is not int or self._size > EVENT_LIMIT:
-            return None, None
-        if self._part is None:
-            text = "".join(self._pieces)
-            self._part = text, list(accumulate((len(letter.encode()) for letter in text), initial=0))
-        text, edges = self._part
-        for shift in dict.fromkeys((self._skipped, 0)):
-            first, last = _edge(edges, (start if type(start) is int else 0) - shift), _edge(edges, end - shift)
-            found = first is not None and last is not None and first <= last
-            if found and (not isinstance(words, str) or text[first:last] == words):
-                return first, last
-            if isinstance(words, str) and words:
-                about = bisect_left(edges, end - shift) - len(words)
-                near = text.find(words, max(about - _NEAR, 0), max(about + len(words) + _NEAR, 0))
-                if near >= 0:
-                    return near, near + len(words)
-        return None, None
+            return Place()
+        first, told = start if type(start) is int else 0, words if isinstance(words, str) else None
+        laid = self._laid = self._laid or list(_laid("".join(pieces) for pieces in self._parts))
+        at = max(bisect_left(laid, end, key=lambda part: part.skipped) - 1, 0)
+        guesses = [(part, part.skipped) for part in laid[at : at + 1]] + [(part, 0) for part in laid[: -_LAST - 1 : -1]]
+        found = (
+            look(part, first - skipped, end - skipped, told)
+            for look in (_exactly, _nearly)
+            for part, skipped in guesses
+        )
+        return next((place for place in found if place is not None), Place())
+
+
+class _Laid(NamedTuple):
+    """A text part, and the byte that each of its characters begins at."""
+
+    number: int
+    text: str
+    edges: list[int]
+    skipped: int
+    """Bytes of the text parts before it."""
+
+
+def _laid(texts: Iterable[str]) -> Iterator[_Laid]:
+    skipped = 0
+    for number, text in enumerate(texts):
+        edges = list(accumulate((len(letter.encode("utf-8", "surrogatepass")) for letter in text), initial=0))
+        yield _Laid(number, text, edges, skipped)
+        skipped += edges[-1]
+
+
+def _exactly(part: _Laid, start: int, end: int, words: str | None) -> Place | None:
+    first, last = _edge(part.edges, start), _edge(part.edges, end)
+    if first is None or last is None or first > last or (words is not None and part.text[first:last] != words):
+        return None
+    return Place(part.number, first, last)
+
+
+def _nearly(part: _Laid, start: int, end: int, words: str | None) -> Place | None:
+    del start
+    if not words:
+        return None
+    about = bisect_left(part.edges, end) - len(words)
+    near = part.text.find(words, max(about - _NEAR, 0), max(about + len(words) + _NEAR, 0))
+    return Place(part.number, near, near + len(words)) if near >= 0 else None
 
 
 def _edge(edges: list[int], place: int) -> int | None:
@@ -76,48 +116,50 @@ def _edge(edges: list[int], place: int) -> int | None:
     return at if at < len(edges) and edges[at] == place else None
 
 
-def grounded(metadata: JsonObject, spoken: Spoken, *, provider: str) -> Iterator[Citation]:
+def grounded(metadata: JsonObject, spoken: Spoken, *, provider: str) -> Iterator[CitationChunk]:
     """A citation for each support of each source, then the sources that support no words in particular."""
     chunks = _objects(metadata.get("groundingChunks"))
     used: set[int] = set()
     for support in _objects(metadata.get("groundingSupports")):
         segment = support.get("segment")
         segment = segment if isinstance(segment, dict) else {}
-        start, end = spoken.place(segment.get("startIndex"), segment.get("endIndex"), segment.get("text"))
+        place = spoken.place(segment.get("startIndex"), segment.get("endIndex"), segment.get("text"))
         indices = support.get("groundingChunkIndices")
         for index in indices if isinstance(indices, list) else []:
             if type(index) is int and 0 <= index < len(chunks):
                 used.add(index)
-                yield _source(chunks[index], start, end, {"groundingSupport": support}, provider)
+                yield _source(chunks[index], place, {"groundingSupport": support}, provider)
     for index, chunk in enumerate(chunks):
         if index not in used:
-            yield _source(chunk, None, None, {}, provider)
+            yield _source(chunk, Place(), {}, provider)
 
 
-def _source(chunk: JsonObject, start: int | None, end: int | None, support: JsonObject, provider: str) -> Citation:
+def _source(chunk: JsonObject, place: Place, support: JsonObject, provider: str) -> CitationChunk:
     # One of web, retrievedContext (files, RAG), maps, image ...: all spell their fields alike.
     held = next((value for value in chunk.values() if isinstance(value, dict)), {})
-    return Citation(
+    cited = Citation(
         url=_text(held.get("uri") or held.get("sourceUri")),
         title=_text(held.get("title")),
         quote=_text(held.get("text")),
-        start=start,
-        end=end,
+        start=place.start,
+        end=place.end,
         state=ProviderState(provider, {"groundingChunk": chunk, **support}),
     )
+    return CitationChunk(cited, place.part)
 
 
-def recited(metadata: JsonObject, spoken: Spoken, *, provider: str) -> Iterator[Citation]:
+def recited(metadata: JsonObject, spoken: Spoken, *, provider: str) -> Iterator[CitationChunk]:
     """The works that the answer recites; AI Studio and Vertex name the list differently."""
     for source in _objects(metadata.get("citationSources")) + _objects(metadata.get("citations")):
-        start, end = spoken.place(source.get("startIndex"), source.get("endIndex"))
-        yield Citation(
+        place = spoken.place(source.get("startIndex"), source.get("endIndex"))
+        cited = Citation(
             url=_text(source.get("uri")),
             title=_text(source.get("title")),
-            start=start,
-            end=end,
+            start=place.start,
+            end=place.end,
             state=ProviderState(provider, {"citationSource": source}),
         )
+        yield CitationChunk(cited, place.part)
 
 
 def searches(metadata: JsonObject) -> int:
