@@ -94,6 +94,7 @@ class ProfileRow(BaseModel):
     reasoning_style: dict[Pattern, ReasoningStyle] = {}
     top_k_field: dict[Pattern, str] = {}
     cache_points: tuple[Pattern, ...] = ("*",)
+    signed_thinking: tuple[Pattern, ...] = ("*",)
     system_turns: tuple[Pattern, ...] = ()
     unforced: tuple[Pattern, ...] = ()
     one_sampler: tuple[Pattern, ...] = ()

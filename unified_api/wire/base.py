@@ -151,6 +151,9 @@ class WireProfile:
     """Pattern of model names -> the path of the field that a model of `bedrock` has for `top_k`; first match wins."""
     cache_points: tuple[str, ...] = ("*",)
     """Patterns of the models of `bedrock` that take cache marks; others are sent none."""
+    signed_thinking: tuple[str, ...] = ("*",)
+    """Patterns of the models of `bedrock` that take back thinking that is signed or hidden; others refuse it, and are
+    sent none of it."""
     system_turns: tuple[str, ...] = ()
     """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
     unforced: tuple[str, ...] = ()
