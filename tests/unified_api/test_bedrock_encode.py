@@ -353,6 +353,24 @@ def test_the_row_refuses_by_name_what_single_claudes_refuse(model: str, request_
     assert caught.value.param == param
 
 
+def test_signed_thinking_goes_back_to_no_other_publishers_model() -> None:
+    signed = ReasoningPart("hm", ProviderState("bedrock", {"signature": "s"}))
+    hidden = ReasoningPart("", ProviderState("bedrock", {"redactedContent": "AAAA"}))
+    bare = ReasoningPart("hm", ProviderState("bedrock", {}))
+    answer = Message("assistant", (signed, hidden, bare, TextPart("said")))
+    talk = Request(model="m", messages=(Message.user("Hi"), answer, Message.user("and?")))
+
+    def kinds(model: str) -> list[str]:
+        blocks = row_sent(talk, model)["messages"][1]["content"]
+        return [next(iter(block.get("reasoningContent", block))) for block in blocks]
+
+    profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+    for model in ("us.anthropic.claude-opus-4-6-v1", profile):
+        assert kinds(model) == ["reasoningText", "redactedContent", "reasoningText", "text"]
+    for model in ("zai.glm-5", "openai.gpt-oss-120b-1:0", "us.amazon.nova-2-lite-v1:0"):
+        assert kinds(model) == ["reasoningText", "text"]
+
+
 def test_the_row_sends_other_models_what_some_claudes_refuse() -> None:
     forced = asked(tools=(TOOL,), tool_choice="required", temperature=0.2, top_p=0.9)
     assert row_sent(forced, "amazon.nova-pro-v1:0")["toolConfig"]["toolChoice"] == {"any": {}}

@@ -58,6 +58,7 @@ class MessageWriter(RequestWriter):
         self._names = DocumentNames()
         self._takes_system = any_matches(profile.system_turns, model)
         self._cached = any_matches(profile.cache_points, model)
+        self._takes_signed = any_matches(profile.signed_thinking, model)
 
     def write(self, messages: tuple[Message, ...]) -> tuple[list[Json], list[Json]]:
         """The `system` blocks and the `messages`.
@@ -154,10 +155,17 @@ class MessageWriter(RequestWriter):
             yield from cited_blocks(part, provider=self.provider)
 
     def _reasoning(self, part: ReasoningPart) -> Iterator[JsonObject]:
-        """Thinking goes home with its signature; what has no state of ours stays here."""
+        """Thinking goes home with its signature; what has no state of ours stays here.
+
+        So does what is signed where another publisher's model is asked
+        (https://github.com/earendil-works/pi/issues/686). Between Claudes the server itself leaves out what one cannot
+        read (https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-thinking-block-binding.html).
+        """
         if part.state is None or not self.own(part.state):
             return
         state = part.state.content
+        if not self._takes_signed and state.keys() & {"signature", "redactedContent"}:
+            return
         signed: JsonObject = {"signature": state["signature"]} if "signature" in state else {}
         if part.text or signed:
             yield {"reasoningContent": {"reasoningText": {"text": part.text, **signed}}}
