@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from unified_api.types.common import Json, JsonObject, Role
@@ -150,7 +150,8 @@ class ToolCallPart:
 class ToolResultPart:
     """What a tool call gave back; `call_id` is the `id` of the `ToolCallPart` it answers.
 
-    `content` is text, or parts where a tool gives images or documents. `failed`: the tool could not do its work.
+    `content` is text, or parts where a tool gives images or documents. `failed`: the tool could not do its work; where
+    a wire has no word for that, `Error: ` goes before the text (`in_words`).
     """
 
     call_id: str
@@ -163,6 +164,15 @@ class ToolResultPart:
         if isinstance(self.content, str):
             return self.content
         return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    def in_words(self) -> ToolResultPart:
+        """The result with its failure told by the text alone, unless that begins with the word itself."""
+        if not self.failed:
+            return self
+        if self.text.lstrip().lower().startswith("error"):
+            return replace(self, failed=False)
+        content = f"Error: {self.content}" if isinstance(self.content, str) else (TextPart("Error:"), *self.content)
+        return replace(self, content=content, failed=False)
 
     @property
     def media(self) -> tuple[MediaPart, ...]:

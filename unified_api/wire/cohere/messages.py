@@ -125,7 +125,8 @@ def _results(message: Message, writer: RequestWriter, place: str) -> Iterator[Js
         if not isinstance(part, ToolResultPart):
             _refuse_part(part, message, writer, f"{place}.parts[{number}]")
         else:
-            content: Json = part.content if isinstance(part.content, str) else _result(part, writer, place)
+            told = part.in_words()
+            content: Json = told.content if isinstance(told.content, str) else _result(told, writer, place)
             yield {"role": "tool", "tool_call_id": part.call_id, "content": content}
 
 

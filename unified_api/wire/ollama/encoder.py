@@ -138,7 +138,7 @@ def _results(message: Message, names: dict[str, str], writer: RequestWriter, pla
             writer.refuse(f"{place}: a message of role 'tool' cannot hold {type(part).__name__}", "messages")
         if part.media:
             writer.cannot(f"takes tool results of text alone ({place}): give the media in a user message", "messages")
-        result: JsonObject = {"role": "tool", "content": part.text, "tool_call_id": part.call_id}
+        result: JsonObject = {"role": "tool", "content": part.in_words().text, "tool_call_id": part.call_id}
         if part.call_id in names:
             # Servers that know no ids find the call by its name.
             result["tool_name"] = names[part.call_id]

@@ -103,7 +103,7 @@ def _results(message: Message, place: str, writer: PartWriter) -> Iterator[JsonO
     named: JsonObject = {"name": message.name} if message.name is not None else {}
     for part in message.parts:
         if isinstance(part, ToolResultPart):
-            content = _result(part, place, writer)
+            content = _result(part.in_words(), place, writer)
             yield {"role": "tool", "tool_call_id": _call_id(part.call_id, writer), **named, "content": content}
 
 

@@ -48,8 +48,7 @@ _OF_AN_ITEM = frozenset({"id", "status", "phase", "namespace"})
 class InputWriter:
     """Writes the messages for `provider`: its own state goes along, that of others stays behind.
 
-    A refusal goes back inside the message it came in, or as the text it is. That a tool failed is for the text of its
-    result to say; the wire has no word for it.
+    A refusal goes back inside the message it came in, or as the text it is.
     """
 
     provider: str
@@ -105,7 +104,7 @@ class InputWriter:
             if isinstance(part, BuiltinToolPart):
                 yield from self._step(part, place)
             elif isinstance(part, ToolResultPart):
-                given = part.content
+                given = part.in_words().content
                 output: Json = given if isinstance(given, str) else list(self._content(given, place))
                 yield {"type": "function_call_output", "call_id": part.call_id, "output": output}
             else:
