@@ -21,6 +21,7 @@ class ToolCallReader:
         self._provider = provider
         self._whole = whole
         self._ids: list[str] = []
+        self._by_id: dict[str, int] = {}
         self._names: list[str] = []
         self._places: dict[int, int] = {}
 
@@ -38,14 +39,16 @@ class ToolCallReader:
         if self._whole and not name:  # Snowflake sends an empty `function_call` with every message
             return None
         arguments = arguments_text(function.get("arguments"))
-        first_id = "" if self._ids[place] or identity in self._ids else identity
+        first_id = "" if self._ids[place] or identity in self._by_id else identity
         first_name = "" if self._names[place] else name
         held = call_state(entry)
         if not (first_id or first_name or arguments or held):
             return None
         # It comes once: with the name, or on a piece of its own.
         state = ProviderState(self._provider, held) if held and (first_name or "extra_content" in held) else None
-        self._ids[place] = self._ids[place] or first_id
+        if first_id:
+            self._ids[place] = first_id
+            self._by_id[first_id] = place
         self._names[place] = self._names[place] or name
         self.named = self.named or bool(name)
         return ToolCallChunk(place, first_id or None, first_name or None, arguments, state)
@@ -57,7 +60,8 @@ class ToolCallReader:
                 place = self._places[index] = self._open()
             return place
         if identity:
-            return self._ids.index(identity) if identity in self._ids else self._open()
+            place = self._by_id.get(identity)
+            return self._open() if place is None else place
         return self._open() if name or not self._ids else len(self._ids) - 1
 
     def _open(self) -> int:

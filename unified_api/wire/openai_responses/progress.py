@@ -42,14 +42,21 @@ class _Told:
     """What has been told of one part: its pieces, so that what comes again at its end is not told twice."""
 
     pieces: list[str] = field(default_factory=list)
+    size: int = 0
     logprobs: bool = False
     annotations: list[JsonObject] = field(default_factory=list)
 
+    def add(self, piece: str) -> None:
+        self.pieces.append(piece)
+        self.size += len(piece)
+
     def rest(self, whole: str) -> str:
         """What of the whole text has not been told; nothing where the pieces said otherwise."""
+        if len(whole) <= self.size:
+            return ""  # known without joining the pieces, which a hostile stream would ask for without end
         told = "".join(self.pieces)
         self.pieces = [told]
-        return whole[len(told) :] if whole.startswith(told) else ""
+        return whole[self.size :] if whole.startswith(told) else ""
 
 
 class Item:
@@ -85,7 +92,7 @@ class Item:
         self._turn_to(place, chunks)
         told = self._told(place)
         if piece:
-            told.pieces.append(piece)
+            told.add(piece)
             chunks.append(TextChunk(piece))
         tokens = read_logprobs(logprobs) if logprobs else ()
         if tokens:
@@ -95,7 +102,7 @@ class Item:
     def refusal(self, place: int, piece: str, chunks: list[Chunk]) -> None:
         if piece:
             self._turn_to(None, chunks)
-            self._told(place).pieces.append(piece)
+            self._told(place).add(piece)
             chunks.append(RefusalChunk(piece))
 
     def annotation(self, place: int, annotation: JsonObject) -> None:
@@ -106,14 +113,14 @@ class Item:
         if not piece or self._thinking not in {None, field_name}:
             return
         told = self._told(f"{field_name}{place}")
-        apart = "\n\n" if self._thinking and not told.pieces else ""
+        apart = "\n\n" if self._thinking and not told.size else ""
         self._thinking = field_name
-        told.pieces.append(piece)
+        told.add(piece)
         chunks.append(ReasoningChunk(apart + piece))
 
     def arguments(self, piece: str, chunks: list[Chunk]) -> None:
         if piece:
-            self._told("arguments").pieces.append(piece)
+            self._told("arguments").add(piece)
             chunks.append(ToolCallChunk(self.call, arguments=piece))
 
     def whole_text(self, place: int, part: JsonObject, chunks: list[Chunk]) -> None:
