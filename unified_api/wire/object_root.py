@@ -6,7 +6,6 @@ neither the caller nor the check of the answer ever meets the object around it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from unified_api.types import (
     TextChunk,
     TextPart,
 )
+from unified_api.wire.base import parse_strictly
 
 __all__ = ["Unwrapper", "needs_object", "unwrapped", "wrapped"]
 
@@ -31,7 +31,7 @@ _KEY = "value"
 _DEFINITIONS = ("$defs", "definitions")
 _NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS})
 _NO_SCHEMAS = frozenset({"const", "enum", "default", "examples", "example"})
-_FENCE = re.compile(r"\s*```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_FENCE = "```"
 
 
 def needs_object(wanted: OutputSchema | None) -> bool:
@@ -102,12 +102,19 @@ def _bare_parts(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 
 def _bare(text: str) -> str | None:
-    fenced = _FENCE.fullmatch(text)
     try:
-        value = orjson.loads(fenced[1] if fenced else text)
-    except orjson.JSONDecodeError:
+        value = parse_strictly(_unfenced(text).encode("utf-8", "surrogatepass"))
+    except ValueError:
         return None
     return orjson.dumps(value[_KEY]).decode() if isinstance(value, dict) and value.keys() == {_KEY} else None
+
+
+def _unfenced(text: str) -> str:
+    """What is inside a fence of Markdown. Without a pattern: one would take forever on a model's endless spaces."""
+    bare = text.strip()
+    if not bare.startswith(_FENCE) or not bare.endswith(_FENCE):
+        return text
+    return bare.partition("\n")[2].removesuffix(_FENCE)
 
 
 def _moved(schema: JsonObject) -> JsonObject:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import orjson
-
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
 from unified_api.types import (
@@ -19,7 +17,7 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
-from unified_api.wire.base import WireProfile, parse_json
+from unified_api.wire.base import WireProfile, parse_json, parse_strictly
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.openai_chat.choice import ChoiceReader
@@ -149,8 +147,8 @@ class StreamDecoder:
             if self._done or self._error is not None:
                 break
             try:
-                value = orjson.loads(event.data)
-            except orjson.JSONDecodeError:
+                value = parse_strictly(event.data)
+            except ValueError:
                 self._read_odd(event, chunks)
             else:
                 self._read_value(value, event.name, chunks)
@@ -261,6 +259,6 @@ def _parse_lines(text: bytes) -> list[Json]:
     except ValueError:
         pass
     try:
-        return [orjson.loads(line) for line in text.splitlines() if line.strip() not in {b"", b"[DONE]"}]
-    except orjson.JSONDecodeError:
+        return [parse_strictly(line) for line in text.splitlines() if line.strip() not in {b"", b"[DONE]"}]
+    except ValueError:
         return []
