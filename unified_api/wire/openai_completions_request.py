@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import Json, JsonObject, Message, Request
+from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]
 
@@ -75,4 +76,4 @@ def _count(body: JsonObject, name: str) -> int | None:
 
 
 def _refuse(place: str, problem: str, value: Json) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place)
+    raise InvalidRequestError(f"{place} {problem}: {shown(value)}", param=place)

@@ -13,6 +13,7 @@ from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, 
 from unified_api.wire.imagen import no_words
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
+from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode", "image_at", "read_request"]
 
@@ -47,7 +48,7 @@ def read_request(body: JsonObject, *, provider: str) -> ImageRequest:
     """The request in `body`, as a client of OpenAI's sends it; what it has no field for stays in `extra[provider]`."""
     prompt = body.get("prompt")
     if not isinstance(prompt, str):
-        raise InvalidRequestError(f"prompt is {prompt!r}: give the words to draw", param="prompt")
+        raise InvalidRequestError(f"prompt is {shown(prompt)}: give the words to draw", param="prompt")
     size, user = _word(body, "size"), _word(body, "user")
     if size is not None and size.lower() == "auto":
         size = None
@@ -67,7 +68,7 @@ def read_request(body: JsonObject, *, provider: str) -> ImageRequest:
 def _word(body: JsonObject, name: str) -> str | None:
     value = body.get(name)
     if value is not None and not isinstance(value, str):
-        raise InvalidRequestError(f"{name} is {value!r}: give text", param=name)
+        raise InvalidRequestError(f"{name} is {shown(value)}: give text", param=name)
     return value
 
 
@@ -75,7 +76,7 @@ def _whole(body: JsonObject, name: str) -> int | None:
     value = body.get(name)
     if value is None or type(value) is int:
         return value
-    raise InvalidRequestError(f"{name} is {value!r}: give a whole number", param=name)
+    raise InvalidRequestError(f"{name} is {shown(value)}: give a whole number", param=name)
 
 
 def _size(request: ImageRequest, profile: WireProfile, *, provider: str, model: str) -> JsonObject:

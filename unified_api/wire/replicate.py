@@ -24,6 +24,7 @@ from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, 
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_images import image_at
 from unified_api.wire.openai_images import read_request as read_images_request
+from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode", "pending", "read_request"]
 
@@ -64,9 +65,9 @@ def read_request(body: JsonObject, *, provider: str, model: str | None = None) -
     """
     given, version = body.get("input"), body.get("version")
     if not isinstance(given, dict):
-        raise InvalidRequestError(f"input is {given!r}: give an object", param="input")
+        raise InvalidRequestError(f"input is {shown(given)}: give an object", param="input")
     if version is not None and not isinstance(version, str):
-        raise InvalidRequestError(f"version is {version!r}: give the id of a version", param="version")
+        raise InvalidRequestError(f"version is {shown(version)}: give the id of a version", param="version")
     left: JsonObject = dict(given)
     width, height = left.get("width"), left.get("height")
     if type(width) is int and type(height) is int:

@@ -7,13 +7,14 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import Json, JsonObject, Tool
+from unified_api.wire.shown import shown
 
 __all__ = ["function_at", "list_at", "read_tools", "refuse"]
 
 
 def refuse(place: str, problem: str, value: object) -> NoReturn:
     """InvalidRequestError that names the place in the body."""
-    raise InvalidRequestError(f"{place} {problem}: {value!r:.200}", param=place.partition("[")[0].partition(".")[0])
+    raise InvalidRequestError(f"{place} {problem}: {shown(value)}", param=place.partition("[")[0].partition(".")[0])
 
 
 def list_at(table: JsonObject, name: str, place: str = "") -> list[Json]:

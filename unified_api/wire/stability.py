@@ -15,6 +15,7 @@ from unified_api.wire.gemini.media import decode_base64
 from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, unreadable
 from unified_api.wire.multipart import form
 from unified_api.wire.openai_answer import answer_object
+from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode"]
 
@@ -93,5 +94,5 @@ def _written(value: Json) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    message = f"a form cannot hold {value!r}: give text, a number or a boolean in extra"
+    message = f"a form cannot hold {shown(value)}: give text, a number or a boolean in extra"
     raise InvalidRequestError(message, param="extra")

@@ -23,6 +23,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.anthropic.parts import PartReader, read_mark
+from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]
 
@@ -242,4 +243,4 @@ def _tool(tool: JsonObject, place: str) -> Tool | None:
 
 
 def _refuse(place: str, problem: str, value: Json) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {repr(value)[:100]}", param=place)
+    raise InvalidRequestError(f"{place} {problem}: {shown(value)}", param=place)

@@ -8,6 +8,7 @@ from unified_api.errors import InvalidRequestError
 from unified_api.types import BuiltinTool, Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolChoice
 from unified_api.wire.base import parse_json
 from unified_api.wire.bedrock.turns import TurnReader
+from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]
 
@@ -176,4 +177,4 @@ def _object(table: JsonObject, name: str) -> JsonObject:
 
 
 def _refuse(place: str, problem: str, value: Json) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {value!r}", param=place)
+    raise InvalidRequestError(f"{place} {problem}: {shown(value)}", param=place)

@@ -30,6 +30,7 @@ from unified_api.types import (
 from unified_api.wire.base import dump_json
 from unified_api.wire.bedrock.citations import read_citation
 from unified_api.wire.bedrock.media import KINDS, read_media
+from unified_api.wire.shown import shown
 
 __all__ = ["TurnReader"]
 
@@ -190,4 +191,4 @@ def _texts(pieces: Json, between: str) -> str:
 
 
 def _refuse(place: str, problem: str, value: Json) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {str(value)[:200]!r}", param=place)
+    raise InvalidRequestError(f"{place} {problem}: {shown(value)}", param=place)

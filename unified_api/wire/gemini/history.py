@@ -25,6 +25,7 @@ from unified_api.types import (
 )
 from unified_api.wire.base import call_id
 from unified_api.wire.gemini.media import BESIDE, UnreadablePartError, camel_keys, read_media
+from unified_api.wire.shown import shown
 
 __all__ = ["HistoryReader", "invalid"]
 
@@ -55,7 +56,7 @@ class HistoryReader:
         for at, part in enumerate(_listed((content or {}).get("parts"))):
             text = part.get("text") if isinstance(part, dict) else None
             if not isinstance(text, str):
-                invalid(f"systemInstruction.parts[{at}]", f"is no text: {str(part)[:80]!r}")
+                invalid(f"systemInstruction.parts[{at}]", f"is no text: {shown(part)}")
             texts.append(TextPart(text))
         return (Message("system", tuple(texts)),) if texts else ()
 
@@ -69,7 +70,7 @@ class HistoryReader:
                 invalid(place, f"is {type(content).__name__}, not an object")
             role = content.get("role")
             if not isinstance(role, str | None) or role not in _ROLES:
-                invalid(f"{place}.role", f"is {role!r}: give 'user' or 'model'")
+                invalid(f"{place}.role", f"is {shown(role)}: give 'user' or 'model'")
             parts = [self._part(one, f"{place}.parts[{n}]") for n, one in enumerate(_listed(content.get("parts")))]
             for answers, run in groupby(parts, key=lambda part: isinstance(part, ToolResultPart)):
                 yield Message("tool" if answers else _ROLES[role], tuple(run))

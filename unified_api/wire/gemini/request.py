@@ -19,6 +19,7 @@ from unified_api.types import (
 from unified_api.wire.gemini.history import HistoryReader, invalid
 from unified_api.wire.gemini.media import camel_keys
 from unified_api.wire.gemini.schema import as_json_schema
+from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]
 
@@ -152,14 +153,14 @@ class _Settings:
     def _number(self, name: str) -> float | None:
         value = self.rest.pop(name, None)
         if isinstance(value, bool) or not isinstance(value, int | float | None):
-            invalid(f"generationConfig.{name}", f"is {value!r}: give a number")
+            invalid(f"generationConfig.{name}", f"is {shown(value)}: give a number")
         return value
 
     def _whole(self, name: str) -> int | None:
         value = self._number(name)
         if isinstance(value, float):
             if not value.is_integer():
-                invalid(f"generationConfig.{name}", f"is {value!r}: give a whole number")
+                invalid(f"generationConfig.{name}", f"is {shown(value)}: give a whole number")
             return int(value)
         return value
 
@@ -167,7 +168,7 @@ class _Settings:
         value = self.rest.pop(name, None)
         texts = [value] if isinstance(value, str) else value or []
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            invalid(f"generationConfig.{name}", f"is {value!r}: give a list of texts")
+            invalid(f"generationConfig.{name}", f"is {shown(value)}: give a list of texts")
         return tuple(str(text) for text in texts)
 
     def _logprobs(self) -> int | None:

@@ -31,6 +31,7 @@ from unified_api.types import (
 from unified_api.wire.base import WireProfile, call_id
 from unified_api.wire.openai_chat.parts import AUDIO_FORMATS
 from unified_api.wire.openai_chat.words import arguments_text, call_state, called, json_text, reasoning, thought
+from unified_api.wire.shown import shown
 
 __all__ = ["HistoryReader", "cache_mark"]
 
@@ -102,7 +103,7 @@ class HistoryReader:
             case "tool" | "function":
                 return Message("tool", (self._result(message, place),), name if role == "tool" else None)
             case _:
-                raise self._bad(f"{place}.role", f"is {role!r}: give system, developer, user, assistant or tool")
+                raise self._bad(f"{place}.role", f"is {shown(role)}: give system, developer, user, assistant or tool")
 
     def _content(self, message: JsonObject, place: str) -> Iterator[Part]:
         content = message.get("content")
@@ -187,7 +188,7 @@ class HistoryReader:
             raise self._bad(place, f"is {_kind(item)}: give an object with a type")
         kind = item.get("type")
         if not isinstance(kind, str) or not kind:
-            raise self._bad(f"{place}.type", f"is {kind!r}: give the kind of the part, such as 'text'")
+            raise self._bad(f"{place}.type", f"is {shown(kind)}: give the kind of the part, such as 'text'")
         read = self._readers.get(kind)
         part = BuiltinToolPart(self._provider, kind, item) if read is None else read(item, place)
         if not isinstance(part, TextPart | ImagePart | AudioPart | VideoPart | DocumentPart):

@@ -21,6 +21,7 @@ from unified_api.types import (
 from unified_api.wire.base import WireProfile
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_chat.history import HistoryReader, cache_mark
+from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]
 
@@ -103,7 +104,7 @@ class _Rest:
         return value
 
     def bad(self, place: str, value: Json, wanted: str) -> InvalidRequestError:
-        what = "is missing" if value is None else f"is {value!r:.100}"
+        what = "is missing" if value is None else f"is {shown(value)}"
         return InvalidRequestError(f"{place} {what}: give {wanted}", provider=self.provider, param=place)
 
     def _take_path(self, path: list[str]) -> Json:

@@ -25,6 +25,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.openai_responses.items import item_kind, read_item, word
+from unified_api.wire.shown import shown
 
 __all__ = ["HistoryReader"]
 
@@ -51,7 +52,7 @@ class HistoryReader:
     def read(self, items: list[Json]) -> tuple[Message, ...]:
         for place, item in enumerate(items):
             if not isinstance(item, dict):
-                self._refuse(f"input[{place}]", f"is {item!r}: give an object")
+                self._refuse(f"input[{place}]", f"is {shown(item)}: give an object")
             self._read(item, f"input[{place}]")
         return tuple(self._messages)
 
@@ -74,10 +75,10 @@ class HistoryReader:
     def _read_message(self, item: JsonObject, place: str) -> None:
         role = _ROLES.get(word(item.get("role")))
         if role is None:
-            self._refuse(f"{place}.role", f"is {item.get('role')!r}: give one of {', '.join(_ROLES)}")
+            self._refuse(f"{place}.role", f"is {shown(item.get('role'))}: give one of {', '.join(_ROLES)}")
         content = item.get("content")
         if not isinstance(content, str | list):
-            self._refuse(f"{place}.content", f"is {content!r}: give a text or a list of parts")
+            self._refuse(f"{place}.content", f"is {shown(content)}: give a text or a list of parts")
         if role == "assistant":
             self._read_answer(item)
         elif isinstance(content, str):
@@ -109,17 +110,17 @@ class HistoryReader:
     def _result(self, item: JsonObject, place: str) -> ToolResultPart:
         identity, output = item.get("call_id"), item.get("output")
         if not isinstance(identity, str) or not identity:
-            self._refuse(f"{place}.call_id", f"is {identity!r}: give the call_id of the call that is answered")
+            self._refuse(f"{place}.call_id", f"is {shown(identity)}: give the call_id of the call that is answered")
         if isinstance(output, str):
             return ToolResultPart(identity, output)
         if not isinstance(output, list):
-            self._refuse(f"{place}.output", f"is {output!r}: give a text or a list of parts")
+            self._refuse(f"{place}.output", f"is {shown(output)}: give a text or a list of parts")
         parts = (self._part(part, f"{place}.output[{at}]") for at, part in enumerate(output))
         return ToolResultPart(identity, tuple(parts))
 
     def _part(self, part: Json, place: str) -> TextPart | MediaPart:
         if not isinstance(part, dict):
-            self._refuse(place, f"is {part!r}: give an object")
+            self._refuse(place, f"is {shown(part)}: give an object")
         given: JsonObject = {name: value for name, value in part.items() if value is not None}
         kind = word(given.pop("type", None))
         cache = CacheMark() if "prompt_cache_breakpoint" in given else None
@@ -132,7 +133,7 @@ class HistoryReader:
             return self._file(given, cache)
         if kind == "input_audio":
             return self._audio(given, place)
-        return self._refuse(place, f"is of type {kind!r}: give input_text, input_image, input_file or input_audio")
+        return self._refuse(place, f"is of type {shown(kind)}: give input_text, input_image, input_file or input_audio")
 
     def _image(self, given: JsonObject, cache: CacheMark | None) -> ImagePart:
         url, detail = given.pop("image_url", None), given.get("detail")

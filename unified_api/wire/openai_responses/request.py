@@ -18,6 +18,7 @@ from unified_api.types import (
     ToolChoice,
 )
 from unified_api.wire.openai_responses.history import HistoryReader
+from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]
 
@@ -77,18 +78,18 @@ class _Body:
         if given is None:
             return before
         if not isinstance(given, list):
-            _refuse("input", f"is {given!r}: give a text or a list of items")
+            _refuse("input", f"is {shown(given)}: give a text or a list of items")
         return (*before, *HistoryReader(self._provider).read(given))
 
     def _tools(self) -> tuple[tuple[Tool, ...], tuple[BuiltinTool, ...]]:
         given = self._left.pop("tools", [])
         if not isinstance(given, list):
-            _refuse("tools", f"is {given!r}: give a list")
+            _refuse("tools", f"is {shown(given)}: give a list")
         functions: list[Tool] = []
         others: list[BuiltinTool] = []
         for place, tool in enumerate(given):
             if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
-                _refuse(f"tools[{place}]", f"is {tool!r}: give an object with a type")
+                _refuse(f"tools[{place}]", f"is {shown(tool)}: give an object with a type")
             elif tool["type"] == "function" and not tool.keys() - _OF_A_FUNCTION:
                 functions.append(_function(tool, f"tools[{place}]"))
             else:
@@ -148,7 +149,7 @@ class _Body:
     def _metadata(self) -> dict[str, str]:
         metadata = self._left.pop("metadata", {})
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-            _refuse("metadata", f"is {metadata!r}: give an object of texts")
+            _refuse("metadata", f"is {shown(metadata)}: give an object of texts")
         return {name: str(value) for name, value in metadata.items()}
 
     def _leave_inner(self, name: str, key: str) -> None:
@@ -161,25 +162,25 @@ class _Body:
     def _text(self, name: str) -> str | None:
         value = self._left.pop(name, None)
         if value is not None and not isinstance(value, str):
-            _refuse(name, f"is {value!r}: give a text")
+            _refuse(name, f"is {shown(value)}: give a text")
         return value
 
     def _flag(self, name: str) -> bool | None:
         value = self._left.pop(name, None)
         if value is not None and not isinstance(value, bool):
-            _refuse(name, f"is {value!r}: give true or false")
+            _refuse(name, f"is {shown(value)}: give true or false")
         return value
 
     def _number(self, name: str) -> float | None:
         value = self._left.pop(name, None)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            _refuse(name, f"is {value!r}: give a number")
+            _refuse(name, f"is {shown(value)}: give a number")
         return value
 
     def _count(self, name: str) -> int | None:
         value = self._left.pop(name, None)
         if value is not None and type(value) is not int:
-            _refuse(name, f"is {value!r}: give a whole number")
+            _refuse(name, f"is {shown(value)}: give a whole number")
         return value
 
 
@@ -187,11 +188,11 @@ def _function(tool: JsonObject, place: str) -> Tool:
     name, description, parameters = tool.get("name"), tool.get("description"), tool.get("parameters")
     strict = tool.get("strict")
     if not isinstance(name, str) or not name:
-        _refuse(f"{place}.name", f"is {name!r}: give a text")
+        _refuse(f"{place}.name", f"is {shown(name)}: give a text")
     if parameters is not None and not isinstance(parameters, dict):
-        _refuse(f"{place}.parameters", f"is {parameters!r}: give a JSON Schema")
+        _refuse(f"{place}.parameters", f"is {shown(parameters)}: give a JSON Schema")
     if strict is not None and not isinstance(strict, bool):
-        _refuse(f"{place}.strict", f"is {strict!r}: give true or false")
+        _refuse(f"{place}.strict", f"is {shown(strict)}: give true or false")
     described = description if isinstance(description, str) else ""
     return Tool(name, described, strict=strict) if parameters is None else Tool(name, described, parameters, strict)
 
