@@ -24,6 +24,7 @@ from typing import Any
 
 from unified_api import pricing
 from unified_api.providers import builtin_rows
+from unified_api.wire.model_patterns import any_matches
 
 Table = Mapping[str, Any]
 Price = tuple[float | None, float | None, float | None]
@@ -124,6 +125,8 @@ LITELLM_FLAGS = {
 SHOWN = {"image": "vision", "audio": "audio", "video": "video", "pdf": "documents"}
 FLAGS = {"tool_call": "tools", "structured_output": "structured_output", "reasoning": "reasoning",
          "temperature": "temperature"}  # fmt: skip
+CORRECTED = {r"(openai|azure)/gpt-3\.5-turbo(-0613|-1106|-0125)?": {"tools": True}}
+"""What the tables have wrong: expression for a model's `provider/name` -> what it can do, as its answers show."""
 DEAREST_VECTORS = 10
 """US dollars per million tokens."""
 DATE = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
@@ -246,6 +249,11 @@ class Tables:
             if entry.get("status") == "deprecated" and name not in priced:
                 continue
             line = self.line(name, entry, others.get(name, {}))
+            for model, abilities in CORRECTED.items():
+                if line.kind and re.fullmatch(model, f"{provider}/{name}"):
+                    line.abilities.update(abilities)
+            if any_matches(row.profile.refused_while_thinking.get("temperature", ()), name):
+                line.abilities.pop("temperature", None)  # the tables know no "while it thinks"
             if line.kind == "image_output" and "image_output" not in source.kinds and line.writes:
                 line.kind = "chat"  # a gateway where it is asked for its pictures like any chat model
             if line.kind not in {"chat", None}:

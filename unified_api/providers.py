@@ -71,6 +71,8 @@ class ProfileRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    refused_while_thinking: dict[RequestField, tuple[Pattern, ...]] = {}
+    needs_extra: dict[Literal["metadata"], str] = {}
     renamed: dict[str, str] = {}
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     finish_reasons: dict[str, FinishReason] = {}
@@ -85,6 +87,7 @@ class ProfileRow(BaseModel):
     cache_mark: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
     efforts: dict[Pattern, dict[ReasoningEffort, str | dict[str, Any]]] = {}
     reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
+    reasoning_always_back: bool = False
     call_id_length: Annotated[int, Field(ge=1, le=40)] | None = None
     prefix_field: str | None = None
     message_names: bool = True

@@ -20,8 +20,9 @@ pytestmark = needs_corpora
 @settings(max_examples=150)
 @given(mistral_requests, st.booleans())
 def test_every_chat_request_is_one_that_mistral_documents(request: Request, stream: bool) -> None:
-    if request.logprobs is not None:
-        with pytest.raises(UnsupportedParameterError, match="logprobs"):  # no hint, so it is refused aloud
+    if request.logprobs is not None or request.reasoning_effort not in (None, "none", "high"):
+        # No hint, or one that the model takes in other words: refused aloud.
+        with pytest.raises(UnsupportedParameterError, match=r"logprobs|takes the reasoning efforts none, high and not"):
             sent(request, "mistral", "mistral-small-latest", stream=stream)
         return
     body = sent(request, "mistral", "mistral-small-latest", stream=stream)

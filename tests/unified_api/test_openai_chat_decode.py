@@ -37,6 +37,8 @@ from unified_api.wire.base import WireProfile
 from unified_api.wire.openai_chat import decode
 
 PLAIN = WireProfile()
+MARK = ProviderState("p", {})
+"""Says of plain thinking whose it is."""
 
 
 def read(answer: object, profile: WireProfile = PLAIN) -> Response:
@@ -75,7 +77,7 @@ def test_a_plain_answer_is_text_with_the_echoed_model() -> None:
         ([{"type": "text", "text": "a"}, "b"], (TextPart("ab"),)),
         (
             [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}],
-            (ReasoningPart("hm"), TextPart("a")),
+            (ReasoningPart("hm", MARK), TextPart("a")),
         ),
         ([{"type": "refusal", "refusal": "no"}], (RefusalPart("no"),)),
         ([{"type": "image_url", "image_url": {"url": "data:,x"}}], (ImagePart(url="data:,x"),)),
@@ -101,20 +103,20 @@ DETAILS = [
 @pytest.mark.parametrize(
     ("fields", "state"),
     [
-        ({"reasoning_content": "hm"}, None),
-        ({"reasoning": "hm"}, None),
+        ({"reasoning_content": "hm"}, {}),
+        ({"reasoning": "hm"}, {}),
         ({"reasoning": "hm", "reasoning_details": DETAILS}, {"reasoning_details": DETAILS}),
         ({"reasoning": None, "reasoning_details": DETAILS}, {"reasoning_details": DETAILS}),
-        ({"reasoning": "hm", "extra_content": {"google": {"thought": True}}}, None),
+        ({"reasoning": "hm", "extra_content": {"google": {"thought": True}}}, {}),
         (
             {"reasoning": "hm", "extra_content": {"google": {"thought_signature": "s"}}},
             {"extra_content": {"google": {"thought_signature": "s"}}},
         ),
     ],
 )
-def test_thinking_is_read_once_from_whichever_field_has_it(fields: dict[str, object], state: JsonObject | None) -> None:
-    held = None if state is None else ProviderState("p", state)
-    assert read(answer({"content": "a", **fields})).parts == (ReasoningPart("hm", held), TextPart("a"))
+def test_thinking_is_read_once_from_whichever_field_has_it(fields: dict[str, object], state: JsonObject) -> None:
+    thought = ReasoningPart("hm", ProviderState("p", state))
+    assert read(answer({"content": "a", **fields})).parts == (thought, TextPart("a"))
 
 
 def test_thinking_that_is_only_encrypted_is_a_part_without_words() -> None:
@@ -288,7 +290,7 @@ def test_references_in_the_content_are_on_the_text_before_them() -> None:
 def test_steps_of_built_in_tools_are_parts_before_the_text() -> None:
     step = {"index": 0, "type": "search", "arguments": "{}", "output": "found"}
     parts = read(answer({"content": "a", "executed_tools": [step, {}], "reasoning": "hm"})).parts
-    assert parts == (ReasoningPart("hm"), BuiltinToolPart("p", "executed_tools", step), TextPart("a"))
+    assert parts == (ReasoningPart("hm", MARK), BuiltinToolPart("p", "executed_tools", step), TextPart("a"))
     told = WireProfile(step_fields=("web_search_data",))
     other = read(answer({"content": "a", "web_search_data": {"sources": [1]}}), told).parts
     assert other == (BuiltinToolPart("p", "web_search_data", {"sources": [1]}), TextPart("a"))

@@ -12,6 +12,7 @@ from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import (
     BuiltinTool,
     ImagePart,
+    JsonObject,
     Message,
     NamedTool,
     OutputSchema,
@@ -421,3 +422,26 @@ def test_the_first_pattern_that_a_model_fits_names_its_efforts() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_arrives_as_it_was(text: str) -> None:
     assert messages(Message.user(text)) == [{"role": "user", "content": text}]
+
+
+def test_what_a_model_takes_only_while_it_does_not_think_is_refused_beside_an_effort() -> None:
+    profile = WireProfile(refused_while_thinking={"temperature": ("m*",), "logprobs": ("other",)})
+    cool = replace(HELLO, temperature=0.5, logprobs=0)
+    assert body(cool, profile=profile)["temperature"] == 0.5
+    assert body(replace(cool, reasoning_effort="none"), profile=profile)["reasoning_effort"] == "none"
+    with pytest.raises(UnsupportedParameterError, match="'temperature' beside reasoning_effort='low'") as caught:
+        body(replace(cool, reasoning_effort="low"), profile=profile)
+    assert caught.value.param == "temperature"
+    assert body(replace(HELLO, logprobs=0, reasoning_effort="low"), profile=profile)["logprobs"] is True
+
+
+@pytest.mark.parametrize("extra", [{}, {"p": {"store": False}}, {"q": {"store": True}}])
+def test_metadata_that_is_taken_only_of_stored_calls_is_refused_and_says_what_to_set(extra: JsonObject) -> None:
+    profile = WireProfile(needs_extra={"metadata": "store"})
+    noted = replace(HELLO, metadata={"team": "a"}, extra=extra)
+    with pytest.raises(UnsupportedParameterError, match=r"extra\['p'\]\['store'\] is True: set that, or") as caught:
+        body(noted, profile=profile)
+    assert caught.value.param == "metadata"
+    stored = body(replace(noted, extra={"p": {"store": True}}), profile=profile)
+    assert (stored["metadata"], stored["store"]) == ({"team": "a"}, True)
+    assert "metadata" not in body(HELLO, profile=profile)

@@ -29,7 +29,7 @@ from unified_api.types import (
     VideoPart,
 )
 from unified_api.wire.base import WireProfile
-from unified_api.wire.openai_chat import encode
+from unified_api.wire.openai_chat import decode, encode
 
 PLAIN = WireProfile()
 OPENROUTER = WireProfile(cache_mark="cache_control", document="file_or_url", video_url=True)
@@ -204,6 +204,7 @@ def test_names_of_speakers_are_sent_or_refused() -> None:
 
 
 HM = ReasoningPart("hm")
+ALWAYS = WireProfile(reasoning_back="reasoning_content", reasoning_always_back=True)
 DETAILS = ReasoningPart("hm", ProviderState("p", {"reasoning_details": [{"text": "hm", "signature": "s"}]}))
 BLOCK = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "signature": "s"}
 
@@ -220,6 +221,16 @@ BLOCK = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "sign
         (DETAILS, WireProfile(reasoning_back="reasoning"),
          {"content": "a", "reasoning_details": [{"text": "hm", "signature": "s"}]}),
         (ReasoningPart("hm", ProviderState("other", {"signature": "s"})), PLAIN, {"content": "a"}),
+        (ReasoningPart("hm", ProviderState("other", {})), WireProfile(reasoning_back="reasoning_content"),
+         {"content": "a"}),
+        (ReasoningPart("hm", ProviderState("other", {})), MISTRAL, {"content": "a"}),
+        (ReasoningPart("hm", ProviderState("p", {})), MISTRAL,
+         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                      {"type": "text", "text": "a"}]}),
+        (ReasoningPart("hm", ProviderState("p", {})), ALWAYS, {"content": "a", "reasoning_content": "hm"}),
+        (ReasoningPart("hm", ProviderState("other", {})), ALWAYS, {"content": "a", "reasoning_content": ""}),
+        (ReasoningPart("hm", ProviderState("p", {"reasoning_content": "own"})), ALWAYS,
+         {"content": "a", "reasoning_content": "own"}),
         (ReasoningPart("hm", ProviderState("p", {"content_part": BLOCK})), PLAIN,
          {"content": [BLOCK, {"type": "text", "text": "a"}]}),
     ],
@@ -228,6 +239,24 @@ def test_thinking_goes_back_as_its_provider_wants_it_and_to_no_other(
     thought: ReasoningPart, profile: WireProfile, sent: dict[str, object]
 ) -> None:
     assert said(thought, TextPart("a"), profile=profile) == sent
+
+
+def test_every_message_of_the_assistant_has_thinking_where_the_server_demands_it() -> None:
+    """A history of another model's calls, and a plain answer (https://api-docs.deepseek.com/guides/thinking_mode)."""
+    result = Message("tool", (ToolResultPart("c1", "x"),))
+    history = (Message.user("q"), CALL, result, Message("assistant", (TextPart("a"),)), Message.user("q"))
+    written = messages(*history, profile=ALWAYS)
+    assert [one.get("reasoning_content") for one in written] == [None, "", None, "", None]
+    assert not any("reasoning_content" in one for one in messages(*history))
+
+
+def test_plain_thinking_goes_back_to_who_thought_it_and_not_to_the_next_provider() -> None:
+    body = json.dumps({"choices": [{"message": {"content": "a", "reasoning_content": "hm"}, "finish_reason": "stop"}]})
+    own, other = ({"provider": name, "model": "m", "profile": ALWAYS} for name in ("p", "q"))
+    for kind in (own, other):
+        answer = decode(body.encode(), **kind)
+        sent = said(*answer.parts, profile=ALWAYS)
+        assert sent == {"content": "a", "reasoning_content": "hm" if kind is own else ""}
 
 
 def test_details_of_several_thoughts_go_back_in_one_list() -> None:

@@ -50,6 +50,8 @@ from unified_api.wire.collect import Collector
 from unified_api.wire.openai_chat import StreamDecoder
 
 PLAIN = WireProfile()
+MARK = ProviderState("p", {})
+"""Says of plain thinking whose it is."""
 DONE = b"data: [DONE]\n\n"
 COUNTS = {"prompt_tokens": 5, "completion_tokens": 3}
 
@@ -162,6 +164,7 @@ def test_thinking_refusals_and_lists_of_parts_are_told_apart() -> None:
         ReasoningChunk("one"),
         ReasoningChunk("two"),
         ReasoningChunk("hm"),
+        ReasoningChunk("", MARK),
         TextChunk("a"),
         RefusalChunk("no"),
         FinishChunk("stop"),
@@ -380,7 +383,7 @@ def test_steps_of_built_in_tools_are_told_once_with_their_output() -> None:
         + delta(content="a")
         + delta("stop", executed_tools=[done])
     )
-    assert parts(stream) == (ReasoningPart("hm"), BuiltinToolPart("p", "executed_tools", done), TextPart("a"))
+    assert parts(stream) == (ReasoningPart("hm", MARK), BuiltinToolPart("p", "executed_tools", done), TextPart("a"))
     assert parts(stream) == parts(whole({"content": "a", "reasoning": "hm", "executed_tools": [done]}))
 
 
@@ -587,6 +590,7 @@ def test_a_whole_answer_instead_of_a_stream_becomes_chunks() -> None:
     body = {"model": "m-1", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}}
     assert read(json.dumps(body, indent=1).encode()) == [
         ReasoningChunk("hm"),
+        ReasoningChunk("", MARK),
         TextChunk("a"),
         ToolCallChunk(0, "1", "f", "{}"),
         FinishChunk("tool_calls"),

@@ -21,6 +21,7 @@ from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.types import EmbedRequest, ImageRequest, Message, ModerationRequest, Request, RerankRequest
 from unified_api.wire import families
 from unified_api.wire.base import WireProfile
+from unified_api.wire.model_patterns import any_matches
 
 pytestmark = needs_corpora
 
@@ -43,6 +44,11 @@ OWN_WORDS = {
     "zai": "litellm's name; models.dev has one for two companies' keys",
 }
 """Rows that are not as models.dev has them, and why."""
+WRONGLY_DENIED = {
+    "openai/gpt-3.5-turbo: tools",
+    *(f"azure/gpt-3.5-turbo-{date}: tools" for date in ("0613", "1106", "0125")),
+}
+"""What models.dev denies and the recorded answers of OpenAI's own model show."""
 
 
 def table(name: str) -> Any:
@@ -178,8 +184,10 @@ def test_what_models_dev_denies_of_a_model_is_not_promised(name: str) -> None:
             "audio": sees is not None and "audio" not in sees,
             "video": sees is not None and "video" not in sees,
         }
-        promised += [f"{model.id}: {able}" for able, no in denied.items() if no and able in model.capabilities]
-        if stated.get("temperature") is False and "temperature" not in model.unsupported:
+        able = sorted(able for able, no in denied.items() if no and able in model.capabilities)
+        promised += [f"{model.id}: {one}" for one in able if f"{model.id}: {one}" not in WRONGLY_DENIED]
+        mind = any_matches(ROWS[name].profile.refused_while_thinking.get("temperature", ()), model.name)
+        if stated.get("temperature") is False and "temperature" not in model.unsupported and not mind:
             promised.append(f"{model.id}: temperature")
     assert promised == []
 
@@ -242,3 +250,15 @@ def test_no_address_of_a_row_could_be_another_by_its_variables() -> None:
         parts = urlsplit(sketched(row.base_url or ""))
         assert parts.scheme == ("http" if name in HERE else "https"), name
         assert ProviderRow(base_url=row.base_url).base_url == row.base_url
+
+
+@pytest.mark.parametrize(("provider", "model", "field"), [
+    ("openai", "gpt-3.5-turbo", "tools"), ("openai", "gpt-5.4-nano", "temperature"), ("openai", "gpt-5.4", "logprobs"),
+])  # fmt: skip
+def test_what_the_rows_allow_against_the_tables_was_answered(provider: str, model: str, field: str) -> None:
+    """Recorded with status 200, and no effort beside it that would be thought with."""
+    calls = [call.request for call in recorded_providers()[provider] if call.model == model and call.request]
+    assert any(call.get(field) not in (None, []) for call in calls if isinstance(call, dict))
+    known = Catalog().get(f"{provider}/{model}")
+    assert field not in known.unsupported
+    assert field != "tools" or "tools" in known.capabilities

@@ -20,6 +20,7 @@ from unified_api.types import (
     Request,
     RerankRequest,
 )
+from unified_api.wire.model_patterns import any_matches
 
 __all__ = [
     "DEEPEST",
@@ -96,6 +97,10 @@ class WireProfile:
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     unsupported: frozenset[str] = frozenset()
     """Fields of our `Request` (`temperature`, `seed`, ...) that the model refuses; using one raises."""
+    refused_while_thinking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Field of a request -> patterns of the models that refuse it beside a `reasoning_effort` other than none."""
+    needs_extra: Mapping[str, str] = field(default_factory=dict)
+    """Field of a request -> what `extra` must make true beside it (`metadata` -> `store`)."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Field on the wire -> the provider's own word for it, such as `seed` -> `random_seed`.
 
@@ -128,6 +133,8 @@ class WireProfile:
     pattern fits."""
     reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
     """Where the model wants its own earlier thinking back (a field of the message, or parts of its content)."""
+    reasoning_always_back: bool = False
+    """Whether each message of the assistant must have that field: it is empty where there is no thinking to send."""
     call_id_length: int | None = None
     """Letters and digits that a tool call's id must have; other ids are sent as one made from them (Mistral: 9)."""
     prefix_field: str | None = None
@@ -196,10 +203,16 @@ class WireProfile:
 
 def check_supported(request: AnyRequest, *, provider: str, model: str, profile: WireProfile) -> None:
     """UnsupportedParameterError when the request uses what the model cannot take; nothing is ever dropped silently."""
-    for name in sorted(profile.unsupported):
+    effort = getattr(request, "reasoning_effort", None)
+    refused = dict.fromkeys(profile.unsupported, "")
+    if effort not in (None, "none"):
+        thinking = profile.refused_while_thinking.items()
+        names = (name for name, models in thinking if any_matches(models, model))
+        refused = {**dict.fromkeys(names, f" beside reasoning_effort={effort!r}"), **refused}
+    for name, beside in sorted(refused.items()):
         if getattr(request, name, None) not in (None, (), {}):
             raise UnsupportedParameterError(
-                f"{model!r} cannot take the parameter {name!r}: leave it out or choose another model",
+                f"{model!r} cannot take the parameter {name!r}{beside}: leave it out or choose another model",
                 provider=provider,
                 model=f"{provider}/{model}",
                 param=name,

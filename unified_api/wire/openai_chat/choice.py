@@ -62,6 +62,7 @@ class ChoiceReader:
         self._sources: list[Citation] = []
         self._held = 0
         self._pending = False
+        self._mused = False
 
     def read(self, delta: JsonObject, chunks: _Chunks) -> None:
         self.begun = True
@@ -111,6 +112,11 @@ class ChoiceReader:
     def _say(self, text: str, chunks: _Chunks) -> None:
         self._add(TextChunk(text), chunks)
 
+    def _muse(self, text: str, chunks: _Chunks) -> None:
+        """Thinking in plain words."""
+        self._mused = self._pending = True
+        chunks.append(ReasoningChunk(text))
+
     def _add(self, chunk: ContentChunk, chunks: _Chunks) -> None:
         """A chunk that ends the thinking before it."""
         if self._pending:
@@ -123,8 +129,10 @@ class ChoiceReader:
         details = self._details.take()
         fields: JsonObject = {**({"reasoning_details": details} if details else {}), **self._fields}
         self._fields = {}
-        if fields:
+        if fields or self._mused:
+            # Also where there is nothing to give back: whose thinking it is keeps it from other providers.
             chunks.append(ReasoningChunk("", self._state(fields)))
+        self._mused = False
         for place, step in self._steps.items():
             if place not in self._told:
                 self._told.add(place)
@@ -142,7 +150,7 @@ class ChoiceReader:
         elif details and not self._shown:  # they repeat what a field has shown, in this piece or in those before
             text = reasoning(delta, self._profile)
         if text:
-            chunks.append(ReasoningChunk(text))
+            self._muse(text, chunks)
         if isinstance(details, list) and details:
             self._hold(sum(len(str(word)) for one in details if isinstance(one, dict) for word in one.values()))
             self._details.add(details)
@@ -210,10 +218,11 @@ class ChoiceReader:
         self._hold(len(text))
         if not _signed(item):
             if text:
-                chunks.append(ReasoningChunk(text))
+                self._muse(text, chunks)
             return
         block = item if len(self._thinking) == 1 else _with_words(item, "".join(self._thinking))
         self._thinking.clear()
+        self._mused = False
         chunks.append(ReasoningChunk(text, self._state({"content_part": block})))
 
     def _read_beside(self, delta: JsonObject, chunks: _Chunks) -> None:

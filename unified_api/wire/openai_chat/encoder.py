@@ -146,6 +146,10 @@ def _check(request: Request, writer: PartWriter) -> None:
     for name in sorted(NEED_A_NAME - writer.profile.renamed.keys()):
         if getattr(request, name) is not None:
             _cannot(f"has no word for {name!r}: leave it out or choose another model", name, writer)
+    for name, beside in sorted(writer.profile.needs_extra.items()):
+        if getattr(request, name) and request.extra.get(writer.provider, {}).get(beside) is not True:
+            place = f"extra[{writer.provider!r}][{beside!r}]"
+            _cannot(f"takes {name!r} only where {place} is True: set that, or leave {name!r} out", name, writer)
     foreign = next((tool for tool in request.builtin_tools if tool.provider != writer.provider), None)
     if foreign is not None:
         what = f"cannot use a built-in tool of {foreign.provider!r}: leave it out or choose a model of that provider"

@@ -35,6 +35,8 @@ _ALLOWED: dict[Role, tuple[type[Part], ...]] = {
     "assistant": (TextPart, RefusalPart, ToolCallPart, ReasoningPart, BuiltinToolPart, AudioPart),
     "tool": (ToolResultPart,),
 }
+_FIELDS = ("reasoning_content", "reasoning")
+"""Ways of sending thinking back that are fields of the message."""
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BLOCK = "content_part"
 """The key of a state that holds a whole part of the content, where others hold fields of the message."""
@@ -141,6 +143,8 @@ def _assistant(parts: tuple[Part, ...], writer: PartWriter, *, last: bool) -> Js
     for name, value in _beside(parts, writer):
         before = message.get(name)
         message[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
+    if writer.profile.reasoning_always_back and writer.profile.reasoning_back in _FIELDS:
+        message.setdefault(writer.profile.reasoning_back, "")
     if last and not calls and writer.profile.prefix_field is not None:
         message[writer.profile.prefix_field] = True
     return message
@@ -156,9 +160,9 @@ def _beside(parts: tuple[Part, ...], writer: PartWriter) -> Iterator[tuple[str, 
                 yield "audio", own
         else:
             yield from ((name, value) for name, value in own.items() if name not in {"role", "content", _BLOCK})
-        if isinstance(part, ReasoningPart) and not own:
+        if isinstance(part, ReasoningPart) and not own and not writer.foreign(part.state):
             thoughts.append(part.text)
-    if thoughts and writer.profile.reasoning_back in {"reasoning_content", "reasoning"}:
+    if thoughts and writer.profile.reasoning_back in _FIELDS:
         yield writer.profile.reasoning_back, "".join(thoughts)
 
 
@@ -187,7 +191,9 @@ def _thought(part: ReasoningPart, writer: PartWriter) -> Iterator[JsonObject]:
     block = writer.whole(part.state)
     if block is not None:
         yield block
-    elif not writer.own(part.state) and part.text and writer.profile.reasoning_back == "thinking_part":
+    elif writer.own(part.state) or writer.foreign(part.state):
+        return
+    elif part.text and writer.profile.reasoning_back == "thinking_part":
         yield {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
 
 

@@ -105,6 +105,10 @@ class PartWriter:
         """What the provider wants back; nothing of another's."""
         return state.content if state is not None and state.provider == self.provider else {}
 
+    def foreign(self, state: ProviderState | None) -> bool:
+        """Whether another provider gave it, to be sent to nobody else."""
+        return state is not None and state.provider != self.provider
+
     def whole(self, state: ProviderState | None) -> JsonObject | None:
         """The part of the content that the provider gave or was given, with all that only it knows of it."""
         part = self.own(state).get("content_part")
