@@ -12,8 +12,11 @@ from wire_recordings import everything
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.fitting import blames_schema
+from unified_api.gateway import Gateway
 from unified_api.in_words import is_about_this_call
 from unified_api.providers import builtin_rows
+from unified_api.settings import Environment, Settings
+from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.types import (
     AudioPart,
     BuiltinTool,
@@ -506,6 +509,19 @@ def test_a_model_that_cannot_be_made_to_call_a_tool_is_not_asked_to() -> None:
         }
     for model in ("claude-opus-5", "claude-sonnet-5", "claude-fable-5", "claude-haiku-5-5", "claude-opus-4-8"):
         assert told(model, tools=tools, tool_choice="required")["tool_choice"] == {"type": "any"}
+
+
+async def test_a_schema_that_such_a_model_cannot_be_held_to_is_asked_for_in_words_at_once() -> None:
+    said = {"type": "message", "content": [{"type": "text", "text": '{"a": {}}'}], "stop_reason": "end_turn"}
+    backend = FaultyTransport([HttpAnswer(pieces=(json.dumps(said).encode(),))], clock=ManualClock())
+    settings = Settings(environment=Environment({"ANTHROPIC_API_KEY": "sk-test"}))
+    free = OutputSchema({"type": "object", "properties": {"a": {"type": "object"}}})
+    async with Gateway(settings, backend=backend, clock=ManualClock()) as gateway:
+        request = Request(model="anthropic/claude-opus-5-5", messages=(HI,), tools=(Tool("f"),), output_schema=free)
+        response = await gateway.chat(request)
+    (sent,) = backend.requests
+    assert "tool_choice" not in json.loads(sent.content)
+    assert (response.structured_by, response.text) == ("words", '{"a": {}}')
 
 
 def test_a_model_that_takes_one_of_two_samplers_is_not_sent_both() -> None:
