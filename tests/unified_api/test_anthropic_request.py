@@ -132,6 +132,7 @@ def test_tools_and_what_says_more_than_they_can() -> None:
     [
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}, {"reasoning_budget": 1024}),
         ({"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}),
+        ({"thinking": {"type": "between_tools"}}, {"reasoning_effort": "none"}),
         ({"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "xhigh"}},
          {"reasoning_effort": "xhigh", "show_reasoning": True}),
         ({"thinking": {"type": "adaptive", "display": "summarized"}}, {"show_reasoning": True}),
