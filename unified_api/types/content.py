@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from unified_api.errors import InvalidRequestError
 from unified_api.types.common import Json, JsonObject, Role
 
 __all__ = [
@@ -32,11 +33,19 @@ class ProviderState:
     """What a provider wants back unread: thought signatures, encrypted reasoning, ids of things it keeps.
 
     `content` is named as on that provider's wire (`{"signature": ...}`). It goes back to `provider` alone; every other
-    provider is sent the part without it.
+    provider is sent the part without it. Raises InvalidRequestError for content that is no object.
     """
 
     provider: str
     content: JsonObject = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, dict):
+            raise InvalidRequestError(
+                f"the state of {self.provider!r} is of type {type(self.content).__name__}: give back the object that "
+                "came with the part, or leave the state out",
+                param="messages",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from unified_api.types import (
     TextChunk,
     ToolCallChunk,
 )
-from unified_api.wire.base import call_id
+from unified_api.wire.base import call_id, parse_strictly
 
 __all__ = ["Block", "open_block", "read_citation", "rest_of"]
 
@@ -224,10 +224,9 @@ def _grown(earlier: Json, news: list[Json]) -> Json:
 
 def _parsed(text: str) -> Json:
     try:
-        value: Json = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return parse_strictly(text.encode())
+    except ValueError:
         return text
-    return value
 
 
 def _word(block: JsonObject, name: str) -> str | None:

@@ -7,8 +7,6 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Literal, NoReturn
 
-import orjson
-
 from unified_api.errors import InvalidRequestError
 from unified_api.types import (
     BuiltinToolPart,
@@ -26,6 +24,8 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.anthropic.blocks import read_citation, rest_of
+from unified_api.wire.base import dump_json
+from unified_api.wire.shown import shown
 
 __all__ = ["PartReader", "read_mark"]
 
@@ -124,7 +124,7 @@ class PartReader:
         return ToolCallPart(
             _word(block, "id", place),
             _word(block, "name", place),
-            orjson.dumps(arguments).decode(),
+            dump_json(arguments).decode(),
             self._state(rest_of(block, "id", "name", "input", "cache_control")),
             read_mark(block.get("cache_control"), place),
         )
@@ -179,4 +179,4 @@ def _word(holder: JsonObject, name: str, place: str) -> str:
 
 
 def _refuse(place: str, problem: str, value: Json) -> NoReturn:
-    raise InvalidRequestError(f"{place} {problem}: {repr(value)[:100]}", param=place)
+    raise InvalidRequestError(f"{place} {problem}: {shown(value)}", param=place)

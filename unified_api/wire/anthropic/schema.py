@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 
-import orjson
-
 from unified_api.types import Json, JsonObject
+from unified_api.wire.base import dump_json
 
 __all__ = ["UnheldSchemaError", "held_schema"]
 
@@ -59,7 +58,7 @@ def _held(schema: JsonObject) -> JsonObject:
         said.pop("additionalProperties", None)
         held.update(_closed(schema))
     if said:
-        words = ", ".join(f"{name}: {orjson.dumps(value).decode()}" for name, value in said.items())
+        words = ", ".join(f"{name}: {dump_json(value).decode()}" for name, value in said.items())
         description = held.get("description")
         held["description"] = f"{description}\n({words})" if isinstance(description, str) else f"({words})"
     return held

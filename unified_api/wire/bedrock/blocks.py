@@ -22,6 +22,7 @@ from unified_api.types import (
     TextChunk,
     ToolCallChunk,
 )
+from unified_api.wire.base import parse_strictly
 from unified_api.wire.bedrock.citations import read_citation
 from unified_api.wire.bedrock.media import KINDS, read_media
 
@@ -273,10 +274,9 @@ def json_text(value: Json) -> str:
 
 def _parsed(text: str) -> Json:
     try:
-        value: Json = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
+        return parse_strictly((text or "{}").encode())
+    except ValueError:
         return text
-    return value
 
 
 def _joined(pieces: list[str]) -> str:

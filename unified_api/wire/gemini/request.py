@@ -111,7 +111,7 @@ class _Calling:
         allowed = calling.get("allowedFunctionNames")
         names = allowed if isinstance(allowed, list) else []
         left = {name: value for name, value in calling.items() if name != "mode"}
-        if mode == "ANY" and len(names) == 1 and names[0] in {tool.name for tool in self.tools}:
+        if mode == "ANY" and len(names) == 1 and names[0] in [tool.name for tool in self.tools]:
             self.choice = NamedTool(str(names[0]))
             del left["allowedFunctionNames"]
         elif mode == "ANY":

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import orjson
-
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
-from unified_api.types import Chunk, Json
+from unified_api.types import Chunk
 from unified_api.wire.base import WireProfile, parse_json
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.gemini.decoder import AnswerReader, decode
@@ -107,13 +105,10 @@ class StreamDecoder:
 
     def _read_text(self, text: bytes) -> list[Chunk]:
         try:
-            value: Json = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            try:
-                value = parse_json(text)
-            except ValueError:
-                self._damaged += 1
-                return []
+            value = parse_json(text)
+        except ValueError:
+            self._damaged += 1
+            return []
         chunks: list[Chunk] = []
         for one in value if isinstance(value, list) else [value]:
             chunks.extend(self._answer.read(one))
