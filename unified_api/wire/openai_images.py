@@ -111,7 +111,8 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> I
 def _image(entry: JsonObject, output_format: Json) -> Image:
     revised = entry.get("revised_prompt")
     revised = revised if isinstance(revised, str) and revised else None
-    stated = entry.get("mime_type") or entry.get("media_type") or _BY_ENDING.get(str(output_format).lower())
+    ending = output_format.lower() if isinstance(output_format, str) else ""
+    stated = entry.get("mime_type") or entry.get("media_type") or _BY_ENDING.get(ending)
     stated = stated if isinstance(stated, str) else None
     encoded, url = entry.get("b64_json"), entry.get("url")
     if isinstance(url, str) and url.startswith("data:"):

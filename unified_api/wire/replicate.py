@@ -37,6 +37,7 @@ _INPUTS: Mapping[str, str] = {
 }  # fmt: skip
 _UNDONE = frozenset({"starting", "processing"})
 _FAILED = frozenset({"failed", "canceled", "aborted"})
+_STATES = _UNDONE | _FAILED | {"succeeded"}
 _REFUSED = re.compile(r"nsfw|sensitive|safety|flagged|content polic", re.IGNORECASE)
 _WAIT_S = 5
 """Seconds that the first answer may wait for the work. Until it comes nobody knows the id by which to cancel."""
@@ -85,7 +86,7 @@ def pending(body: bytes, *, provider: str, model: str) -> Pending | None:
     The address is made from the prediction's id, below the provider's own: one that an answer names is never followed.
     """
     answer = _prediction(body, provider=provider, model=model)
-    if answer.get("status") not in _UNDONE:
+    if answer["status"] not in _UNDONE:
         return None
     identity = answer.get("id")
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
@@ -101,7 +102,7 @@ def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> I
     """The images of a prediction that is done, by the addresses where Replicate keeps them for an hour."""
     del profile
     answer = _prediction(body, provider=provider, model=model)
-    if answer.get("status") in _FAILED:
+    if answer["status"] in _FAILED:
         raise _failure(answer, provider=provider, model=model)
     try:
         images = tuple(image_at(url) for url in _urls(answer.get("output")))
@@ -119,7 +120,8 @@ def _prediction(body: bytes, *, provider: str, model: str) -> JsonObject:
         answer = parse_json(body)
     except ValueError:
         answer = None
-    if not isinstance(answer, dict) or answer.get("status") not in _UNDONE | _FAILED | {"succeeded"}:
+    status = answer.get("status") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(status, str) or status not in _STATES:
         raise unreadable("is no prediction", body, provider=provider, model=model)
     return answer
 
@@ -160,13 +162,13 @@ def _urls(output: Json) -> Iterator[str]:
 def _failure(answer: JsonObject, *, provider: str, model: str) -> ProviderError:
     said = shorten(str(answer.get("error") or "no reason given"))
     kind = ContentRefusedError if _REFUSED.search(said) else ServerError
-    if answer.get("status") != "failed":
+    if answer["status"] != "failed":
         said = f"it was canceled: {said}" if answer.get("error") else "it was canceled"
     error = kind(
         f"{provider} made no image with {model!r}: {said}",
         provider=provider,
         model=f"{provider}/{model}",
-        provider_code=str(answer.get("status")),
+        provider_code=str(answer["status"]),
     )
     error.billable = True
     return error

@@ -54,12 +54,13 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse:
     """The one image. One that the filter blurred is a refusal."""
     answer = answer_object(body, provider=provider, model=model, profile=profile)
-    if answer.get("finish_reason") in _FILTERED:
+    reason = answer.get("finish_reason")
+    if isinstance(reason, str) and reason in _FILTERED:
         raise ContentRefusedError(
             f"{provider} refused to show what {model!r} made: its content filter stopped the image",
             provider=provider,
             model=f"{provider}/{model}",
-            provider_code=str(answer["finish_reason"]),
+            provider_code=reason,
         )
     image = _pixels(answer.get("image"))
     if image is None:
