@@ -103,9 +103,12 @@ class ProfileRow(BaseModel):
     one_sampler: tuple[Pattern, ...] = ()
     no_prefill: tuple[Pattern, ...] = ()
     former_models: tuple[Pattern, ...] = FORMER_GEMINI
+    unnamed_calls: tuple[Pattern, ...] = ()
+    told_tool_steps: bool = False
     embedding_format: str | None = None
     purpose_field: str | None = None
     purposes: dict[Literal["query", "document"], str] = {}
+    worded_purpose: tuple[Pattern, ...] = ("gemini-embedding-[2-9]*",)
     paths: dict[
         Literal["/chat/completions", "/embeddings", "/embed", "/rerank", "/moderations", "/models"],
         Annotated[str, Field(pattern=r"^/")],

@@ -59,7 +59,7 @@ _REQUEST_FIELDS = frozenset(
 ReasoningStyle = Literal[
     "never", "budget", "adaptive", "between_tools", "always", "reasoningConfig", "reasoning_effort", "reasoning_config",
 ]  # fmt: skip
-ImageSize = Literal["size", "width_height", "aspect_ratio"]
+ImageSize = Literal["size", "width_height", "aspect_ratio", "aspect_ratio_and_resolution"]
 AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 
 
@@ -173,12 +173,20 @@ class WireProfile:
     """Patterns of the models of `gemini` from before Gemini 3: they are told to think by a number of tokens, take no
     media in tool results and no schema beside tools, have one resolution for all images, want no signature of calls
     that others made, and charge an answer for one search however many it made."""
+    unnamed_calls: tuple[str, ...] = ()
+    """Patterns of the models of `gemini` that refuse ids of calls; a result is then told by its place (Vertex AI)."""
+    told_tool_steps: bool = False
+    """Whether a later model of `gemini` takes functions beside built-in tools only in a request that asks to be told
+    the steps of the latter (AI Studio; Vertex AI does not know the wish)."""
     embedding_format: str | None = None
     """`encoding_format` to ask of an embeddings endpoint; None leaves it out."""
     purpose_field: str | None = None
     """Where an embeddings endpoint is told what the texts are for; None: it is not, and a purpose is refused."""
     purposes: Mapping[str, str] = field(default_factory=dict)
     """`query` and `document` -> the provider's own words for them; as they are where they are not named."""
+    worded_purpose: tuple[str, ...] = ("gemini-embedding-[2-9]*",)
+    """Patterns of Google's embedding models that read the purpose in words before a text, and of which Vertex AI asks
+    one text a call by `:embedContent`."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Path of a call in its family -> the provider's own (`/embeddings` -> `/v1/embeddings`, `/chat/completions` ->
     `/chat`; `/models` in every family). `{model}` in it stands for the model, which the body then leaves out."""
@@ -191,7 +199,7 @@ class WireProfile:
     """`response_format` to ask of an images endpoint; None leaves it out."""
     image_size: Mapping[str, ImageSize] = field(default_factory=dict)
     """Pattern of model names -> how an image's size is said: `size` (where no pattern fits), `width` and `height`, or
-    an `aspect_ratio`, which leaves the pixels to the model; first match wins."""
+    an `aspect_ratio`, which leaves the pixels to the model, or that and a `resolution` of 1k or 2k; first match wins."""
     image_fields: frozenset[Literal["negative_prompt", "seed"]] = frozenset()
     """What an OpenAI-compatible images endpoint takes beyond OpenAI's own fields."""
 
@@ -210,7 +218,8 @@ def check_supported(request: AnyRequest, *, provider: str, model: str, profile: 
         names = (name for name, models in thinking if any_matches(models, model))
         refused = {**dict.fromkeys(names, f" beside reasoning_effort={effort!r}"), **refused}
     for name, beside in sorted(refused.items()):
-        if getattr(request, name, None) not in (None, (), {}):
+        value = getattr(request, name, None)
+        if value not in (None, (), {}) and (name, value) != ("n", 1):  # every model gives one answer
             raise UnsupportedParameterError(
                 f"{model!r} cannot take the parameter {name!r}{beside}: leave it out or choose another model",
                 provider=provider,
