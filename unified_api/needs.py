@@ -64,8 +64,10 @@ def needs_of(request: AnyRequest) -> frozenset[Capability]:
 
 
 def parameters_of(request: AnyRequest) -> frozenset[str]:
-    """The optional fields that the request sets, without the schema, which no model must take."""
-    set_ = (name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, (), {}))
+    """The optional fields that the request sets, without the schema, which no model must take, and `n` of one."""
+    set_ = {name for name in _OPTIONAL[type(request)] if getattr(request, name) not in (None, (), {})}
+    if getattr(request, "n", None) == 1:
+        set_.remove("n")
     return frozenset(set_) - {"output_schema"}
 
 
