@@ -32,6 +32,7 @@ from unified_api.types import (
     StructuredBy,
 )
 from unified_api.wire.parameter_words import fields_of
+from unified_api.wire.strict_schema import as_sent
 
 __all__ = ["AnyResponse", "Fitted", "Fitting", "Ways", "left_out", "must_hold", "way_of"]
 
@@ -42,6 +43,8 @@ Ways: TypeAlias = dict[str, set[StructuredBy]]
 
 _ESSENTIAL = frozenset({"tools", "builtin_tools", "output_schema"})
 """What makes a request another one when it is left out: no policy allows that."""
+_STRICT_WIRES = frozenset({"openai_chat", "openai_responses"})
+"""Wires that hold an answer to the schemas of strict decoding, and are only shown others."""
 
 
 def must_hold(request: AnyRequest, policy: Policy) -> frozenset[str]:
@@ -116,7 +119,7 @@ class Fitting(Generic[Asked]):
                     request, tool = asked_by_tool(request)
                 elif way == "words":
                     request = asked_in_words(request)
-        note = _note(model, dropped, way)
+        note = _note(model, dropped, way, guided=_only_guided(self._request, model, way))
         return Fitted(request=request, dropped=dropped, structured_by=way, note=note, tool=tool)
 
     async def ask(self, model: Model, asked: Callable[[Fitted[Asked]], Awaitable[Got]]) -> tuple[Fitted[Asked], Got]:
@@ -218,12 +221,23 @@ def _defaults(request: AnyRequest, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _note(model: Model, dropped: tuple[str, ...], way: StructuredBy | None) -> str | None:
+def _only_guided(request: AnyRequest, model: Model, way: StructuredBy | None) -> bool:
+    """Whether the answer is to be held to a schema that the model's API is only shown."""
+    wanted = request.output_schema if isinstance(request, Request) and way == "native" else None
+    return wanted is not None and wanted.strict and model.wire in _STRICT_WIRES and not as_sent(wanted)[1]
+
+
+def _note(model: Model, dropped: tuple[str, ...], way: StructuredBy | None, *, guided: bool) -> str | None:
     notes = [f"left out {', '.join(dropped)}, which {model.id} refuses"] if dropped else []
     if way == "tool":
         notes.append(f"asked for the schema by a tool, which {model.id} does not take otherwise")
     if way == "words":
         notes.append(f"asked for the schema in words, which {model.id} does not take otherwise")
+    if guided:
+        notes.append(
+            f"the schema only guides {model.id}, which can be held to one that closes every object and requires each "
+            "of its properties"
+        )
     return "; ".join(notes) or None
 
 

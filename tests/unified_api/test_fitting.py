@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,7 +14,7 @@ from unified_api.errors import (
     RateLimitError,
     UnsupportedParameterError,
 )
-from unified_api.fitting import left_out, way_of
+from unified_api.fitting import Fitting, left_out, way_of
 from unified_api.gateway import Gateway
 from unified_api.models import Model, Prices
 from unified_api.settings import Route, Settings
@@ -266,3 +267,28 @@ def test_an_estimate_takes_no_chat_for_longer_than_the_model_holds() -> None:
     assert made.estimate(ask(max_tokens=1), DROP) < Decimal("0.0011")
     request = Request(model="s/m", messages=(Message.user("," * 5_000),), max_tokens=10)
     assert made.estimate(request) == Decimal("0.0011")
+
+
+OPTIONAL = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+CLOSED = {**OPTIONAL, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "wire", "strict", "said"),
+    [
+        (OPTIONAL, "openai_chat", True, True),
+        (OPTIONAL, "openai_responses", True, True),
+        (CLOSED, "openai_chat", True, False),
+        ({"type": "array", "items": CLOSED}, "openai_chat", True, False),
+        ({"type": "array", "items": OPTIONAL}, "openai_chat", True, True),
+        (OPTIONAL, "openai_chat", False, False),
+        (OPTIONAL, "gemini", True, False),
+    ],
+)
+def test_a_schema_that_only_guides_the_model_is_said_to(
+    schema: dict[str, object], wire: str, strict: bool, said: bool
+) -> None:
+    asked = ask(output_schema=OutputSchema(schema, strict=strict))
+    fitted = Fitting(asked, DROP, {}).fitted(replace(model(), wire=wire))
+    assert fitted.structured_by == "native"
+    assert ("the schema only guides s/m" in (fitted.note or "")) is said

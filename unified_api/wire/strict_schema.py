@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from unified_api.types import Json, JsonObject
+from unified_api.types import Json, JsonObject, OutputSchema
+from unified_api.wire.object_root import needs_object, wrapped
 
-__all__ = ["fits_strict"]
+__all__ = ["as_sent", "fits_strict"]
 
 # A server answers a keyword that is not in its list with a 400, so this is a list of what is taken, not of what is not.
 _TAKEN = frozenset({
@@ -26,6 +27,15 @@ _NAMES = 120_000
 """Characters of all property names, definition names, and values of `enum` and `const` together."""
 _LONG_ENUM = (250, 15_000)
 """An enum of more values than the first may hold at most the second in characters."""
+
+
+def as_sent(wanted: OutputSchema) -> tuple[JsonObject, bool]:
+    """The schema as OpenAI is sent it, and whether the answer is held to it.
+
+    One that strict decoding would refuse guides the model instead of failing the call.
+    """
+    schema = wrapped(wanted.schema) if needs_object(wanted) else wanted.schema
+    return schema, wanted.strict and fits_strict(schema)
 
 
 def fits_strict(schema: Json) -> bool:

@@ -11,11 +11,10 @@ from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.model_patterns import first_match
-from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.openai_chat.messages import write_messages
 from unified_api.wire.openai_chat.parts import PartWriter
 from unified_api.wire.own_path import own_path
-from unified_api.wire.strict_schema import fits_strict
+from unified_api.wire.strict_schema import as_sent
 
 __all__ = ["NEED_A_NAME", "encode"]
 
@@ -84,10 +83,8 @@ def _parameters(request: Request, writer: PartWriter) -> Iterator[tuple[str, Jso
 
 
 def _response_format(wanted: OutputSchema) -> JsonObject:
-    schema = wrapped(wanted.schema) if needs_object(wanted) else wanted.schema
-    json_schema: JsonObject = {"name": wanted.name, "schema": schema}
-    # A schema that strict decoding would refuse guides the model instead of failing the call.
-    json_schema["strict"] = wanted.strict and fits_strict(schema)
+    schema, strict = as_sent(wanted)
+    json_schema: JsonObject = {"name": wanted.name, "schema": schema, "strict": strict}
     if wanted.description:
         json_schema["description"] = wanted.description
     return {"type": "json_schema", "json_schema": json_schema}

@@ -22,9 +22,8 @@ from unified_api.types import (
 )
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.model_patterns import first_match
-from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.openai_responses.input import InputWriter
-from unified_api.wire.strict_schema import fits_strict
+from unified_api.wire.strict_schema import as_sent
 
 __all__ = ["UNSUPPORTED", "encode"]
 
@@ -54,7 +53,9 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     check_supported(request, provider=provider, model=model, profile=supported)
     extra = request.extra.get(provider, {})
     _check(request, model)
-    writer = InputWriter(provider, model, marks_cache=profile.cache_mark == "prompt_cache_breakpoint")
+    keeps_nothing = profile.stateless and not extra.keys() & _NEEDS_STORE
+    marks_cache = profile.cache_mark == "prompt_cache_breakpoint"
+    writer = InputWriter(provider, model, marks_cache=marks_cache, keeps_nothing=keeps_nothing)
     instructions, messages = writer.instructions(request.messages)
     # A stored prompt names its own model.
     body: JsonObject = {"model": model} if model else {}
@@ -69,7 +70,7 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
             _refuse("the messages hold nothing to send", "messages", model)
     for name, value in _parameters(request, provider=provider, model=model, profile=profile):
         body[profile.renamed.get(name, name)] = value
-    if profile.stateless and not extra.keys() & _NEEDS_STORE:
+    if keeps_nothing:
         body["store"] = False
         if "reasoning_effort" not in profile.unsupported:
             body["include"] = [*_list(body.get("include")), _ENCRYPTED]
@@ -188,9 +189,7 @@ def _tool_choice(request: Request, model: str) -> Json:
 
 
 def _format(wanted: OutputSchema) -> JsonObject:
-    schema = wrapped(wanted.schema) if needs_object(wanted) else wanted.schema
-    # A schema that strict decoding would refuse guides the model instead of failing the call.
-    strict = wanted.strict and fits_strict(schema)
+    schema, strict = as_sent(wanted)
     described: JsonObject = {"description": wanted.description} if wanted.description else {}
     return {"type": "json_schema", "name": wanted.name, "schema": schema, "strict": strict, **described}
 
