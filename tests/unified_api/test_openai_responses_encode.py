@@ -431,6 +431,22 @@ def test_a_result_may_answer_a_call_that_the_provider_keeps() -> None:
     assert body["input"] == [{"type": "function_call_output", "call_id": "call_1", "output": "x"}]
 
 
+def test_reasoning_that_is_only_an_id_is_not_sent_to_who_kept_nothing() -> None:
+    """Azure has been seen to stream reasoning without its encrypted content, and answers its bare id with a 400."""
+    bare = {"type": "reasoning", "id": "rs_1", "summary": []}
+    whole = {**bare, "id": "rs_2", "encrypted_content": "x"}
+    shown = {**bare, "id": "rs_3", "content": [{"type": "reasoning_text", "text": "hm"}]}
+    parts = tuple(ReasoningPart("", ProviderState("openai", item)) for item in (bare, whole, shown))
+    turn = Message("assistant", (*parts, TextPart("a")))
+
+    def thoughts(**more: object) -> list[object]:
+        return [item for item in sent(ASK, turn, ASK, **more)["input"] if item.get("type") == "reasoning"]
+
+    assert thoughts(profile=WireProfile(stateless=True)) == [whole, shown]
+    assert thoughts(profile=WireProfile()) == [bare, whole, shown]
+    assert thoughts(profile=WireProfile(stateless=True), extra={"openai": {"store": True}}) == [bare, whole, shown]
+
+
 def test_other_words_of_a_provider_come_from_its_profile() -> None:
     profile = WireProfile(renamed={"user": "safety_identifier"}, efforts={"*": {"xhigh": "max"}})
     body = sent(profile=profile, user="u", reasoning_effort="xhigh")

@@ -131,7 +131,9 @@ MediaPart: TypeAlias = ImagePart | AudioPart | VideoPart | DocumentPart
 
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
-    """Thinking that a model chose to show (or only its `state`, without words); never sent to another provider."""
+    """Thinking that a model chose to show (or only its `state`, without words); never sent to another provider than its
+    state's. Without a state it is the caller's own word, and goes to those who want plain thinking back.
+    """
 
     text: str
     state: ProviderState | None = None

@@ -55,6 +55,8 @@ class InputWriter:
     model: str
     marks_cache: bool = False
     """Whether parts may be marked as the end of what may be cached."""
+    keeps_nothing: bool = False
+    """Whether the provider has kept nothing: reasoning that is only an id would be looked up there in vain."""
 
     def instructions(self, messages: tuple[Message, ...]) -> tuple[str | None, tuple[Message, ...]]:
         """A first system message that is all text goes where the API has a place for it, unless it stands alone."""
@@ -138,7 +140,8 @@ class InputWriter:
             }
         elif isinstance(part, ReasoningPart):
             state = self._own(part.state)
-            if state.get("type") == "reasoning":
+            whole = any(state.get(name) for name in ("encrypted_content", "content"))
+            if state.get("type") == "reasoning" and (whole or not self.keeps_nothing):
                 yield state
         elif isinstance(part, BuiltinToolPart):
             yield from self._step(part, place)
