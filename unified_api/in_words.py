@@ -4,7 +4,9 @@ Nothing makes such an answer fit, so whoever needs JSON checks it, as the llm st
 here: the catalog says that a model has no `structured_output`, or a server refuses the field with which it is asked
 for. OpenAI-compatible servers word that refusal as they like, and some with a 500: llama.cpp's before 2024-09 and its
 relatives ("response_format type must be one of ..."), llama-cpp-python, DeepSeek ("This response_format type is
-unavailable now"), Groq ("does not support response format `json_schema`").
+unavailable now"), Groq ("does not support response format `json_schema`"). Bedrock takes a schema for some models only
+("This model doesn't support the outputConfig.textFormat field", "output_config.format: Extra inputs are not
+permitted").
 """
 
 from __future__ import annotations
@@ -27,14 +29,17 @@ from unified_api.types import Message, Request, TextPart
 __all__ = ["asked_in_words", "blames_schema", "blames_tool", "is_about_this_call"]
 
 _FIELD = re.compile(
-    r"response[ _-]?format|json[ _-]?schema|structured[ _-]?outputs?|guided[ _-]?(json|decoding|grammar)|\bgrammar\b",
+    r"response[ _-]?format|json[ _-]?schema|structured[ _-]?outputs?|guided[ _-]?(json|decoding|grammar)|\bgrammar\b"
+    r"|\boutput[ _]?format|\btext[ _]?format|\boutput[ _]?config(?!.{0,3}effort)",
     re.IGNORECASE,
 )
 _TOOL = re.compile(
     r"\btools?\b|tool[ _-]?(choice|call|use)|function[ _-]?(call|choice|declaration)|\bfunctions\b", re.IGNORECASE
 )
 _ONE_SCHEMA = re.compile(
-    r"\b(invalid|unsupported|bad|unable|fail\w*|cannot|could not)\b.{0,60}\b(schema|grammar)\b", re.IGNORECASE
+    r"\b(invalid|unsupported|bad|unable|fail\w*|cannot|could not)\b.{0,60}\b(schema|grammar)\b"
+    r"|\bformat\.schema\b|\binput_?schema\b",
+    re.IGNORECASE,
 )
 
 _BESIDE = re.compile(

@@ -22,7 +22,7 @@ from unified_api.errors import (
     ServerError,
 )
 from unified_api.gateway import Gateway
-from unified_api.in_words import asked_in_words, blames_schema, blames_tool
+from unified_api.in_words import asked_in_words, blames_schema, blames_tool, is_about_this_call
 from unified_api.settings import Settings
 from unified_api.testing import ScriptedModel, scripted_gateway
 from unified_api.types import (
@@ -36,6 +36,7 @@ from unified_api.types import (
     Tool,
     ToolResultPart,
 )
+from unified_api.wire.errors import decode_error
 from unified_api.wire.object_root import wrapped
 
 TITLE = {"type": "object", "properties": {"t": {"type": "string"}}, "required": ["t"], "additionalProperties": False}
@@ -375,3 +376,21 @@ def test_only_a_servers_own_words_blame_the_schema() -> None:
     assert not blames_schema(ServerError("overloaded"))
     assert not blames_schema(ContextOverflowError("the json_schema and the prompt are too long"))
     assert not blames_schema(InvalidRequestError("messages is empty", param="messages"))
+
+
+@pytest.mark.parametrize(("message", "blamed", "once"), [
+    ("output_config.format.schema: For 'object' type, 'additionalProperties' must be set to false", True, True),
+    ("The model returned the following errors: output_config.format: Extra inputs are not permitted", True, False),
+    ("output_config: Extra inputs are not permitted", True, False),
+    ("output_format: Extra inputs are not permitted", True, False),
+    ("This model doesn't support the outputConfig.textFormat field. Remove outputConfig.textFormat and try again.",
+     True, False),
+    ("This model doesn't support the outputConfig.effort field. Remove outputConfig.effort and try again.",
+     False, False),
+    ("output_config.effort: Extra inputs are not permitted", False, False),
+])  # fmt: skip
+def test_bedrock_names_the_schema_in_words_of_its_own(message: str, blamed: bool, once: bool) -> None:
+    """As issues quote them: anomalyco/models.dev #1765, future-agi #411, BerriAI/litellm #27846."""
+    body = json.dumps({"message": message}).encode()
+    error = decode_error(400, {"x-amzn-errortype": "ValidationException"}, body, provider="bedrock", model="m")
+    assert (blames_schema(error), is_about_this_call(error)) == (blamed, once)
