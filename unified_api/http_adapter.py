@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from unified_api.errors import AuthenticationError, MalformedResponseError, NotF
 from unified_api.models import Model
 from unified_api.polling import settled
 from unified_api.providers import ProviderRow, builtin_rows
+from unified_api.redaction import Redaction
 from unified_api.settings import Timeouts
 from unified_api.signing import Signer
 from unified_api.transport import Call, Reply, Transport
@@ -40,7 +41,6 @@ from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
 
 __all__ = ["HttpAdapter"]
 
-_SHORTEST_SECRET = 8
 Wire = TypeVar("Wire")
 
 
@@ -64,9 +64,7 @@ class HttpAdapter:
         self._base_url = row.base_url
         self._key = key
         self._signer = signer
-        # A short key is no secret but a word that servers without keys want, and may be part of any other.
-        secrets = (key or "", *(() if signer is None else signer.secrets))
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        self._redaction = Redaction((key or "", *(() if signer is None else signer.secrets)))
         self._transport = transport
         self._clock = clock or MonotonicClock()
         self._profiles: dict[frozenset[str], WireProfile] = {}
@@ -86,9 +84,13 @@ class HttpAdapter:
     async def stream(self, model: Model, request: Request, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[Chunk]]:
         wire, profile = self._wire(families.CHAT, model), self._profile(model)
         wire_request = wire.encode(request, provider=self._provider, model=model.name, profile=profile, stream=True)
-        async with self._transport.stream(self._call(wire_request, model.id), timeouts) as reply:
+        async with AsyncExitStack() as stack:
+            with self._told():
+                call = self._call(wire_request, model.id)
+                reply = await stack.enter_async_context(self._transport.stream(call, timeouts))
+                body = b"" if reply.status == 200 else await reply.read()
             if reply.status != 200:
-                self._raise_for(Reply(reply.status, reply.headers, await reply.read()), model, profile)
+                self._raise_for(Reply(reply.status, reply.headers, body), model, profile)
             decoder = wire.StreamDecoder(provider=self._provider, model=model.name, profile=profile)
             unwrapper = Unwrapper() if needs_object(request.output_schema) else None
             async with aclosing(self._chunks(reply.body, decoder, unwrapper)) as chunks:
@@ -144,7 +146,7 @@ class HttpAdapter:
     async def list_models(self, timeouts: Timeouts) -> tuple[str, ...]:
         """The names that the server lists, where the row's wire or its `paths` say that the list is."""
         request = list_request(self._row.wire, self._row_profile(frozenset()))
-        reply = await self._transport.send(self._call(request, None), timeouts)
+        reply = await self._sent(request, None, timeouts)
         if reply.status != 200:
             with self._told():
                 raise decode_error(reply.status, reply.headers, reply.body, provider=self._provider, model="")
@@ -201,15 +203,20 @@ class HttpAdapter:
             model=model,
         )
 
+    async def _sent(self, request: WireRequest, model: str | None, timeouts: Timeouts) -> Reply:
+        with self._told():
+            return await self._transport.send(self._call(request, model), timeouts)
+
     async def _exchange(self, request: WireRequest, model: Model, profile: WireProfile, timeouts: Timeouts) -> bytes:
-        reply = await self._transport.send(self._call(request, model.id), timeouts)
+        reply = await self._sent(request, model.id, timeouts)
         if not 200 <= reply.status < 300:
             self._raise_for(reply, model, profile)
         return reply.body
 
     def _raise_for(self, reply: Reply, model: Model, profile: WireProfile) -> NoReturn:
         if 300 <= reply.status < 400:
-            target = self._keyless(shorten(reply.headers.get("location", "another address").partition("?")[0], 200))
+            told = self._redaction.text(reply.headers.get("location", "another address").partition("?")[0])
+            target = shorten(told[:200])
             raise NotFoundError(
                 f"{self._base_url} redirects to {target}, which is not followed because the key would go there; "
                 f"if that address is right, set it as base_url in [providers.{self._provider}]",
@@ -217,15 +224,11 @@ class HttpAdapter:
                 model=model.id,
                 status=reply.status,
             )
-        body = reply.body
-        for secret in self._secrets:
-            # Before the message is shortened, which may cut a secret in two.
-            body = body.replace(secret.encode(), b"***")
         with self._told():
             raise decode_error(
                 reply.status,
                 reply.headers,
-                body,
+                reply.body,
                 provider=self._provider,
                 model=model.name,
                 profile=profile,
@@ -250,18 +253,13 @@ class HttpAdapter:
         try:
             yield
         except ProviderError as error:
-            error.message = self._keyless(error.message)
+            self._redaction.apply(error)
             if isinstance(error, AuthenticationError):
                 error.message += self._key_source()
             if isinstance(error, NotFoundError):
                 error.message += self._hint()
             error.args = (error.message,)
             raise
-
-    def _keyless(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
     def _hint(self) -> str:
         """For the commonest slip: Ollama, vLLM and LM Studio answer below /v1 alone."""

@@ -31,6 +31,7 @@ __all__ = [
     "ReasoningStyle",
     "WireProfile",
     "WireRequest",
+    "beginning",
     "call_id",
     "check_supported",
     "dump_json",
@@ -38,11 +39,15 @@ __all__ = [
     "parse_strictly",
     "shorten",
     "sniff_media_type",
+    "whole_words",
 ]
 
 DEEPEST = 200
 """Levels of JSON that are read. What is deeper is damage or malice: writing, comparing or showing it would fail."""
 _NESTED = frozenset({dict, list})
+_OF_A_KEY = "".join(set(map(chr, range(0x21, 0x7F))) - set("\"'`,<>()[]{}"))
+_LOOKED_AT = 4096
+"""Bytes of an unreadable answer that are looked at."""
 _IMAGE_STARTS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -287,9 +292,26 @@ def call_id(index: int) -> str:
 
 
 def shorten(text: str, limit: int = 500) -> str:
-    """`text` on one line of at most `limit` characters, for messages."""
+    """`text` on one line of at most `limit` characters, fit for messages and terminals."""
     line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    if len(line) > limit:
+        line = f"{whole_words(line, limit - 1)}…"
+    return line if line.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in line)
+
+
+def beginning(body: bytes) -> str:
+    """What an unreadable answer begins with, for messages."""
+    text = body[:_LOOKED_AT].decode("utf-8", "replace")
+    return shorten(text if len(body) <= _LOOKED_AT else f"{text.rstrip(_OF_A_KEY)}…", 200)
+
+
+def whole_words(text: str, limit: int) -> str:
+    """At most `limit` characters of `text`, without a last word that this cuts.
+
+    What may be one key counts as one word: whoever strikes out secrets afterwards meets each whole or not at all.
+    """
+    start = text[:limit]
+    return start.rstrip(_OF_A_KEY) if len(text) > limit and text[limit] in _OF_A_KEY else start
 
 
 def sniff_media_type(image: bytes) -> str | None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from unified_api.types import Json, JsonObject
-from unified_api.wire.base import parse_json, shorten
+from unified_api.wire.base import parse_json, shorten, whole_words
 
 __all__ = ["ErrorBody", "find_error", "read_error", "read_error_body"]
 
@@ -72,7 +72,7 @@ def find_error(value: JsonObject) -> Json:
 
 def _prose(text: str) -> str:
     # A page's beginning is enough, and keeps the patterns quick on a hostile one.
-    start = text[:8000]
+    start = whole_words(text, 8000)
     title = _TITLE.search(start)
     return shorten(title.group(1) if title else _TAGS.sub(" ", start))
 

@@ -37,7 +37,10 @@ _LOADING = re.compile(
 )
 _LOADING_S = 10.0
 """Seconds between two questions to a server that is still loading its model and does not say for how long."""
-_SECRET = re.compile(r"\b((?:sk|pk|gsk|xai|hf|nvapi|pplx|r8|key|AIza)[-_A-Za-z0-9]{2})[-_A-Za-z0-9]{14,}")
+_SECRET = re.compile(
+    r"[-\w+/.=~:]*?\b((?:sk|pk|gsk|xai|hf|nvapi|pplx|r8|key|AIza)[-_A-Za-z0-9]{2})[-_A-Za-z0-9]{14,}[-\w+/.=~:]*"
+)
+"""What looks like a key, with all of the word that it is in: another key may hold it, and no piece may be left over."""
 
 _ADVICE: dict[type[ProviderError], str] = {
     AuthenticationError: "check this provider's API key",

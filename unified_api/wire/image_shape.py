@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError, MalformedResponseError, UnsupportedParameterError
 from unified_api.types import ImageRequest, JsonObject
-from unified_api.wire.base import WireProfile, shorten
+from unified_api.wire.base import WireProfile, beginning
 from unified_api.wire.request_writer import RequestWriter
 
 __all__ = ["add_extra", "aspect_ratio", "check_prompt", "pixels", "unreadable"]
@@ -57,7 +57,7 @@ def add_extra(body: JsonObject, request: ImageRequest, *, provider: str, model: 
 
 
 def unreadable(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = shorten(body[:400].decode("utf-8", "replace"), 200)
+    start = beginning(body)
     message = f"the answer of {provider} for {model!r} {problem}; it begins {start!r}"
     return MalformedResponseError(message, provider=provider, model=f"{provider}/{model}")
 

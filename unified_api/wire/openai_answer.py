@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import JsonObject, Usage
-from unified_api.wire.base import WireProfile, parse_json, shorten
+from unified_api.wire.base import WireProfile, beginning, parse_json
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.usage import read_cost, read_usage
@@ -44,7 +44,7 @@ def stated_usage(answer: JsonObject) -> tuple[Usage, Decimal | None]:
 
 
 def malformed(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = shorten(body[:400].decode("utf-8", "replace"), 200)
+    start = beginning(body)
     return MalformedResponseError(
         f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of "
         "an OpenAI-compatible API.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Json, JsonObject, Response
 from unified_api.wire.anthropic.events import EventReader, events_of
-from unified_api.wire.base import WireProfile, parse_json, shorten
+from unified_api.wire.base import WireProfile, beginning, parse_json
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
@@ -48,7 +48,7 @@ def answer_message(body: bytes, *, provider: str, model: str, profile: WireProfi
 
 
 def _malformed(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = shorten(body[:400].decode("utf-8", "replace"), 200)
+    start = beginning(body)
     return MalformedResponseError(
         f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of a "
         "Messages API, such as Anthropic's.",

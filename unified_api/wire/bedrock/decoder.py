@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Chunk, JsonObject, Response
-from unified_api.wire.base import WireProfile, parse_json, shorten
+from unified_api.wire.base import WireProfile, beginning, parse_json, shorten
 from unified_api.wire.bedrock.events import EventReader
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
@@ -69,7 +69,7 @@ def collected(chunks: Iterable[Chunk], provider: str, model: str) -> Response:
 
 
 def unreadable(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = shorten(body[:400].decode("utf-8", "replace"), 200)
+    start = beginning(body)
     return MalformedResponseError(
         f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of "
         "Bedrock's runtime.",

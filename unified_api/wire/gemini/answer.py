@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Json, JsonObject
-from unified_api.wire.base import WireProfile, parse_json, shorten
+from unified_api.wire.base import WireProfile, beginning, parse_json
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 
@@ -32,7 +32,7 @@ def answer_object(body: bytes, *, provider: str, model: str, profile: WireProfil
 
 
 def unreadable(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = shorten(body[:400].decode("utf-8", "replace"), 200)
+    start = beginning(body)
     return MalformedResponseError(
         f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of "
         "the Gemini API or of Vertex AI.",
