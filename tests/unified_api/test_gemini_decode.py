@@ -118,7 +118,7 @@ def test_a_media_part_that_cannot_be_read_makes_the_answer_malformed(data: Any) 
 def test_arguments_that_are_nested_too_deeply_make_the_answer_malformed() -> None:
     call = '{"functionCall": {"name": "f", "args": {"a": ' + "[" * 500 + "]" * 500 + "}}}"
     body = '{"candidates": [{"content": {"parts": [' + call + ']}, "finishReason": "STOP"}]}'
-    with pytest.raises(MalformedResponseError, match="cannot be read"):
+    with pytest.raises(MalformedResponseError, match="nested more than 200 deep"):
         gemini.decode(body.encode(), provider="google", model="m", profile=PROFILE)
 
 

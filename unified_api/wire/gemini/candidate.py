@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain
 
 import orjson
 
@@ -30,6 +30,9 @@ from unified_api.wire.gemini.media import BESIDE, UnreadablePartError, read_medi
 
 __all__ = ["CandidateReader"]
 
+_MOST_SOURCES = 10_000
+"""Citations of one answer before further ones are damage."""
+
 
 class CandidateReader:
     """Gives the chunks of each piece. What stands beside the parts (sources, kept whole) comes with the finish."""
@@ -43,9 +46,12 @@ class CandidateReader:
         self._profile = profile
         self._calls = 0
         self._ids: set[str] = set()
+        self._free = 0
+        """The number from which on an id made of it may be free."""
         self._open: _OpenCall | None = None
         self._spoken = Spoken()
         self._speaking = False
+        self._cited = 0
         self._beside: dict[str, JsonObject] = {}
 
     def read(self, candidate: JsonObject) -> list[ContentChunk | FinishChunk]:
@@ -158,13 +164,24 @@ class CandidateReader:
 
     def _own_id(self) -> str:
         """An id for a call that came without one, which no other call of the answer has."""
-        return next(made for made in map(call_id, count(self._calls - 1)) if made not in self._ids)
+        self._free = max(self._free, self._calls - 1)
+        while call_id(self._free) in self._ids:
+            self._free += 1
+        return call_id(self._free)
 
     def _sources(self) -> Iterator[ContentChunk]:
         """What stood beside the parts, each once: its citations, and the blocks that no citation holds whole."""
         works, sources = self._beside.get("citationMetadata", {}), self._beside.get("groundingMetadata", {})
-        yield from recited(works, self._spoken, provider=self._provider)
-        yield from grounded(sources, self._spoken, provider=self._provider)
+        cited = chain(
+            recited(works, self._spoken, provider=self._provider),
+            grounded(sources, self._spoken, provider=self._provider),
+        )
+        for citation in cited:
+            self._cited += 1
+            if self._cited > _MOST_SOURCES:
+                self.unreadable += 1
+                break
+            yield citation
         for name, metadata in self._beside.items():
             if name != "citationMetadata":
                 self._speaking = False

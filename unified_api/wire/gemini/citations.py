@@ -6,7 +6,7 @@ https://ai.google.dev/api/generate-content#GroundingMetadata and #CitationMetada
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -34,27 +34,27 @@ class Spoken:
     """The text of one answer so far, as the parts that the canonical answer will have."""
 
     def __init__(self) -> None:
-        self._parts: list[list[str]] = []
+        self._parts: list[_Part] = []
         self._size = 0
-        self._laid: list[_Laid] | None = None
+        self._laid = 0
+        """Parts of which nothing more can come and all is laid."""
 
     def add(self, text: str) -> None:
         """More of the part that was begun last."""
         self._grow(len(text))
         if self._size <= EVENT_LIMIT:
-            self._parts[-1].append(text)
+            self._parts[-1].news.append(text)
 
     def begin(self) -> None:
         """The next text begins a part of its own."""
         self._grow(1)
-        self._parts.append([])
+        self._parts.append(_Part(len(self._parts)))
 
     def _grow(self, size: int) -> None:
         # What no answer is as long as is not remembered; its places are then not told.
         self._size += size
         if self._size > EVENT_LIMIT:
             self._parts.clear()
-        self._laid = None
 
     def place(self, start: Json, end: Json, words: Json = None) -> Place:
         """The text part and the characters in it of the bytes `start` to `end`; nothing where they lie nowhere.
@@ -65,7 +65,7 @@ class Spoken:
         if type(end) is not int or self._size > EVENT_LIMIT:
             return Place()
         first, told = start if type(start) is int else 0, words if isinstance(words, str) else None
-        laid = self._laid = self._laid or list(_laid("".join(pieces) for pieces in self._parts))
+        laid = self._all_laid()
         at = max(bisect_left(laid, end, key=lambda part: part.skipped) - 1, 0)
         guesses = [(part, part.skipped) for part in laid[at : at + 1]] + [(part, 0) for part in laid[: -_LAST - 1 : -1]]
         found = (
@@ -75,33 +75,49 @@ class Spoken:
         )
         return next((place for place in found if place is not None), Place())
 
-
-class _Laid(NamedTuple):
-    """A text part, and the byte that each of its characters begins at."""
-
-    number: int
-    text: str
-    edges: list[int]
-    skipped: int
-    """Bytes of the text parts before it."""
+    def _all_laid(self) -> list[_Part]:
+        """The parts, after a look at what came since the last one: only the last part can have grown."""
+        for number in range(self._laid, len(self._parts)):
+            before = self._parts[number - 1] if number else None
+            self._parts[number].lay(before.skipped + before.edges[-1] if before else 0)
+        self._laid = max(len(self._parts) - 1, 0)
+        return self._parts
 
 
-def _laid(texts: Iterable[str]) -> Iterator[_Laid]:
-    skipped = 0
-    for number, text in enumerate(texts):
-        edges = list(accumulate((len(letter.encode("utf-8", "surrogatepass")) for letter in text), initial=0))
-        yield _Laid(number, text, edges, skipped)
-        skipped += edges[-1]
+class _Part:
+    """A text part, and the byte that each of its characters begins at, as far as they are laid."""
+
+    __slots__ = ("edges", "news", "number", "skipped", "text")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.text = ""
+        self.edges = [0]
+        self.news: list[str] = []
+        """Pieces that are not laid yet."""
+        self.skipped = 0
+        """Bytes of the text parts before it."""
+
+    def lay(self, skipped: int) -> None:
+        self.skipped = skipped
+        if self.news:
+            news = "".join(self.news)
+            self.news.clear()
+            self.text += news
+            sizes = (len(letter.encode("utf-8", "surrogatepass")) for letter in news)
+            self.edges.extend(accumulate(sizes, initial=self.edges.pop()))
 
 
-def _exactly(part: _Laid, start: int, end: int, words: str | None) -> Place | None:
+def _exactly(part: _Part, start: int, end: int, words: str | None) -> Place | None:
     first, last = _edge(part.edges, start), _edge(part.edges, end)
-    if first is None or last is None or first > last or (words is not None and part.text[first:last] != words):
+    if first is None or last is None or first > last:
+        return None
+    if words is not None and (len(words) != last - first or not part.text.startswith(words, first)):
         return None
     return Place(part.number, first, last)
 
 
-def _nearly(part: _Laid, start: int, end: int, words: str | None) -> Place | None:
+def _nearly(part: _Part, start: int, end: int, words: str | None) -> Place | None:
     del start
     if not words:
         return None
@@ -125,8 +141,9 @@ def grounded(metadata: JsonObject, spoken: Spoken, *, provider: str) -> Iterator
         segment = segment if isinstance(segment, dict) else {}
         place = spoken.place(segment.get("startIndex"), segment.get("endIndex"), segment.get("text"))
         indices = support.get("groundingChunkIndices")
-        for index in indices if isinstance(indices, list) else []:
-            if type(index) is int and 0 <= index < len(chunks):
+        # Each source once: an answer of ten bytes a source could name one of them a million times.
+        for index in dict.fromkeys(one for one in indices if type(one) is int) if isinstance(indices, list) else ():
+            if 0 <= index < len(chunks):
                 used.add(index)
                 yield _source(chunks[index], place, {"groundingSupport": support}, provider)
     for index, chunk in enumerate(chunks):
