@@ -97,7 +97,10 @@ class ProfileRow(BaseModel):
     reasoning_style: dict[Pattern, ReasoningStyle] = {}
     top_k_field: dict[Pattern, str] = {}
     cache_points: tuple[Pattern, ...] = ("*",)
+    tool_cache_points: tuple[Pattern, ...] = ("*",)
+    cache_ttl: tuple[Pattern, ...] = ("*",)
     signed_thinking: tuple[Pattern, ...] = ("*",)
+    no_thinking_back: tuple[Pattern, ...] = ()
     system_turns: tuple[Pattern, ...] = ()
     unforced: tuple[Pattern, ...] = ()
     one_sampler: tuple[Pattern, ...] = ()

@@ -163,9 +163,15 @@ class WireProfile:
     """Pattern of model names -> the path of the field that a model of `bedrock` has for `top_k`; first match wins."""
     cache_points: tuple[str, ...] = ("*",)
     """Patterns of the models of `bedrock` that take cache marks; others are sent none."""
+    tool_cache_points: tuple[str, ...] = ("*",)
+    """Those of them that take a mark after a tool as well."""
+    cache_ttl: tuple[str, ...] = ("*",)
+    """Those of them that are told how long; others keep what is cached for as long as they do."""
     signed_thinking: tuple[str, ...] = ("*",)
     """Patterns of the models of `bedrock` that take back thinking that is signed or hidden; others refuse it, and are
     sent none of it."""
+    no_thinking_back: tuple[str, ...] = ()
+    """Patterns of the models of `bedrock` that take none of their own thinking back."""
     system_turns: tuple[str, ...] = ()
     """Patterns of the models that take system messages in the midst of a conversation (`anthropic`)."""
     unforced: tuple[str, ...] = ()
