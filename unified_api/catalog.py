@@ -115,8 +115,9 @@ class Catalog:
         row = self._rows.get(model.provider)
         if row is None:
             return model.prices
-        known = pricing.listing(row.price_address, model.name) is not None
-        return row.prices_of(model.name) or (None if known else model.prices)
+        return pricing.plain_prices(
+            stated=row.prices_of(model.name), listed=model.prices, base_url=row.price_address, name=model.name
+        )
 
     def candidates(
         self,

@@ -29,6 +29,7 @@ from unified_api.settings import Settings, Timeouts
 from unified_api.signing import bearer_key, signer_of
 from unified_api.transport import Transport
 from unified_api.types import (
+    Capability,
     Chunk,
     EmbedRequest,
     EmbedResponse,
@@ -54,6 +55,9 @@ _LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
 _SHORTER = (8_192, 4_096, 2_048)
 """Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
+
+_WRITE: frozenset[Capability] = frozenset({"chat", "image_output"})
+"""Whose answers are paid for by what they hold."""
 
 
 class Gateway:
@@ -261,13 +265,13 @@ class Gateway:
 
     def _cost(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
-        if "embeddings" in model.capabilities and "chat" not in model.capabilities and usage.output_tokens is None:
-            usage = replace(usage, output_tokens=0)
-        stated = self.catalog.stated_prices(model)
-        if stated is not None:
-            return pricing.plain_cost(usage, stated)
-        names = (echoed, model.name) if echoed else (model.name,)
-        return pricing.cost(usage, base_url=self.catalog.price_address(model.provider), names=names)
+        return pricing.charge(
+            usage,
+            plain=self.catalog.stated_prices(model),
+            base_url=self.catalog.price_address(model.provider),
+            names=(echoed, model.name) if echoed else (model.name,),
+            writes=bool(model.capabilities & _WRITE) or not model.capabilities,
+        )
 
     def _adapter(self, model: Model) -> Adapter:
         adapter = self._adapters.get(model.provider)

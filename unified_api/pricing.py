@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from unified_api.types import Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-__all__ = ["Listing", "cost", "listing", "listings", "plain_cost"]
+__all__ = ["Listing", "charge", "cost", "listing", "listings", "plain_cost", "plain_prices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,26 @@ class Listing:
     name: str
     prices: Prices | None
     context: int | None
+
+
+def charge(
+    usage: Usage, *, plain: Prices | None, base_url: str | None, names: tuple[str, ...], writes: bool = True
+) -> Decimal | None:
+    """US dollars for `usage` by the `plain` prices, or where there are none by the price data, as `cost` has it.
+
+    What does not write at all, as models that embed or rank, need not tell that it wrote nothing.
+    """
+    if not writes and usage.output_tokens is None:
+        usage = replace(usage, output_tokens=0)
+    if plain is not None:
+        return plain_cost(usage, plain)
+    priced = (name for name in names if base_url is not None and _priced(base_url, name))
+    return cost(usage, base_url=base_url, names=tuple(priced))
+
+
+def plain_prices(*, stated: Prices | None, listed: Prices | None, base_url: str | None, name: str) -> Prices | None:
+    """What to go by instead of the price data: `stated` prices, or `listed` ones where it does not price the model."""
+    return stated or (listed if base_url is None or not _priced(base_url, name) else None)
 
 
 def cost(usage: Usage, *, base_url: str | None, names: tuple[str, ...]) -> Decimal | None:
@@ -141,6 +161,17 @@ def _by_id(base_url: str) -> tuple[Provider | None, dict[str, ModelInfo]]:
     except LookupError:
         return None, {}
     return provider, {model.id.lower(): model for model in provider.models}
+
+
+@lru_cache(maxsize=4096)
+def _priced(base_url: str, name: str) -> bool:
+    """Whether the price data has any price of the model: one that it only lists would cost nothing by it."""
+    from datetime import UTC, datetime
+
+    found = _find(base_url, name)
+    return found is not None and any(
+        price is not None for price in vars(found[1].get_prices(datetime.now(UTC))).values()
+    )
 
 
 def _listing_of(model: ModelInfo, name: str) -> Listing:

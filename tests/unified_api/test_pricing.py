@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unified_api.catalog import Catalog
 from unified_api.models import Prices
-from unified_api.pricing import _listing_of, cost, listing, listings, plain_cost
+from unified_api.pricing import _listing_of, charge, cost, listing, listings, plain_cost, plain_prices
 from unified_api.providers import builtin_rows
 from unified_api.types import Usage
 from unified_api.wire.usage import read_usage
@@ -141,3 +141,32 @@ def test_a_model_is_found_by_its_name_as_the_price_datas_own_search_finds_it() -
             assert listing(row.price_address, found.name).prices == _listing_of(model, found.name).prices
             compared += 1
     assert compared > 1_000
+
+
+CEREBRAS = "https://api.cerebras.ai/v1"
+
+
+def test_a_model_that_is_listed_without_a_price_is_of_unknown_price_and_not_free() -> None:
+    name, listed = "qwen-3-coder-480b", Prices(input=Decimal(2), output=Decimal(2))
+    assert listing(CEREBRAS, name) is not None
+    assert charge(used(10, 5), plain=None, base_url=CEREBRAS, names=(name,)) is None
+    assert plain_prices(stated=None, listed=listed, base_url=CEREBRAS, name=name) == listed
+
+
+def test_stated_prices_go_before_the_price_data_and_listed_ones_behind_it() -> None:
+    stated, listed = Prices(input=Decimal(1), output=Decimal(1)), Prices(input=Decimal(2), output=Decimal(2))
+    assert plain_prices(stated=stated, listed=listed, base_url=OPENAI, name="gpt-4o") == stated
+    assert plain_prices(stated=None, listed=listed, base_url=OPENAI, name="gpt-4o") is None
+    assert plain_prices(stated=None, listed=listed, base_url=OPENAI, name="no-such-model") == listed
+    assert plain_prices(stated=None, listed=listed, base_url=None, name="gpt-4o") == listed
+    million = used(1_000_000, 0)
+    assert charge(million, plain=listed, base_url=OPENAI, names=("gpt-4o",)) == 2
+    assert charge(million, plain=None, base_url=OPENAI, names=("no-such-model", "gpt-4o")) == cost(
+        million, base_url=OPENAI, names=("gpt-4o",)
+    )
+
+
+def test_what_writes_nothing_need_not_tell_so() -> None:
+    prices = Prices(input=Decimal(1), output=Decimal(1))
+    assert charge(used(1_000_000, None), plain=prices, base_url=None, names=("m",), writes=False) == 1
+    assert charge(used(1_000_000, None), plain=prices, base_url=None, names=("m",)) is None

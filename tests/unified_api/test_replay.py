@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from corpus import ROOT, needs_corpora
 
+from unified_api.gateway import Gateway
+from unified_api.settings import Settings
+from unified_api.types import Usage
 from unified_api.wire.recognition import recognise
 from unified_api.wire.recording import RecordingError, read_recording
 from unified_api.wire.replay import main
@@ -53,6 +56,33 @@ def test_an_interaction_becomes_one_line_with_everything_it_says(
         "usage": {"input": 1000, "cached_input": 10, "cache_write": None, "output": 100, "reasoning": None},
         "cost_usd": pytest.approx(0.0034875), "error": None, "detail": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "host", "model"),
+    [
+        ("openai", "api.openai.com", "gpt-4o"),
+        ("together", "api.together.xyz", "openai/gpt-oss-20b"),
+        ("cerebras", "api.cerebras.ai", "qwen-3-coder-480b"),
+        ("ollama", "127.0.0.1:11434", "llama3"),
+    ],
+)
+def test_the_money_is_what_the_gateway_says(
+    provider: str, host: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = Gateway(Settings())
+    known = gateway.catalog.get(f"{provider}/{model}")
+    assert known is not None
+    usage = Usage(input_tokens=1000, output_tokens=100, cached_input_tokens=10)
+    said = gateway._cost(known, model, usage)
+    answer = interaction(
+        provider=provider,
+        model=model,
+        request={"host": host, "body": {"model": model}},
+        response={"body": {**ANSWER, "model": model}},
+    )
+    _, (line,) = run(tmp_path, answer, capsys=capsys)
+    assert line["cost_usd"] == (None if said is None else pytest.approx(float(said)))
 
 
 def test_the_bytes_as_they_came_go_before_what_the_recorder_made_of_them(
@@ -168,3 +198,5 @@ def test_all_recorded_traffic_is_decoded_but_for_a_few_services_that_are_named()
     assert [line["id"] for line in failed if not line["detail"].startswith("not supported: ")] == []
     for line in lines:
         assert (line["error"] is not None) >= (rows[line["id"]]["status"] >= 400), line["id"]
+    counted = [line for line in lines if line["error"] is None and set(line["usage"].values()) != {None}]
+    assert sum(line["cost_usd"] is not None for line in counted) > 0.9 * len(counted) > 900

@@ -15,7 +15,8 @@ import orjson
 
 from unified_api import pricing
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
-from unified_api.providers import builtin_rows
+from unified_api.facts import facts
+from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.types import (
     EmbedResponse,
     ImageResponse,
@@ -165,23 +166,35 @@ _TASKS: Mapping[str, Callable[[Outcome, Recording, Exchange, WireProfile], Outco
 
 
 def _cost(recording: Recording, response: Response | EmbedResponse | ImageResponse | RerankResponse) -> float | None:
-    """What the provider states, else what the price data makes of the usage."""
+    """What the provider states, else what the gateway makes of the usage."""
     cost = response.cost_usd
     if cost is None:
-        echoed = response.model.removeprefix(f"{recording.provider}/")
-        usage = response.usage
-        if usage.output_tokens is None and not isinstance(response, Response):
-            usage = replace(usage, output_tokens=0)
+        echoed, asked = response.model.removeprefix(f"{recording.provider}/"), recording.model
+        provider, row = _row(recording)
         address = f"https://{recording.host}{recording.path}"
-        cost = pricing.cost(usage, base_url=address, names=(echoed, recording.model))
+        plain = None
+        if row is not None:
+            if urlsplit(row.base_url or "").hostname != recording.host:
+                address = row.price_address or address
+            known = facts(row.priced_as or provider, asked)
+            stated, listed = row.prices_of(asked), None if known is None else known.prices
+            plain = pricing.plain_prices(stated=stated, listed=listed, base_url=address, name=asked)
+        writes = isinstance(response, Response | ImageResponse)
+        cost = pricing.charge(response.usage, plain=plain, base_url=address, names=(echoed, asked), writes=writes)
     return None if cost is None else float(cost)
 
 
+def _row(recording: Recording) -> tuple[str, ProviderRow | None]:
+    """The provider that has the recording's host, or else its name, and its row."""
+    rows, host = builtin_rows(), recording.host.partition(":")[0]
+    hosted = (name for name, row in rows.items() if urlsplit(row.base_url or "").hostname == host)
+    name = next(hosted, recording.provider)
+    return name, rows.get(name)
+
+
 def profile_of(recording: Recording) -> WireProfile:
-    """How the provider departs from its family, by the row that has its host or else its name."""
-    rows = builtin_rows()
-    hosted = (row for row in rows.values() if urlsplit(row.base_url or "").hostname == recording.host.partition(":")[0])
-    row = next(hosted, rows.get(recording.provider))
+    """How the provider departs from its family."""
+    _, row = _row(recording)
     if row is None:
         return WireProfile()
     return WireProfile(
