@@ -87,13 +87,16 @@ def _check_key_is_hidden(name: str, row: ProviderRow, settings: Settings) -> Non
 
 
 def _merged(base: Table, own: Table) -> Table:
-    """`base` with the keys that `own` sets; tables are merged key by key."""
+    """`base` with the keys that `own` sets; tables are merged key by key, and of patterns the own ones stand first,
+    for the first that fits a model is heeded.
+    """
     update: dict[str, Any] = {}
     for key in own.model_fields_set:
         old, new = getattr(base, key), getattr(own, key)
         if isinstance(new, BaseModel):
             new = _merged(old, new)
         elif isinstance(new, dict):
-            new = {**old, **new}
+            # Tiers stay in their own order, the cheapest first.
+            new = {**old, **new} if key == "tiers" else {**new, **old, **new}
         update[key] = new
     return base.model_copy(update=update)

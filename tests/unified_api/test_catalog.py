@@ -16,6 +16,7 @@ from unified_api.facts import facts
 from unified_api.providers import ProviderRow, builtin_rows, is_loopback
 from unified_api.settings import Environment, Route, Settings
 from unified_api.types import Policy
+from unified_api.wire.model_patterns import first_match
 
 
 def settings(*keys: str, providers: dict[str, ProviderRow] | None = None, **routes: tuple[str, ...]) -> Settings:
@@ -432,3 +433,15 @@ def test_every_listed_model_can_do_something_and_has_an_id_of_its_own() -> None:
 def test_the_ready_models_are_those_of_all_that_are_ready(keys: tuple[str, ...]) -> None:
     every = [model.id for model in Catalog(settings(*keys)).models if model.ready]
     assert [model.id for model in Catalog(settings(*keys)).ready] == every
+
+
+def test_the_users_patterns_are_heeded_before_those_of_the_builtin_row() -> None:
+    """Of several patterns that fit a model the first one counts."""
+    own = {"profile": {"efforts": {"grok-4.35": {"xhigh": "max"}, "grok-4.3*": {"low": "least"}}}}
+    rows = provider_rows(settings(providers={"xai": ProviderRow.model_validate(own)}))
+    efforts = rows["xai"].profile.efforts
+    assert first_match(efforts, "grok-4.35") == {"xhigh": "max"}
+    assert first_match(efforts, "grok-4.3") == {"low": "least"}
+    assert first_match(efforts, "grok-3-mini") == {"low": "low", "high": "high"}
+    tiers = ProviderRow.model_validate({"tiers": {"premium": "gpt-5.1"}})
+    assert provider_rows(settings(providers={"openai": tiers}))["openai"].tier_of("gpt-5.1") == "standard"
