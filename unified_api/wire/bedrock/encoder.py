@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
 
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolCallPart, ToolResultPart
 from unified_api.wire.anthropic.refusals import check_model
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
 from unified_api.wire.bedrock.messages import MessageWriter
 from unified_api.wire.bedrock.thinking import thinking
-from unified_api.wire.model_patterns import first_match
+from unified_api.wire.model_patterns import any_matches, first_match
 from unified_api.wire.object_root import needs_object, wrapped
+from unified_api.wire.own_path import quoted_model
 
 __all__ = ["UNSUPPORTED", "encode", "model_path"]
 
@@ -52,7 +52,7 @@ def model_path(model: str, operation: str) -> str:
 
     A slash, as in ARNs, is quoted. A colon is not: Bedrock takes both, and HTTP clients take such quotes off again.
     """
-    return f"/model/{quote(model, safe=_SENT_BARE)}/{operation}"
+    return f"/model/{quoted_model(model, safe=_SENT_BARE)}/{operation}"
 
 
 def _parameters(request: Request, writer: MessageWriter) -> Iterator[tuple[str, JsonObject]]:
@@ -103,7 +103,8 @@ def _tool(tool: Tool, writer: MessageWriter) -> Iterator[JsonObject]:
     if tool.strict is not None:
         spec["strict"] = tool.strict
     yield {"toolSpec": spec}
-    yield from writer.cache_point(tool.cache)
+    if any_matches(writer.profile.tool_cache_points, writer.model):
+        yield from writer.cache_point(tool.cache)
 
 
 def _tool_choice(choice: str | NamedTool | None) -> JsonObject | None:
