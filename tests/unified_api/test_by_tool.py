@@ -25,6 +25,7 @@ from unified_api.types import (
     ProviderState,
     ReasoningChunk,
     ReasoningPart,
+    RefusalChunk,
     Request,
     Response,
     SentChunk,
@@ -248,3 +249,34 @@ async def test_words_that_are_held_back_reach_the_reader_before_the_error_that_e
         with pytest.raises(ServerError, match="broke"):
             await read(stream)
     assert seen == [SentChunk("tool"), TextChunk("half an ans")]
+
+
+@pytest.mark.parametrize("whole_answer", [True, False])
+async def test_a_refusal_in_words_is_the_answer(whole_answer: bool) -> None:
+    gateway = scripted_gateway(
+        {"s/m": "I will not name the title."}, capabilities=frozenset({"chat", "streaming", "tools"})
+    )
+    request = Request(model="s/m", messages=(Message.user("?"),), output_schema=OutputSchema(TITLE))
+    if whole_answer:
+        response = await gateway.chat(request)
+    else:
+        async with gateway.stream(request) as stream:
+            _ = [chunk async for chunk in stream]
+        response = stream.response
+    assert response.parts == (TextPart("I will not name the title."),)
+    assert (response.finish_reason, response.structured_by) == ("stop", "tool")
+
+
+def test_nothing_is_held_back_longer_than_until_the_call_is_named_or_the_answer_ends() -> None:
+    _, tool = asked_by_tool(ask(tools=(SEARCH,)))
+    reader = StreamReader(tool)
+    thought, refusal, words = ReasoningChunk("hm"), RefusalChunk("no"), TextChunk("Here it is: ")
+    assert [list(reader.feed(one)) for one in (thought, refusal, words)] == [[thought], [refusal], []]
+    assert list(reader.feed(ToolCallChunk(0, name="output"))) == [ReasoningChunk("Here it is: ")]
+    assert list(reader.feed(ToolCallChunk(0, arguments='{"t"'))) == [TextChunk('{"t"')]
+
+    reader = StreamReader(tool)
+    search = ToolCallChunk(0, "c", "search", "{}")
+    assert [list(reader.feed(one)) for one in (words, search)] == [[], []]
+    assert list(reader.feed(FinishChunk("tool_calls"))) == [words, search, FinishChunk("tool_calls")]
+    assert list(reader.end()) == []
