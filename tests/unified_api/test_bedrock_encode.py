@@ -239,6 +239,52 @@ def test_cache_marks_are_left_out_for_models_without_a_cache() -> None:
     ]  # fmt: skip
 
 
+def test_nova_takes_no_mark_after_a_tool_and_is_told_no_time() -> None:
+    """LibreChat-AI/agents #253 and #256: any ttl is refused there, the usual one too."""
+    request = asked(TextPart("long", cache=CacheMark("1h")), tools=(replace(TOOL, cache=CacheMark("5m")),))
+    point = {"cachePoint": {"type": "default"}}
+    nova = row_sent(request, "us.amazon.nova-2-lite-v1:0")
+    assert nova["messages"][0]["content"] == [{"text": "long"}, point]
+    assert len(nova["toolConfig"]["tools"]) == 1
+    former = row_sent(request, "us.anthropic.claude-sonnet-4-20250514-v1:0")
+    assert former["messages"][0]["content"] == [{"text": "long"}, point]
+    assert former["toolConfig"]["tools"][1] == point
+    for model in (CLAUDE, "us.anthropic.claude-opus-4-6-v1", "global.anthropic.claude-sonnet-5"):
+        claude = row_sent(request, model)
+        assert claude["messages"][0]["content"][1] == {"cachePoint": {"type": "default", "ttl": "1h"}}
+        assert claude["toolConfig"]["tools"][1] == {"cachePoint": {"type": "default", "ttl": "5m"}}
+
+
+def test_a_turn_of_documents_alone_has_a_text_before_its_mark() -> None:
+    pdf = DocumentPart(data=b"%PDF", media_type="application/pdf", cache=CacheMark())
+    shown, text, mark = content(pdf)
+    assert (list(shown), list(mark)) == (["document"], ["cachePoint"])
+    assert text["text"].strip()
+    assert [list(block) for block in content(TextPart(" "), pdf, TextPart("Read"))] == [
+        ["document"], ["cachePoint"], ["text"],
+    ]  # fmt: skip
+    result = ToolResultPart("c", (DocumentPart(text="t"),))
+    assert [list(block) for block in content(result)] == [["toolResult"]]
+
+
+def test_a_mark_after_a_document_that_is_no_pdf_comes_after_an_empty_line() -> None:
+    """As pydantic-ai sends it and was answered; without the line it is refused (strands-agents/harness-sdk #1966)."""
+    words = DocumentPart(text="words", cache=CacheMark())
+    assert content(TextPart("Read"), words)[2:] == [{"text": "\n"}, {"cachePoint": {"type": "default"}}]
+    assert [list(block) for block in content(TextPart("Read"), replace(words, cache=None), words)] == [
+        ["text"], ["document"], ["document"], ["text"], ["cachePoint"],
+    ]  # fmt: skip
+
+
+def test_deepseek_is_sent_none_of_its_thinking_back() -> None:
+    thought = ReasoningPart("hm", ProviderState("bedrock", {}))
+    answer = Message("assistant", (thought, TextPart("said")))
+    talk = Request(model="m", messages=(Message.user("Hi"), answer, Message.user("and?")))
+    for model in ("us.deepseek.r1-v1:0", "deepseek.v3.2"):
+        assert row_sent(talk, model)["messages"][1]["content"] == [{"text": "said"}]
+    assert len(row_sent(talk, "openai.gpt-oss-20b-1:0")["messages"][1]["content"]) == 2
+
+
 def test_state_goes_home_and_nowhere_else() -> None:
     def parts(provider: str) -> tuple[Part, ...]:
         return (

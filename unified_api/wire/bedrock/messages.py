@@ -33,6 +33,7 @@ from unified_api.types import (
 )
 from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.citations import cited_blocks
+from unified_api.wire.bedrock.documents import around_documents
 from unified_api.wire.bedrock.media import DocumentNames, media_block
 from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.request_writer import RequestWriter
@@ -58,6 +59,7 @@ class MessageWriter(RequestWriter):
         self._names = DocumentNames()
         self._takes_system = any_matches(profile.system_turns, model)
         self._cached = any_matches(profile.cache_points, model)
+        self._takes_ttl = any_matches(profile.cache_ttl, model)
         self._takes_signed = any_matches(profile.signed_thinking, model)
 
     def write(self, messages: tuple[Message, ...]) -> tuple[list[Json], list[Json]]:
@@ -83,12 +85,13 @@ class MessageWriter(RequestWriter):
                 turns.append((role, blocks))
         if not turns:
             self.refuse("the messages hold nothing to send: give a message of the user that is not blank", "messages")
-        return system, [{"role": role, "content": blocks} for role, blocks in turns]
+        return system, [{"role": role, "content": around_documents(blocks)} for role, blocks in turns]
 
     def cache_point(self, mark: CacheMark | None) -> Iterator[JsonObject]:
         """The block that marks the end of what may be cached; none for a model that has no cache."""
         if mark is not None and self._cached:
-            lasting: JsonObject = {"ttl": mark.ttl} if mark.ttl else {}
+            # Even the usual time is refused where another cannot be had.
+            lasting: JsonObject = {"ttl": mark.ttl} if mark.ttl and self._takes_ttl else {}
             yield {"cachePoint": {"type": "default", **lasting}}
 
     def _check(self, message: Message, place: int) -> None:
@@ -161,7 +164,7 @@ class MessageWriter(RequestWriter):
         (https://github.com/earendil-works/pi/issues/686). Between Claudes the server itself leaves out what one cannot
         read (https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-thinking-block-binding.html).
         """
-        if part.state is None or not self.own(part.state):
+        if part.state is None or not self.own(part.state) or any_matches(self.profile.no_thinking_back, self.model):
             return
         state = part.state.content
         if not self._takes_signed and state.keys() & {"signature", "redactedContent"}:
