@@ -295,7 +295,8 @@ def same(value: Any) -> Any:
       `responseSchema` likewise is `responseJsonSchema`;
     - all functions are one tool, and stand before the other tools;
     - numbers are equal by value, so that topK 40.0 is 40; a mode of calling and a thinkingLevel in any letters;
-    - an empty `toolConfig`, `generationConfig` or `thinkingConfig` is none.
+    - an empty `toolConfig`, `generationConfig` or `thinkingConfig` is none;
+    - a part that is an empty text and nothing else says nothing (Vertex AI refuses it), as does what holds no others.
     """
     body = camel(value)
     made: dict[str, Any] = {
@@ -305,8 +306,8 @@ def same(value: Any) -> Any:
     }
     made["contents"] = turns(body["contents"])
     instruction = body.get("systemInstruction")
-    if instruction is not None:
-        made["systemInstruction"] = [part(one) for one in listed(instruction["parts"])]
+    if instruction is not None and parts_of(instruction):
+        made["systemInstruction"] = parts_of(instruction)
     made["tools"] = tools(body.get("tools", []))
     made["toolConfig"] = tool_config(camel(body.get("toolConfig", {})))
     made["generationConfig"] = generation(camel(body.get("generationConfig", {})))
@@ -329,12 +330,16 @@ def turns(contents: list[dict[str, Any]]) -> list[Any]:
     made: list[Any] = []
     for content in contents:
         role = {"function": "user", None: "user"}.get(content.get("role"), content.get("role"))
-        parts = [part(one) for one in listed(content["parts"])]
+        parts = parts_of(content)
         if made and made[-1][0] == role:
             made[-1][1].extend(parts)
-        else:
+        elif parts:
             made.append((role, parts))
     return made
+
+
+def parts_of(content: dict[str, Any]) -> list[Any]:
+    return [part(one) for one in listed(content["parts"]) if one != {"text": ""}]
 
 
 def part(value: dict[str, Any]) -> dict[str, Any]:

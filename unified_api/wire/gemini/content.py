@@ -49,7 +49,8 @@ _NO_SIGNATURE = "skip_thought_signature_validator"
 def encode_system(messages: tuple[Message, ...]) -> list[Json]:
     """The texts of all system messages, wherever they stand: Gemini takes them beside the conversation only."""
     system = (message for message in messages if message.role == "system")
-    return [{"text": part.text} for message in system for part in message.parts if isinstance(part, TextPart)]
+    parts = (part for message in system for part in message.parts)
+    return [{"text": part.text} for part in parts if isinstance(part, TextPart) and part.text]
 
 
 def encode_contents(messages: tuple[Message, ...], target: Target) -> list[Json]:
@@ -110,10 +111,10 @@ def _parts(message: Message, place: str, calls: _Calls, target: Target) -> Itera
     first_call = True
     for at, part in enumerate(message.parts):
         where = f"{place}.parts[{at}]"
-        if isinstance(part, TextPart):
-            yield {"text": part.text, **own_state(part.state, target.provider)}
-        elif isinstance(part, RefusalPart):
-            yield {"text": part.text}
+        if isinstance(part, TextPart | RefusalPart):
+            state = own_state(part.state, target.provider) if isinstance(part, TextPart) else {}
+            if part.text or state:  # Vertex AI refuses texts that hold nothing
+                yield {"text": part.text, **state}
         elif isinstance(part, ReasoningPart):
             state = own_state(part.state, target.provider)
             if state:
@@ -131,13 +132,19 @@ def _parts(message: Message, place: str, calls: _Calls, target: Target) -> Itera
 def _media(part: ImagePart | AudioPart | VideoPart | DocumentPart, place: str, target: Target) -> Iterator[Json]:
     if part.url is None and part.data is None and not own_state(part.state, target.provider):
         if isinstance(part, AudioPart) and part.transcript is not None:
-            yield {"text": part.transcript}
+            if part.transcript:
+                yield {"text": part.transcript}
             return
         if part.state is not None:
             return  # another provider holds it
-    if isinstance(part, DocumentPart) and part.name is not None:
+    if isinstance(part, DocumentPart) and part.name:
         yield {"text": part.name}
     yield encode_media(part, place, target)
+
+
+def _is_named(call_id: str, target: Target) -> bool:
+    """Whether Google is told the id of the call."""
+    return not target.unnamed and not _MADE_UP.fullmatch(call_id)
 
 
 class _Calls:
@@ -151,7 +158,7 @@ class _Calls:
         self._names[part.id] = part.name
         self._order[part.id] = len(self._order)
         call: JsonObject = {"name": part.name, "args": _arguments(part, place, target)}
-        if not _MADE_UP.fullmatch(part.id):
+        if _is_named(part.id, target):
             call["id"] = part.id
         state = own_state(part.state, target.provider)
         if first and not state and not target.former:
@@ -160,7 +167,7 @@ class _Calls:
 
     def answers(self, results: list[tuple[str, ToolResultPart]], target: Target) -> list[Json]:
         """The results in the order of their calls where only that tells which answers which."""
-        if any(_MADE_UP.fullmatch(part.call_id) for _, part in results):
+        if not all(_is_named(part.call_id, target) for _, part in results):
             results = sorted(results, key=lambda result: self._order.get(result[1].call_id, -1))
         return [self._answer(part, place, target) for place, part in results]
 
@@ -174,7 +181,7 @@ class _Calls:
                 param="messages",
             )
         answer: JsonObject = {"name": name, "response": _response(part)}
-        if not _MADE_UP.fullmatch(part.call_id):
+        if _is_named(part.call_id, target):
             answer["id"] = part.call_id
         if part.media:
             answer["parts"] = _result_media(part, place, target)

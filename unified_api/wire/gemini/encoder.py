@@ -12,16 +12,13 @@ from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.gemini.content import encode_contents, encode_system
 from unified_api.wire.gemini.media import camel_keys
-from unified_api.wire.gemini.target import Target, is_former, model_path
+from unified_api.wire.gemini.target import Target, model_path, target_of
+from unified_api.wire.gemini.thinking import thinking
 from unified_api.wire.object_root import needs_object, wrapped
 
 __all__ = ["UNSUPPORTED", "encode"]
 
 UNSUPPORTED: frozenset[str] = frozenset({"parallel_tool_calls", "user"})
-_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-"""Efforts for models that take a number: Google's own translation, from its OpenAI-compatible endpoint
-(https://ai.google.dev/gemini-api/docs/openai#thinking)."""
-_LEVELS = frozenset({"minimal", "low", "medium", "high"})
 _FLOATS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 
 
@@ -33,20 +30,25 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     """
     beyond = replace(profile, unsupported=profile.unsupported | UNSUPPORTED)
     check_supported(request, provider=provider, model=model, profile=beyond)
-    target = Target(provider=provider, model=model, former=is_former(model, profile))
+    target = target_of(model, provider, profile)
     _check(request, target)
     body: JsonObject = {"contents": encode_contents(request.messages, target)}
     system = encode_system(request.messages)
     if system:
         body["systemInstruction"] = {"parts": system}
-    body.update(_tools(request, target))
-    generation: JsonObject = {name: value for name, value in _generation(request, target) if value is not None}
+    mixed = profile.told_tool_steps and not target.former and bool(request.tools and request.builtin_tools)
+    body.update(_tools(request, target, mixed=mixed))
+    generation: JsonObject = {name: value for name, value in _generation(request) if value is not None}
     if generation:
         body["generationConfig"] = generation
+    for wish in thinking(request, target, profile):
+        _merge(body, wish, "", target)
     if request.metadata:
         labels: JsonObject = {**request.metadata}
         body["labels"] = labels
     _merge(body, _camel_extra(request.extra.get(provider, {})), "", target)
+    if mixed:  # https://ai.google.dev/gemini-api/docs/tool-combination; the caller's own word for it stands
+        body["toolConfig"] = {"includeServerSideToolInvocations": True, **_object(body.get("toolConfig"))}
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     accept = "text/event-stream" if stream else "application/json"
     headers = {"content-type": "application/json", "accept": accept}
@@ -77,7 +79,7 @@ def _check(request: Request, target: Target) -> None:
         _refuse(f"tool_choice names {choice.name!r}, which is not among the tools ({known})", "tool_choice", target)
 
 
-def _tools(request: Request, target: Target) -> Iterator[tuple[str, Json]]:
+def _tools(request: Request, target: Target, *, mixed: bool) -> Iterator[tuple[str, Json]]:
     tools: list[Json] = []
     if request.tools:
         tools.append({"functionDeclarations": [_declaration(tool) for tool in request.tools]})
@@ -92,7 +94,7 @@ def _tools(request: Request, target: Target) -> Iterator[tuple[str, Json]]:
         tools.append(builtin.definition)
     if tools:
         yield "tools", tools
-    calling = _calling(request) if request.tools else {}
+    calling = _calling(request, mixed=mixed) if request.tools else {}
     if calling:
         yield "toolConfig", {"functionCallingConfig": calling}
 
@@ -104,8 +106,9 @@ def _declaration(tool: Tool) -> JsonObject:
     return declaration
 
 
-def _calling(request: Request) -> JsonObject:
-    # VALIDATED holds calls to their schemas and still lets the model talk; ANY does so too.
+def _calling(request: Request, *, mixed: bool) -> JsonObject:
+    # VALIDATED holds calls to their schemas and still lets the model talk; ANY does so too. Beside built-in tools there
+    # is no AUTO.
     strict = any(tool.strict for tool in request.tools)
     choice = request.tool_choice
     if isinstance(choice, NamedTool):
@@ -114,12 +117,12 @@ def _calling(request: Request) -> JsonObject:
         return {"mode": "ANY"}
     if choice == "none":
         return {"mode": "NONE"}
-    if strict:
+    if strict or (mixed and choice == "auto"):
         return {"mode": "VALIDATED"}
     return {"mode": "AUTO"} if choice == "auto" else {}
 
 
-def _generation(request: Request, target: Target) -> Iterator[tuple[str, Json]]:
+def _generation(request: Request) -> Iterator[tuple[str, Json]]:
     yield "temperature", request.temperature
     yield "topP", request.top_p
     yield "topK", request.top_k
@@ -134,7 +137,6 @@ def _generation(request: Request, target: Target) -> Iterator[tuple[str, Json]]:
     if request.output_schema is not None:
         yield "responseMimeType", "application/json"
         yield "responseJsonSchema", _schema(request.output_schema)
-    yield "thinkingConfig", _thinking(request, target) or None
 
 
 def _schema(wanted: OutputSchema) -> Json:
@@ -147,25 +149,8 @@ def _schema(wanted: OutputSchema) -> Json:
     return schema
 
 
-def _thinking(request: Request, target: Target) -> JsonObject:
-    # https://ai.google.dev/gemini-api/docs/thinking: a level since Gemini 3, a number of tokens before it.
-    effort = request.reasoning_effort
-    thinking: JsonObject = {}
-    if request.show_reasoning is not None:
-        thinking["includeThoughts"] = request.show_reasoning
-    if effort is not None and request.reasoning_budget is not None:
-        _unsupported("Gemini takes reasoning_effort or reasoning_budget, not both", "reasoning_budget", target)
-    if request.reasoning_budget is not None:
-        return {**thinking, "thinkingBudget": request.reasoning_budget}
-    if effort is None:
-        return thinking
-    known = _BUDGETS if target.former else _LEVELS
-    if effort not in known:
-        words = ", ".join(sorted(known))
-        _unsupported(
-            f"{target.model!r} has no reasoning_effort {effort!r}: give one of {words}", "reasoning_effort", target
-        )
-    return {**thinking, **({"thinkingBudget": _BUDGETS[effort]} if target.former else {"thinkingLevel": effort})}
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _camel_extra(extra: JsonObject) -> JsonObject:
