@@ -8,11 +8,15 @@ from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini.answer import answer_object
 from unified_api.wire.gemini.target import model_path
 from unified_api.wire.gemini.usage import read_usage
+from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 
-__all__ = ["TASKS", "decode", "decode_error", "encode"]
+__all__ = ["TASKS", "decode", "decode_error", "encode", "prompted"]
 
 TASKS = {"query": "RETRIEVAL_QUERY", "document": "RETRIEVAL_DOCUMENT"}
+_PROMPTS = {"query": "task: search result | query: ", "document": "title: none | text: "}
+"""How later models are told a purpose; they pass over `taskType`
+(https://ai.google.dev/gemini-api/docs/embeddings#task-types-embeddings-2)."""
 
 
 def encode(request: EmbedRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
@@ -21,13 +25,21 @@ def encode(request: EmbedRequest, *, provider: str, model: str, profile: WirePro
     check_inputs(request, provider=provider, model=model)
     path = model_path(model)
     each: JsonObject = {"model": path[1:]}
-    if request.purpose is not None:
+    texts = prompted(request, model, profile)
+    if request.purpose is not None and texts == request.inputs:
         each["taskType"] = TASKS[request.purpose]
     if request.dimensions is not None:
         each["outputDimensionality"] = request.dimensions
-    body: JsonObject = {"requests": [{**each, "content": {"parts": [{"text": text}]}} for text in request.inputs]}
+    body: JsonObject = {"requests": [{**each, "content": {"parts": [{"text": text}]}} for text in texts]}
     headers = {"content-type": "application/json", "accept": "application/json"}
     return WireRequest("POST", f"{path}:batchEmbedContents", headers, dump_json(body, provider=provider, model=model))
+
+
+def prompted(request: EmbedRequest, model: str, profile: WireProfile) -> tuple[str, ...]:
+    """The texts with their purpose in words before them, for models that are told it so."""
+    if request.purpose is None or not any_matches(profile.worded_purpose, model):
+        return request.inputs
+    return tuple(f"{_PROMPTS[request.purpose]}{text}" for text in request.inputs)
 
 
 def decode(
