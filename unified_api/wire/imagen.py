@@ -23,6 +23,8 @@ _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 _RATIOS: Mapping[str, str] = {
     "1:1": "1024x1024", "3:4": "896x1280", "4:3": "1280x896", "9:16": "768x1408", "16:9": "1408x768",
 }  # fmt: skip
+_SMALL = {"1584x672": "792x168"}
+"""Pixels at 1K -> those at 512 where they are not the half: Google's table and its server have this one."""
 _ANSWER_KEYS = frozenset({"predictions", "metadata", "deployedModelId", "model", "modelDisplayName", "modelVersionId"})
 
 
@@ -66,15 +68,13 @@ def no_words(request: ImageRequest, names: tuple[str, ...], *, provider: str, mo
 def shape_of(
     size: str, ratios: Mapping[str, str], resolutions: tuple[str, ...], *, provider: str, model: str
 ) -> tuple[str, str]:
-    """The aspect ratio and resolution that make an image of `size`; `ratios` has the pixels of the smallest."""
+    """The aspect ratio and resolution that make an image of `size`; `ratios` has the pixels of each shape at 1K."""
     found = _SIZE.fullmatch(size)
     if found is None:
         raise InvalidRequestError(f"size is {size!r}: give WIDTHxHEIGHT in pixels", model=model, param="size")
     width, height = int(found[1]), int(found[2])
     made = {
-        _times(pixels, 2**step): (ratio, resolution)
-        for step, resolution in enumerate(resolutions)
-        for ratio, pixels in ratios.items()
+        _at(resolution, pixels): (ratio, resolution) for resolution in resolutions for ratio, pixels in ratios.items()
     }
     if f"{width}x{height}" not in made:
         raise UnsupportedParameterError(
@@ -86,8 +86,10 @@ def shape_of(
     return made[f"{width}x{height}"]
 
 
-def _times(pixels: str, factor: int) -> str:
-    return "x".join(str(int(side) * factor) for side in pixels.split("x"))
+def _at(resolution: str, pixels: str) -> str:
+    if resolution == "512":
+        return _SMALL.get(pixels) or "x".join(str(int(side) // 2) for side in pixels.split("x"))
+    return "x".join(str(int(side) * int(resolution[0])) for side in pixels.split("x"))
 
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse:

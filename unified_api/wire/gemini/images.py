@@ -15,10 +15,11 @@ from unified_api.wire.gemini.decoder import decode as decode_chat
 from unified_api.wire.gemini.target import is_former, model_path
 from unified_api.wire.image_shape import add_extra
 from unified_api.wire.imagen import no_words, shape_of
+from unified_api.wire.model_patterns import first_match
 
 __all__ = ["decode", "decode_error", "encode"]
 
-# The pixels of each aspect ratio, from the tables of the page above.
+# The pixels of each aspect ratio at 1K, from the tables of the page above.
 _FORMER: Mapping[str, str] = {
     "1:1": "1024x1024", "2:3": "832x1248", "3:2": "1248x832", "3:4": "864x1184", "4:3": "1184x864", "4:5": "896x1152",
     "5:4": "1152x896", "9:16": "768x1344", "16:9": "1344x768", "21:9": "1536x672",
@@ -27,6 +28,15 @@ _CURRENT: Mapping[str, str] = {
     "1:1": "1024x1024", "2:3": "848x1264", "3:2": "1264x848", "3:4": "896x1200", "4:3": "1200x896", "4:5": "928x1152",
     "5:4": "1152x928", "9:16": "768x1376", "16:9": "1376x768", "21:9": "1584x672",
 }  # fmt: skip
+_WIDER: Mapping[str, str] = {
+    **_CURRENT, "1:4": "512x2048", "4:1": "2048x512", "1:8": "384x3072", "8:1": "3072x384",
+}  # fmt: skip
+_SIZES: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
+    "gemini-3.1-flash-lite-image*": (_CURRENT, ("1K",)),
+    "gemini-3.1-flash-image*": (_WIDER, ("512", "1K", "2K", "4K")),
+    "*": (_CURRENT, ("1K", "2K", "4K")),
+}
+"""Pattern of model names -> its shapes and resolutions; first match wins."""
 
 
 def encode(request: ImageRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
@@ -37,19 +47,14 @@ def encode(request: ImageRequest, *, provider: str, model: str, profile: WirePro
     no_words(request, ("negative_prompt", "user"), provider=provider, model=model)
     generation: JsonObject = {"responseModalities": ["IMAGE"]}
     if request.size is not None:
-        former = is_former(model, profile)
-        ratio, resolution = shape_of(
-            request.size,
-            _FORMER if former else _CURRENT,
-            ("1K",) if former else ("1K", "2K", "4K"),
-            provider=provider,
-            model=model,
-        )
+        known = (_FORMER, ("1K",)) if is_former(model, profile) else first_match(_SIZES, model)
+        ratios, resolutions = known or (_CURRENT, ("1K",))
+        ratio, resolution = shape_of(request.size, ratios, resolutions, provider=provider, model=model)
         shape: JsonObject = {"aspectRatio": ratio}
         if resolution != "1K":
             shape["imageSize"] = resolution
         generation["imageConfig"] = shape
-    if request.n is not None:
+    if request.n not in (None, 1):
         generation["candidateCount"] = request.n
     if request.seed is not None:
         generation["seed"] = request.seed
