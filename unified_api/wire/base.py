@@ -210,7 +210,7 @@ class WireProfile:
     """`response_format` to ask of an images endpoint; None leaves it out."""
     image_size: Mapping[str, ImageSize] = field(default_factory=dict)
     """Pattern of model names -> how an image's size is said: `size` (where no pattern fits), `width` and `height`, or
-    an `aspect_ratio`, which leaves the pixels to the model, or that and a `resolution` of 1k or 2k; first match wins."""
+    an `aspect_ratio`, which leaves the pixels to the model, or that and a `resolution` (1k or 2k); first match wins."""
     image_fields: frozenset[Literal["negative_prompt", "seed"]] = frozenset()
     """What an OpenAI-compatible images endpoint takes beyond OpenAI's own fields."""
 
