@@ -47,6 +47,13 @@ SAID: list[tuple[str, object, str]] = [
     ("reasoning_effort", "low", "Thinking level is not supported for this model."),
     ("reasoning_effort", "low", "thinking_config is not supported"),
     (
+        "reasoning_effort",
+        "minimal",
+        "'minimal' is not a supported thinking level for this model. Allowed values are: medium, low, high.",
+    ),
+    ("reasoning_effort", "minimal", "Thinking level is unsupported: THINKING_LEVEL_MINIMAL"),
+    ("reasoning_effort", "minimal", "Thinking level MINIMAL is not supported for this model."),
+    (
         "reasoning_budget",
         5,
         "Unable to submit request because thinking is not configurable in this model; remove the thinking_config",
@@ -56,6 +63,9 @@ SAID: list[tuple[str, object, str]] = [
         "low",
         "Function tools with reasoning_effort are not supported for gpt-5.6 in /v1/chat/completions. Use /v1/responses",
     ),
+    ("reasoning_effort", "none", "Budget 0 is invalid. This model only works in thinking mode."),
+    ("reasoning_effort", "low", "Unrecognized request argument supplied: reasoning_effort"),
+    ("reasoning_effort", "low", "generation_config.thinking_config.thinking_budget is not supported"),
     ("temperature", 0.5, "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."),
     ("temperature", 0.5, "invalid temperature: only 1 is allowed for this model"),
     ("temperature", 0.5, "Unsupported value: 'temperature' does not support 0.5 with this model."),

@@ -17,6 +17,8 @@ _FIELDS = (
     "parallel_tool_calls", "dimensions", "purpose", "size", "negative_prompt", "top_n",
 )  # fmt: skip
 """What a request can do without."""
+_BUDGET = ("reasoning_budget", "reasoning_effort")
+"""A wire without efforts is sent a budget for them."""
 _THINKING = ("reasoning_budget", "reasoning_effort", "show_reasoning")
 _WIRE_WORDS: Mapping[str, tuple[str, ...]] = {
     "max_completion_tokens": ("max_tokens",), "max_output_tokens": ("max_tokens",), "num_predict": ("max_tokens",),
@@ -25,7 +27,7 @@ _WIRE_WORDS: Mapping[str, tuple[str, ...]] = {
     "penalty": ("frequency_penalty", "presence_penalty"),
     "reasoning": ("reasoning_effort", "reasoning_budget", "show_reasoning"), "effort": ("reasoning_effort",),
     "thinking": _THINKING, "thinking_config": _THINKING, "thinking_level": ("reasoning_effort",),
-    "thinking_budget": ("reasoning_budget",), "budget_tokens": ("reasoning_budget",),
+    "thinking_budget": _BUDGET, "budget_tokens": _BUDGET, "budget": _BUDGET,
     "include_thoughts": ("show_reasoning",), "summary": ("show_reasoning",), "reasoning_summary": ("show_reasoning",),
     "candidate_count": ("n",), "multiple_candidates": ("n",), "num_generations": ("n",), "num_images": ("n",),
     "user_id": ("user",), "safety_identifier": ("user",), "end_user_id": ("user",), "request_metadata": ("metadata",),
@@ -63,21 +65,22 @@ _FIELD = re.compile(
 )
 _ABLE = "(?:supported|allowed|permitted|enabled|available|accepted|configurable|applicable|implemented)"
 _BEHIND = re.compile(
-    rf"(?:(?:is|are|was)\s+(?:currently\s+)?not(?:\s+yet)?|(?:is|are)n't|\bnot)\s+{_ABLE}|\bunsupported\b"
+    rf"(?:(?:is|are|was)\s+(?:currently\s+)?not(?:\s+yet)?|(?:is|are)n't|\bnot)\s+{_ABLE}|(?:\b(?:is|are)\s+)?\bunsupported\b"
     rf"|\bonly\b.{{1,40}}?\b(?:is|are)\s+{_ABLE}|(?:is|are)\s+only\s+{_ABLE}|(?:may|can|must)\s+only\b"
     rf"|\bmust\s+be\s+one\s+of\b|\bmust\s+be\b.{{0,60}}?\bunset\b|\bmust\s+(?:not\s+be\s+(?:set|used)|be\s+omitted)\b"
     rf"|\b(?:cannot|can't|can\s+not|may\s+not)\s+(?:both\s+)?be\b|\bis\s+deprecated\s+for\b"
+    rf"|\bis\s+invalid\.\s+this\s+model\s+only\b"
     rf"|(?<=['\"`])\s*(?:does\s+not|doesn't)\s+support|extra\s+(?:inputs|fields)\s+are\s+not\s+permitted",
     re.IGNORECASE,
 )
 """What is said of a field, behind its name."""
 _BEFORE = re.compile(
     r"\b(?:(?:does|do)\s+not|(?:does|do)n't)\s+(?:support|accept|allow)"
-    r"|\bnot\s+supported\s+(?:on|by|for|with|in)\b[^:;]{0,60}:|\bunsupported\b|\bunrecognized\b|\bunknown\b",
+    r"|\bnot\s+supported\s+(?:on|by|for|with|in)\b[^:;]{0,60}:|\bis\s+not\s+a\s+supported\b|\bunsupported\b|\bunrecognized\b|\bunknown\b",
     re.IGNORECASE,
 )
 """What is said of a field, before its name."""
-_VALUE = r"['\"`][^'\"`\s]*['\"`]|-?\d[\d.]*"
+_VALUE = r"['\"`][^'\"`\s]*['\"`]|-?\d[\d.]*|(?-i:[A-Z][A-Z_]{2,})"
 _TO_REFUSAL = re.compile(
     rf"['\"`\])]*(?:\s*[=:,]?\s*(?:(?:{_NOUN}|values?|levels?|of|and|or)\b|{_VALUE})){{0,4}}\s*[:,]?\s*", re.IGNORECASE
 )
