@@ -329,6 +329,41 @@ def test_a_schema_is_sent_as_text_and_wrapped_where_its_root_is_no_object() -> N
     assert schema["properties"]["value"]["type"] == "array"
 
 
+def test_a_schema_is_closed_and_its_bounds_are_told_in_words() -> None:
+    """Bedrock refuses open objects and bounds: "'additionalProperties' must be explicitly set to false"."""
+    bounded: Any = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]}
+    tools = (replace(TOOL, parameters=bounded, strict=True), replace(TOOL, name="loose", parameters=bounded))
+    body = sent(asked(output_schema=OutputSchema(bounded), tools=tools))
+    schema = json.loads(body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"])
+    assert (schema["additionalProperties"], schema["required"]) == (False, ["n"])
+    assert schema["properties"]["n"] == {"type": "integer", "description": "(minimum: 1)"}
+    strict, loose = (one["toolSpec"]["inputSchema"]["json"] for one in body["toolConfig"]["tools"])
+    assert (strict, loose) == (schema, bounded)
+
+
+@pytest.mark.parametrize(
+    ("request_", "param"),
+    [
+        (asked(output_schema=OutputSchema({"type": "object"})), "output_schema"),
+        (asked(tools=(replace(TOOL, parameters={"type": "object"}, strict=True),)), "tools"),
+    ],
+)
+def test_a_schema_that_cannot_be_held_is_refused_by_name(request_: Request, param: str) -> None:
+    with pytest.raises(UnsupportedParameterError, match="free keys") as caught:
+        sent(request_)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "temperature", "top_p", "top_k"])
+def test_novas_highest_effort_stands_alone(field: str) -> None:
+    nova = "global.amazon.nova-2-lite-v1:0"
+    with pytest.raises(UnsupportedParameterError, match=field) as caught:
+        row_sent(asked(reasoning_effort="high", **{field: 1}), nova)
+    assert caught.value.param == field
+    row_sent(asked(reasoning_effort="medium", **{field: 1}), nova)
+    row_sent(asked(reasoning_effort="high"), nova)
+
+
 @pytest.mark.parametrize(
     ("model", "fields", "added"),
     [

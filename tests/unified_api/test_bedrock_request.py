@@ -47,6 +47,7 @@ def meaning(body: dict[str, Any]) -> dict[str, Any]:
     * a result of a tool without `status` is a success;
     * a call that is said to be of `type` `tool_use` is one;
     * a schema is the JSON value of its text, and a nameless one has the name that is sent for it;
+    * its objects are closed, as every schema must say there;
     * blank text says nothing, and the API refuses it;
     * the order of keys in an object.
     """
@@ -64,9 +65,18 @@ def meaning(body: dict[str, Any]) -> dict[str, Any]:
     made["messages"] = turns
     if "textFormat" in made.get("outputConfig", {}):
         definition = made["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
-        definition["schema"] = json.loads(definition["schema"])
+        definition["schema"] = closed(json.loads(definition["schema"]))
         definition.setdefault("name", "output")
     return made
+
+
+def closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"additionalProperties": False} if schema.get("type") == "object" else {}
+    return more | {name: closed(value) for name, value in schema.items()}
 
 
 def plain(block: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +99,7 @@ def test_every_recorded_request_means_the_same_after_being_read_and_written() ->
     assert seen > 60
 
 
+CLOSED = {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": False}
 EVERYTHING: dict[str, Any] = {
     "system": [
         {"text": "Be kind"}, {"cachePoint": {"type": "default", "ttl": "1h"}},
@@ -138,7 +149,7 @@ EVERYTHING: dict[str, Any] = {
     "inferenceConfig": {"maxTokens": 5, "temperature": 0.5, "topP": 1, "stopSequences": ["END"], "somethingNew": 1},
     "toolConfig": {
         "tools": [
-            {"toolSpec": {"name": "f", "description": "d", "inputSchema": {"json": {"x": 1}}, "strict": True}},
+            {"toolSpec": {"name": "f", "description": "d", "inputSchema": {"json": CLOSED}, "strict": True}},
             {"cachePoint": {"type": "default", "ttl": "1h"}},
             {"systemTool": {"name": "nova_grounding"}},
             {"cachePoint": {"type": "default"}},
@@ -148,7 +159,7 @@ EVERYTHING: dict[str, Any] = {
     "outputConfig": {
         "effort": "max",
         "textFormat": {"type": "json_schema", "structure": {"jsonSchema": {
-            "schema": '{"type": "object"}', "name": "n", "description": "d"}}},
+            "schema": json.dumps(CLOSED), "name": "n", "description": "d"}}},
     },
     "requestMetadata": {"team": "a"},
     "additionalModelRequestFields": {"top_k": 5, "thinking": {"type": "adaptive"}},
@@ -176,7 +187,7 @@ def test_what_is_common_becomes_canonical_and_the_rest_stays_in_extra() -> None:
     )
     assert request.builtin_tools[0] == BuiltinTool("bedrock", {"systemTool": {"name": "nova_grounding"}})
     assert request.output_schema is not None
-    assert request.output_schema.schema == {"type": "object"}
+    assert request.output_schema.schema == CLOSED
     assert request.metadata == {"team": "a"}
     assert set(request.extra["bedrock"]) == {
         "additionalModelRequestFields", "guardrailConfig", "performanceConfig", "serviceTier", "inferenceConfig",

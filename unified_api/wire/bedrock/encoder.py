@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolCallPart, ToolResultPart
 from unified_api.wire.anthropic.refusals import check_model
+from unified_api.wire.anthropic.schema import UnheldSchemaError, held_schema
 from unified_api.wire.base import WireProfile, WireRequest, dump_json
 from unified_api.wire.bedrock.messages import MessageWriter
 from unified_api.wire.bedrock.thinking import thinking
@@ -21,6 +22,9 @@ UNSUPPORTED = frozenset({
 _SENT_BARE = ":@!$&'()*+,;="
 """What may stand in a path as it is (RFC 3986, 3.3)."""
 _MODEL_FIELDS = "additionalModelRequestFields"
+_ALONE = ("max_tokens", "temperature", "top_p", "top_k")
+"""What Nova refuses beside its highest effort
+(https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html)."""
 
 
 def encode(request: Request, *, provider: str, model: str, profile: WireProfile, stream: bool = False) -> WireRequest:
@@ -32,6 +36,7 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
     writer = MessageWriter(provider=provider, model=model, profile=profile)
     writer.check(request, UNSUPPORTED)
     check_model(request, provider=provider, model=model, profile=profile)
+    _check_effort(request, writer)
     system, messages = writer.write(request.messages)
     body: JsonObject = {"messages": messages}
     if system:
@@ -55,6 +60,15 @@ def model_path(model: str, operation: str) -> str:
     return f"/model/{quoted_model(model, safe=_SENT_BARE)}/{operation}"
 
 
+def _check_effort(request: Request, writer: MessageWriter) -> None:
+    style = first_match(writer.profile.reasoning_style, writer.model)
+    if style != "reasoningConfig" or request.reasoning_effort != "high":
+        return
+    name = next((name for name in _ALONE if getattr(request, name) is not None), None)
+    if name is not None:
+        writer.cannot(f"takes no {name} beside reasoning_effort='high': leave it out, or give a lower effort", name)
+
+
 def _parameters(request: Request, writer: MessageWriter) -> Iterator[tuple[str, JsonObject]]:
     settings: dict[str, Json] = {
         "maxTokens": request.max_tokens,
@@ -65,7 +79,7 @@ def _parameters(request: Request, writer: MessageWriter) -> Iterator[tuple[str, 
     yield "inferenceConfig", {name: value for name, value in settings.items() if value is not None}
     yield "toolConfig", _tool_config(request, writer)
     if request.output_schema is not None:
-        yield "outputConfig", {"textFormat": _text_format(request.output_schema)}
+        yield "outputConfig", {"textFormat": _text_format(request.output_schema, writer)}
     yield "requestMetadata", dict(request.metadata)
     if request.top_k is not None:
         yield _MODEL_FIELDS, _top_k(request.top_k, writer)
@@ -97,7 +111,7 @@ def _check_none(request: Request, writer: MessageWriter) -> None:
 
 
 def _tool(tool: Tool, writer: MessageWriter) -> Iterator[JsonObject]:
-    spec: JsonObject = {"name": tool.name, "inputSchema": {"json": tool.parameters}}
+    spec: JsonObject = {"name": tool.name, "inputSchema": {"json": _parameters_of(tool, writer)}}
     if tool.description:
         spec["description"] = tool.description
     if tool.strict is not None:
@@ -107,14 +121,30 @@ def _tool(tool: Tool, writer: MessageWriter) -> Iterator[JsonObject]:
         yield from writer.cache_point(tool.cache)
 
 
+def _parameters_of(tool: Tool, writer: MessageWriter) -> JsonObject:
+    if not tool.strict:
+        return tool.parameters
+    try:
+        return held_schema(tool.parameters)
+    except UnheldSchemaError as error:
+        writer.cannot(f"cannot be held to the parameters of {tool.name!r}: {error}; leave strict out", "tools")
+
+
 def _tool_choice(choice: str | NamedTool | None) -> JsonObject | None:
     if isinstance(choice, NamedTool):
         return {"tool": {"name": choice.name}}
     return None if choice is None else {"any" if choice == "required" else "auto": {}}
 
 
-def _text_format(wanted: OutputSchema) -> JsonObject:
-    schema = wrapped(wanted.schema) if needs_object(wanted) else wanted.schema
+def _text_format(wanted: OutputSchema, writer: MessageWriter) -> JsonObject:
+    """The schema as every model there can be held to it.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html has the limits of the Messages API.
+    """
+    try:
+        schema = held_schema(wrapped(wanted.schema) if needs_object(wanted) else wanted.schema)
+    except UnheldSchemaError as error:
+        writer.cannot(f"cannot be held to this JSON schema: {error}; simplify it or ask in words", "output_schema")
     definition: JsonObject = {"schema": dump_json(schema).decode(), "name": wanted.name}
     if wanted.description:
         definition["description"] = wanted.description
