@@ -114,6 +114,7 @@ async def test_what_a_server_refuses_in_its_own_words_is_left_out_and_said_so(
         (InvalidRequestError, "reasoning models do not support images"),
         (InvalidRequestError, "This model does not support image input."),
         (InvalidRequestError, "image dimensions are not supported"),
+        (InvalidRequestError, "Your budget is not available in this region"),
         (InvalidRequestError, "The file type you uploaded is not supported. Please try again with a pdf"),
         (InvalidRequestError, "Your request was rejected by the safety system: this user is not allowed to ask that"),
         (

@@ -27,7 +27,7 @@ _WIRE_WORDS: Mapping[str, tuple[str, ...]] = {
     "penalty": ("frequency_penalty", "presence_penalty"),
     "reasoning": ("reasoning_effort", "reasoning_budget", "show_reasoning"), "effort": ("reasoning_effort",),
     "thinking": _THINKING, "thinking_config": _THINKING, "thinking_level": ("reasoning_effort",),
-    "thinking_budget": _BUDGET, "budget_tokens": _BUDGET, "budget": _BUDGET,
+    "thinking_budget": _BUDGET, "budget_tokens": _BUDGET, "budget_0": _BUDGET,
     "include_thoughts": ("show_reasoning",), "summary": ("show_reasoning",), "reasoning_summary": ("show_reasoning",),
     "candidate_count": ("n",), "multiple_candidates": ("n",), "num_generations": ("n",), "num_images": ("n",),
     "user_id": ("user",), "safety_identifier": ("user",), "end_user_id": ("user",), "request_metadata": ("metadata",),
