@@ -87,7 +87,7 @@ class ProfileRow(BaseModel):
     cache_mark: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
     efforts: dict[Pattern, dict[ReasoningEffort, str | dict[str, Any]]] = {}
     reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
-    reasoning_always_back: bool = False
+    reasoning_always_back: tuple[Pattern, ...] = ()
     call_id_length: Annotated[int, Field(ge=1, le=40)] | None = None
     prefix_field: str | None = None
     message_names: bool = True

@@ -16,7 +16,7 @@ from unified_api.gateway import Gateway
 from unified_api.providers import ProviderRow
 from unified_api.settings import Settings, Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock, stream_answer
-from unified_api.types import Message, Policy, ReasoningPart, Request, TextChunk
+from unified_api.types import Message, Policy, ProviderState, ReasoningPart, Request, TextChunk
 
 
 def settings(server: Loopback | str, folder: Path, extra: str = "") -> Settings:
@@ -207,7 +207,7 @@ async def test_usage_may_be_absent_and_the_finish_reason_empty(tmp_path: Path) -
     assert whole.text == "hi"
     assert whole.finish_reason == "unknown"
     assert whole.usage.output_tokens is None
-    assert ReasoningPart("well") in whole.parts
+    assert ReasoningPart("well", ProviderState("box", {})) in whole.parts
     assert stream.response.usage.output_tokens is None
     assert server.requests[1]["stream_options"] == {"include_usage": True}
 

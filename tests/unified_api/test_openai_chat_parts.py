@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -204,7 +205,7 @@ def test_names_of_speakers_are_sent_or_refused() -> None:
 
 
 HM = ReasoningPart("hm")
-ALWAYS = WireProfile(reasoning_back="reasoning_content", reasoning_always_back=True)
+ALWAYS = WireProfile(reasoning_back="reasoning_content", reasoning_always_back=("m*",))
 DETAILS = ReasoningPart("hm", ProviderState("p", {"reasoning_details": [{"text": "hm", "signature": "s"}]}))
 BLOCK = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "signature": "s"}
 
@@ -247,7 +248,8 @@ def test_every_message_of_the_assistant_has_thinking_where_the_server_demands_it
     history = (Message.user("q"), CALL, result, Message("assistant", (TextPart("a"),)), Message.user("q"))
     written = messages(*history, profile=ALWAYS)
     assert [one.get("reasoning_content") for one in written] == [None, "", None, "", None]
-    assert not any("reasoning_content" in one for one in messages(*history))
+    for other in (PLAIN, replace(ALWAYS, reasoning_always_back=("other",)), replace(ALWAYS, reasoning_back=None)):
+        assert not any("reasoning_content" in one for one in messages(*history, profile=other))
 
 
 def test_plain_thinking_goes_back_to_who_thought_it_and_not_to_the_next_provider() -> None:

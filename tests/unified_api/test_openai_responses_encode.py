@@ -344,7 +344,7 @@ def test_options_of_a_stream_go_with_a_stream_alone() -> None:
 
 @pytest.mark.parametrize("name", sorted(UNSUPPORTED))
 def test_what_the_api_has_no_field_for_is_refused_by_its_name(name: str) -> None:
-    value = ("x",) if name == "stop" else 1
+    value = ("x",) if name == "stop" else 2
     with pytest.raises(UnsupportedParameterError) as caught:
         sent(**{name: value})
     assert caught.value.param == name

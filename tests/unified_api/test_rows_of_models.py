@@ -144,8 +144,12 @@ def test_openai_is_given_metadata_on_chat_completions_only_of_stored_calls() -> 
     assert sent("openai/gpt-5.5", metadata={"a": "b"})[1]["metadata"] == {"a": "b"}
 
 
-@pytest.mark.parametrize("model", ["deepseek/deepseek-v4-pro", "moonshot/kimi-k2.6"])
-def test_a_history_of_other_models_has_the_field_that_thinking_servers_demand(model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "demands"),
+    [("deepseek/deepseek-v4-pro", True), ("moonshot/kimi-k2.6", True), ("deepseek/deepseek-chat", False)],
+)
+def test_a_history_of_other_models_has_the_field_that_thinking_servers_demand(model: str, demands: bool) -> None:
+    """https://api-docs.deepseek.com/guides/thinking_mode"""
     request = (Message.user("Hi"), Message.assistant("Hello"), Message.user("Go on"))
     found = CATALOG.get(model)
     profile = builtin_rows()[found.provider].profile.model_dump(exclude={"unsupported"})
@@ -155,4 +159,8 @@ def test_a_history_of_other_models_has_the_field_that_thinking_servers_demand(mo
         model=found.name,
         profile=WireProfile(**profile),
     )
-    assert [one.get("reasoning_content") for one in json.loads(wire.body)["messages"]] == [None, "", None]
+    assert [one.get("reasoning_content") for one in json.loads(wire.body)["messages"]] == [
+        None,
+        "" if demands else None,
+        None,
+    ]

@@ -138,8 +138,9 @@ class WireProfile:
     pattern fits."""
     reasoning_back: Literal["reasoning_content", "reasoning", "thinking_part"] | None = None
     """Where the model wants its own earlier thinking back (a field of the message, or parts of its content)."""
-    reasoning_always_back: bool = False
-    """Whether each message of the assistant must have that field: it is empty where there is no thinking to send."""
+    reasoning_always_back: tuple[str, ...] = ()
+    """Patterns of the models that demand that field in each message of the assistant: empty where there is no thinking
+    to send."""
     call_id_length: int | None = None
     """Letters and digits that a tool call's id must have; other ids are sent as one made from them (Mistral: 9)."""
     prefix_field: str | None = None

@@ -25,6 +25,7 @@ from unified_api.types import (
     ToolResultPart,
     VideoPart,
 )
+from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.openai_chat.parts import PartWriter
 
 __all__ = ["write_messages"]
@@ -143,8 +144,9 @@ def _assistant(parts: tuple[Part, ...], writer: PartWriter, *, last: bool) -> Js
     for name, value in _beside(parts, writer):
         before = message.get(name)
         message[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
-    if writer.profile.reasoning_always_back and writer.profile.reasoning_back in _FIELDS:
-        message.setdefault(writer.profile.reasoning_back, "")
+    back = writer.profile.reasoning_back
+    if back in _FIELDS and any_matches(writer.profile.reasoning_always_back, writer.model):
+        message.setdefault(back, "")
     if last and not calls and writer.profile.prefix_field is not None:
         message[writer.profile.prefix_field] = True
     return message
