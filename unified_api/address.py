@@ -11,7 +11,8 @@ from unified_api.errors import ConfigurationError
 
 __all__ = ["checked", "filled", "is_loopback", "origin", "sketched", "unset"]
 
-_PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([A-Za-z0-9._-]+))?\}")
+_NAME, _DEFAULT = "[A-Za-z_][A-Za-z0-9_]*", "[A-Za-z0-9._-]+"
+_PLACE = re.compile(rf"\$\{{({_NAME})(?::-({_DEFAULT}|\$\{{{_NAME}(?::-{_DEFAULT})?\}}))?\}}")
 _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 """A host name or one part of a path: nothing that could begin another host, path, query or user name."""
 
@@ -23,7 +24,9 @@ def checked(value: str) -> str:
     """The address without the slash at its end. ValueError for one that nothing could be appended to."""
     sketch = sketched(value.strip())
     if "$" in sketch or "{" in sketch:
-        raise ValueError("may hold variables as ${NAME} or ${NAME:-default}, the default without spaces and slashes")
+        raise ValueError(
+            "may hold variables as ${NAME} or ${NAME:-default}, the default without spaces and slashes or another variable"
+        )
     parts = urlsplit(sketch)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError('must be an address such as "https://api.example.com/v1"')
@@ -59,7 +62,7 @@ def filled(address: str, look_up: Callable[[str], str | None]) -> str:
             )
         return value
 
-    return _PLACE.sub(value_of, address)
+    return _in_turn(value_of, address)
 
 
 def unset(address: str) -> str | None:
@@ -70,7 +73,12 @@ def unset(address: str) -> str | None:
 
 def sketched(address: str) -> str:
     """`address` with its defaults, and a word in place of every other variable: for looking at its shape."""
-    return _PLACE.sub(lambda place: place[2] or "x", address)
+    return _in_turn(lambda place: place[2] or "x", address)
+
+
+def _in_turn(value_of: Callable[[re.Match[str]], str], address: str) -> str:
+    """Twice, because a default may be another variable with a default of its own."""
+    return _PLACE.sub(value_of, _PLACE.sub(value_of, address))
 
 
 def is_loopback(url: str) -> bool:
