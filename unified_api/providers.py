@@ -40,7 +40,9 @@ _LONG_WORD = 20
 # What the lists of Ollama and LM Studio hold besides chat models says so by its name only.
 _EMBEDS = re.compile(r"embed|\bbge-|\bgte-|\be5-|minilm|\bparaphrase-|sentence-transformers")
 _KINDS: tuple[Capability, ...] = ("image_output", "rerank", "moderation")
-_NO_CHAT = re.compile(r"rerank|whisper|\btts\b|\bclip-vit")
+_NO_CHAT = re.compile(
+    r"rerank|whisper|\btts\b|\bclip-vit|\bveo-\d|\bnova-(?:canvas|reel)|(?:^|\.)stability\.|\bflux[.-]|stable-diffusion"
+)
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 RequestField = Literal[

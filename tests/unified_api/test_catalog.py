@@ -32,7 +32,8 @@ def ids(catalog: Catalog, model: str, policy: Policy = Policy()) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("tier", "first"), [("economy", "openai/gpt-5-mini"), ("standard", "openai/gpt-5.1"), ("premium", "openai/gpt-5.5")]
+    ("tier", "first"),
+    [("economy", "openai/gpt-5.4-mini"), ("standard", "openai/gpt-5.1"), ("premium", "openai/gpt-5.5")],
 )
 def test_one_key_alone_makes_auto_work_at_every_tier(tier: str, first: str) -> None:
     assert ids(Catalog(settings("OPENAI_API_KEY")), "auto", Policy(tier=tier))[0] == first
@@ -40,9 +41,9 @@ def test_one_key_alone_makes_auto_work_at_every_tier(tier: str, first: str) -> N
 
 def test_a_fallback_never_costs_more_than_the_tier_asked_for_while_that_can_serve() -> None:
     catalog = Catalog(settings("OPENAI_API_KEY"))
-    assert ids(catalog, "auto", Policy(tier="economy")) == ["openai/gpt-5-mini"]
-    assert ids(catalog, "auto") == ["openai/gpt-5.1", "openai/gpt-5-mini"]
-    assert ids(catalog, "auto", Policy(tier="premium")) == ["openai/gpt-5.5", "openai/gpt-5.1", "openai/gpt-5-mini"]
+    assert ids(catalog, "auto", Policy(tier="economy")) == ["openai/gpt-5.4-mini"]
+    assert ids(catalog, "auto") == ["openai/gpt-5.1", "openai/gpt-5.4-mini"]
+    assert ids(catalog, "auto", Policy(tier="premium")) == ["openai/gpt-5.5", "openai/gpt-5.1", "openai/gpt-5.4-mini"]
     assert ids(Catalog(settings("XAI_API_KEY")), "auto", Policy(tier="economy")) == ["xai/grok-4.3"]
     dropped = {drop.model: drop.code for drop in catalog.candidates("auto").dropped}
     assert dropped["openai/gpt-5.5"] == "dearer_tier"
@@ -253,7 +254,7 @@ def test_the_users_keys_are_merged_over_a_builtin_row() -> None:
     )
     catalog = Catalog(settings("OPENAI_API_KEY", providers={"openai": own}))
     assert ids(catalog, "auto", Policy(sensitivity="confidential"))[0] == "openai/gpt-4.1"
-    assert ids(catalog, "auto", Policy(tier="economy"))[0] == "openai/gpt-5-mini"
+    assert ids(catalog, "auto", Policy(tier="economy"))[0] == "openai/gpt-5.4-mini"
     assert catalog.base_url("openai") == "https://api.openai.com/v1"
     profile = provider_rows(settings(providers={"openai": own}))["openai"].profile
     assert (profile.stream_usage, profile.max_tokens_field) == (False, "max_completion_tokens")

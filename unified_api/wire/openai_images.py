@@ -17,8 +17,10 @@ from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode", "image_at", "read_request"]
 
-_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "2:1", "1:2", "20:9", "9:20")
+_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "2:1", "1:2", "19.5:9", "9:19.5", "20:9", "9:20")
 """Those of xAI; other servers that are told a shape know the first of them too."""
+_LARGE = 2 * 2**20
+"""Pixels from which an image is nearer to four megapixels than to one."""
 _READ = frozenset({"model", "prompt", "size", "n", "negative_prompt", "seed", "user"})
 _BY_ENDING = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 
@@ -26,8 +28,8 @@ _BY_ENDING = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "we
 def encode(request: ImageRequest, *, provider: str, model: str, profile: WireProfile) -> WireRequest:
     """The HTTP request (https://platform.openai.com/docs/api-reference/images/create).
 
-    xAI is told a shape instead of a size (https://docs.x.ai/developers/model-capabilities/images/generation), Together
-    width and height; `negative_prompt` and `seed` are taken by those servers of which the profile says so.
+    Instead of a size xAI is told a shape and a resolution (https://docs.x.ai/developers/model-capabilities/images/generation),
+    Together width and height; `negative_prompt` and `seed` are taken by those servers of which the profile says so.
     """
     check_supported(request, provider=provider, model=model, profile=profile)
     check_prompt(request, model=model)
@@ -85,10 +87,20 @@ def _size(request: ImageRequest, profile: WireProfile, *, provider: str, model: 
     way = first_match(profile.image_size, model) or "size"
     if way == "aspect_ratio":
         return {"aspect_ratio": aspect_ratio(request.size, _RATIOS, provider=provider, model=model)}
+    if way == "aspect_ratio_and_resolution":
+        return _shape(request.size, provider=provider, model=model)
     if way == "size":
         return {"size": request.size}
     width, height = pixels(request.size, model=model)
     return {"width": width, "height": height}
+
+
+def _shape(size: str, *, provider: str, model: str) -> JsonObject:
+    """Shape and resolution, of which 1k makes about one megapixel, and 2k four."""
+    width, height = pixels(size, model=model)
+    large = width * height > _LARGE
+    ratio = aspect_ratio(size, _RATIOS, provider=provider, model=model, megapixels=4.0 if large else 1.0)
+    return {"aspect_ratio": ratio, **({"resolution": "2k"} if large else {})}
 
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> ImageResponse:
