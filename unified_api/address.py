@@ -25,8 +25,8 @@ def checked(value: str) -> str:
     sketch = sketched(value.strip())
     if "$" in sketch or "{" in sketch:
         raise ValueError(
-            "may hold variables as ${NAME} or ${NAME:-default}, the default a word without spaces and slashes or another "
-            "variable"
+            "may hold variables as ${NAME} or ${NAME:-default}, the default a word without spaces and slashes, or "
+            "another variable"
         )
     parts = urlsplit(sketch)
     if parts.scheme not in ("http", "https") or not parts.hostname:

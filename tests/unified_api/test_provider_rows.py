@@ -102,7 +102,7 @@ def is_called(recording: Recording) -> bool:
     for model in {recording.model, named[1] if named else recording.model, str(version or recording.model)}:
         for address in addresses(recording.provider, model):
             bare = address.split("://")[1]
-            pattern = "[^/]+".join(map(re.escape, re.split(r"\$\{[^}]*\}", bare)))
+            pattern = "[^/]+".join(map(re.escape, re.split(r"\$\{[^}]*\}+", bare)))
             if re.fullmatch(pattern, f"{host}{path}"):
                 return True
     return False
