@@ -13,8 +13,10 @@ __all__ = ["checked", "filled", "is_loopback", "origin", "sketched", "unset"]
 
 _NAME, _DEFAULT = "[A-Za-z_][A-Za-z0-9_]*", "[A-Za-z0-9._-]+"
 _PLACE = re.compile(rf"\$\{{({_NAME})(?::-({_DEFAULT}|\$\{{{_NAME}(?::-{_DEFAULT})?\}}))?\}}")
-_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
-"""A host name or one part of a path: nothing that could begin another host, path, query or user name."""
+_LONGEST_LABEL = 63
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_VALUE = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+"""A host name (RFC 1035) or one part of a path: nothing that could begin another host, path, query or user name."""
 
 _PATHS = ("/chat/completions", "/completions", "/embeddings", "/images/generations", "/responses", "/messages")
 """Ends of addresses that were copied whole; `/models` is no such end, Azure has its models there."""
@@ -31,6 +33,8 @@ def checked(value: str) -> str:
     parts = urlsplit(sketch)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError('must be an address such as "https://api.example.com/v1"')
+    if not all(0 < len(label) <= _LONGEST_LABEL for label in parts.hostname.removesuffix(".").split(".")):
+        raise ValueError(f"must name a host whose parts between the dots have 1 to {_LONGEST_LABEL} characters")
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password; put the key into the variable named by api_key_env")
     ending = next((path for path in _PATHS if parts.path.rstrip("/").endswith(path)), None)
@@ -58,8 +62,9 @@ def filled(address: str, look_up: Callable[[str], str | None]) -> str:
         value = value.removeprefix("https://").rstrip("/")
         if not _VALUE.fullmatch(value):
             raise ConfigurationError(
-                f"the environment variable {place[1]} holds {value!r}, which cannot be a part of the address "
-                f"{address!r}: give a host name or a single word of letters, digits, '.', '-' and '_'"
+                # The value is not shown: by a slip it may be the key.
+                f"the environment variable {place[1]} holds what cannot be a part of the address {address!r}: give a "
+                "host name or a single word of letters, digits, '.', '-' and '_'"
             )
         return value
 

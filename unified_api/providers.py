@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+_OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
 _LONG_WORD = 20
 """Letters and digits in a row that no variable's name has, and every key."""
 
@@ -64,6 +65,18 @@ def _checked_builtin(value: str) -> str:
         near = get_close_matches(value, builtin_rows(), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(builtin_rows())}"
         raise ValueError(f"{value!r} is no built-in provider{hint}")
+    return value
+
+
+def _checked_header(name: str) -> str:
+    if name.lower() in _OWN_HEADERS:
+        raise ValueError(f"{name!r} is set by the call itself: its key by `auth`, the others by HTTP; leave it out")
+    return name
+
+
+def _checked_header_value(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("cannot be sent in a header: give printable ASCII characters on one line")
     return value
 
 
@@ -125,6 +138,10 @@ class ProfileRow(BaseModel):
     image_fields: frozenset[Literal["negative_prompt", "seed"]] = frozenset()
 
 
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$"), AfterValidator(_checked_header)]
+HeaderValue = Annotated[str, AfterValidator(_checked_header_value)]
+
+
 class PriceRow(BaseModel):
     """US dollars per million tokens."""
 
@@ -164,7 +181,7 @@ class ProviderRow(BaseModel):
     """How the key is sent: `Authorization: Bearer KEY`, the header of that name, or an AWS signature. `api_key_env` is
     then `AWS_ACCESS_KEY_ID`; `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` lie beside it, and
     `AWS_BEARER_TOKEN_BEDROCK` is sent in their place where it is set."""
-    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], str] = {}
+    headers: dict[HeaderName, HeaderValue] = {}
     """Further headers of every call, such as a version. Never keys."""
     api_key_env: (
         Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_checked_key_name)] | None

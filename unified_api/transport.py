@@ -17,10 +17,17 @@ from typing import TYPE_CHECKING
 import anyio
 
 from unified_api.clock import Clock, MonotonicClock
-from unified_api.errors import ConfigurationError, ConnectionFailedError, MalformedResponseError, TimedOutError
+from unified_api.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    MalformedResponseError,
+    TimedOutError,
+)
 from unified_api.inflate import ACCEPTED, Inflater, InflationError
 from unified_api.providers import is_loopback
 from unified_api.settings import Timeouts
+from unified_api.wire.base import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +139,7 @@ class Transport:
     @asynccontextmanager
     async def _open(self, call: Call, timeouts: Timeouts, *, once: bool = False) -> AsyncIterator[httpx.Response]:
         client = self._client(call, once=once)
-        with _mapped(call):
+        with _sendable(call), _mapped(call):
             request = client.build_request(
                 call.method,
                 call.url,
@@ -140,7 +147,7 @@ class Transport:
                 content=call.content,
                 timeout=_connect_only(timeouts.connect_s),
             )
-        with self._clock.scope(self._clock.now() + timeouts.headers_s) as scope, _mapped(call):
+        with self._clock.scope(self._clock.now() + timeouts.headers_s) as scope, _sendable(call), _mapped(call):
             response = await _answered(client, request)
         if scope.cancelled_caught:
             message = f"{call.provider} sent no answer within {timeouts.headers_s:g} s ([timeouts] headers_s)"
@@ -288,6 +295,20 @@ def _too_large(call: Call, limit: int) -> MalformedResponseError:
 
 
 @contextmanager
+def _sendable(call: Call) -> Iterator[None]:
+    """Turns what Python itself says of addresses and headers that cannot be into ours."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna":
+            message = f"{shorten(call.url.partition('?')[0])} names no host that can be: {error}. Is the address right?"
+            raise ConnectionFailedError(message, provider=call.provider, model=call.model) from None
+        # The error of a header may hold its value, and with it the key.
+        message = f"the request to {call.provider} cannot be sent: {error}. Is each of its headers plain ASCII text?"
+        raise InvalidRequestError(message, provider=call.provider, model=call.model) from None
+
+
+@contextmanager
 def _mapped(call: Call, *, answering: bool = False) -> Iterator[None]:
     """Turns the libraries' exceptions into ours. httpx-aiohttp calls a broken connection a timeout, so the cause,
     where there is one, decides. What breaks off an answer that has begun may be billed.
@@ -302,8 +323,8 @@ def _mapped(call: Call, *, answering: bool = False) -> Iterator[None]:
         raise MalformedResponseError(message, provider=call.provider, model=call.model) from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError) as error:
         cause = error.__cause__
-        address = call.url.partition("?")[0]
-        words = _words(cause or error)
+        address = shorten(call.url.partition("?")[0])
+        words = shorten(_words(cause or error))
         timed_out = isinstance(error, httpx.TimeoutException) and not isinstance(cause, aiohttp.ClientError)
         if timed_out or isinstance(cause, TimeoutError):
             message = f"no connection to {call.provider} at {address} in time"

@@ -402,7 +402,8 @@ def test_beta_features_are_a_header() -> None:
     request = written(extra={"anthropic": {"anthropic_beta": ["mcp-client-2025-11-20", "files-api-2025-04-14"]}})
     assert request.headers["anthropic-beta"] == "mcp-client-2025-11-20,files-api-2025-04-14"
     assert "anthropic_beta" not in json.loads(request.body)
-    refused("extra", "anthropic_beta", extra={"anthropic": {"anthropic_beta": "one"}})
+    for betas in ("one", ["a\r\nx-evil: 1"], ["ü"], ["\ud800"], [""], ["a", 1], [[["x"] * 9] * 900]):
+        refused("extra", "anthropic_beta", extra={"anthropic": {"anthropic_beta": betas}})
 
 
 def test_half_an_emoji_is_refused_in_words() -> None:

@@ -17,7 +17,7 @@ from unified_api.settings import Timeouts
 from unified_api.signing import Credentials, Signer
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.transport import Transport
-from unified_api.types import ImageRequest, Message, Request
+from unified_api.types import ImageRequest, Message, Request, RerankRequest
 from unified_api.wire.base import shorten
 
 KEY = "sk-secret/0123456789+abcdefghij=="
@@ -171,3 +171,12 @@ def test_a_secret_is_known_however_json_an_address_or_repr_writes_it(secret: str
         secret.replace("/", "\\/"),
     ):
         assert redaction.text(f"<{written}>").strip("\\") == "<***>"
+
+
+@pytest.mark.parametrize("before", range(100, 200, 7))
+async def test_an_unreadable_entry_of_a_ranking_tells_no_piece_of_a_secret(before: int) -> None:
+    body = json.dumps({"results": [{"index": 0, "score": f"{'b ' * (before // 2)}{KEY}"}]})
+    made = adapter(HttpAnswer(pieces=(body.encode(),)))
+    with pytest.raises(ProviderError, match="no score") as caught:
+        await made.rerank(model("rerank"), RerankRequest(model="a/m", query="q", documents=("x",)), LIMITS)
+    assert pieces_told(caught.value, KEY) == set()

@@ -67,6 +67,14 @@ def test_every_table_is_read_typed(tmp_path: Path) -> None:
         ('[providers.acme]\nbase_url = "https://me:pw@a.example"', ["must not hold a user name or password"]),
         ('[providers.acme]\nbase_url = "https://a.example:99999999"', ["base_url"]),
         ('[providers.acme]\napi_key_env = "gsk_4f7Qz81mXw93LdPq0Tn2"', ["line 2", "api_key_env", "looks like a key"]),
+        ('[providers.acme.headers]\nx-a = "b\\r\\nx-c: d"', ["headers", "printable ASCII"]),
+        ('[providers.acme.headers]\nx-a = "ü"', ["headers", "printable ASCII"]),
+        ('[providers.acme.headers]\nHost = "evil.example"', ["headers", "'Host'", "leave it out"]),
+        ('[providers.acme.headers]\ncontent-length = "3"', ["'content-length'", "leave it out"]),
+        ('[providers.acme.headers]\nTransfer-Encoding = "chunked"', ["'Transfer-Encoding'", "leave it out"]),
+        ('[providers.acme.headers]\nAuthorization = "Bearer x"', ["'Authorization'", "`auth`"]),
+        ('[providers.acme]\nbase_url = "https://a..example/v1"', ["base_url", "1 to 63 characters"]),
+        (f'[providers.acme]\nbase_url = "https://{"a" * 64}.example"', ["base_url", "1 to 63 characters"]),
         ('[providers.acme]\nclearance = "secret"', ["clearance", "'restricted'"]),
         ('[providers.Acme]\nbase_url = "https://a.example"', ["Acme", "pattern"]),
         ('[providers.acme.profile]\nmax_tokens = "x"', ["[providers.acme.profile]", "'max_tokens_field'"]),
@@ -96,6 +104,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 def test_a_key_written_into_the_file_is_refused_without_being_repeated(tmp_path: Path) -> None:
     for text in ('[providers.acme]\napi_key = "sk-secret"', '[providers.acme]\napi_key_env = "sk-secret value"'):
         assert "sk-secret" not in refusal(tmp_path, text)
+    assert "sk-secret" not in refusal(tmp_path, '[providers.acme.headers]\nx-key = "sk-secret\\n"')
 
 
 @pytest.mark.parametrize(

@@ -127,3 +127,25 @@ def test_its_error_bodies_are_told_in_its_own_words() -> None:
 def test_no_bytes_make_the_decoder_crash(junk: bytes) -> None:
     with suppress(GatewayError):
         decode(junk, provider="s", model="m", profile=PLAIN)
+
+
+@pytest.mark.parametrize("name", ['x"; name="prompt', 'x"\r\n\r\nevil', "\ud800", "", "x y", "é", "x" * 101])
+def test_a_field_whose_name_could_end_its_header_is_refused(name: str) -> None:
+    with pytest.raises(InvalidRequestError, match="a form cannot hold the field") as caught:
+        written(extra={"s": {name: "evil"}})
+    assert caught.value.param == "extra"
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**5000, -(10**5000), 2**63, [1], {"a": 1}, None], ids=type)
+def test_a_value_that_no_form_can_hold_is_refused(value: object) -> None:
+    with pytest.raises(InvalidRequestError):
+        written(extra={"s": {"x": value}})
+
+
+@given(st.dictionaries(st.text(st.sampled_from('aB3_.-"\r\n;=é'), max_size=8), st.text(st.characters()), max_size=4))
+def test_a_form_holds_the_fields_that_were_given_or_is_refused(fields: dict[str, str]) -> None:
+    try:
+        wire = written(extra={"s": fields})
+    except GatewayError:
+        return
+    assert set(form(wire)) == {"prompt", "model", *fields}

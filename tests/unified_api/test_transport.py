@@ -18,6 +18,7 @@ from loopback import Answer, loopback
 from unified_api.errors import (
     ConfigurationError,
     ConnectionFailedError,
+    InvalidRequestError,
     MalformedResponseError,
     ProviderError,
     TimedOutError,
@@ -162,12 +163,28 @@ async def test_a_server_that_does_not_speak_http_is_a_typed_error_without_the_ke
     assert "sk-secret" not in shown
 
 
-@pytest.mark.parametrize("url", ["http://", "http://a b/", "http://[::1", "ftp://a.example/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "http://a b/", "http://[::1", "ftp://a.example/x", "http://a..b/", f"http://{'a' * 64}.example/",
+        "http://xn--a/", "http://\x00/", "http://\ud800/",
+    ],
+)  # fmt: skip
 async def test_an_impossible_address_is_a_typed_error(url: str) -> None:
     transport = Transport()
     with pytest.raises((MalformedResponseError, ConnectionFailedError)):
         await transport.send(call(url), LIMITS)
     await transport.aclose()
+
+
+@pytest.mark.parametrize("value", ["sk-secret\r\nx-evil: 1", "sk-secret-ü", "sk-secret\x00"])
+async def test_a_header_that_cannot_be_sent_is_a_typed_error_without_its_value(value: str) -> None:
+    transport = Transport()
+    with loopback("x") as server, pytest.raises(InvalidRequestError, match="cannot be sent") as caught:
+        await transport.send(call(server.url, headers={"x-a": value}), LIMITS)
+    await transport.aclose()
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+    assert not server.requests
 
 
 async def test_one_connection_without_delay_serves_call_after_call() -> None:

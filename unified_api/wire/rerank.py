@@ -8,14 +8,13 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import Json, JsonObject, Ranked, RerankRequest, RerankResponse, Usage
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, parse_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, parse_json, shorten
 from unified_api.wire.cohere.decoder import is_error
 from unified_api.wire.cohere.usage import read_usage as read_billed
 from unified_api.wire.errors import decode_error, embedded_error
 from unified_api.wire.input_usage import input_usage
 from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 from unified_api.wire.own_path import own_path
-from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode"]
 
@@ -85,10 +84,10 @@ def _answer(body: bytes, *, provider: str, model: str, profile: WireProfile) -> 
 def _ranked(entry: Json) -> Ranked:
     index = entry.get("index") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or type(index) is not int:
-        raise ValueError(f"a document has no index: {shown(entry)}")
+        raise ValueError(f"a document has no index: {shorten(str(entry), 200)}")
     score = next((entry[name] for name in _SCORES if entry.get(name) is not None), None)
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise ValueError(f"the document {index} has no score: {shown(entry)}")
+        raise ValueError(f"the document {index} has no score: {shorten(str(entry), 200)}")
     return Ranked(index, float(score))
 
 

@@ -93,7 +93,8 @@ def _check_values(request: ImageRequest, *, provider: str, model: str) -> None:
 def _written(value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63):
         return str(value)
-    message = f"a form cannot hold {shown(value)}: give text, a number or a boolean in extra"
+    what = "a number of more than 64 bits" if isinstance(value, int) else shown(value)
+    message = f"a form cannot hold {what}: give text, a number or a boolean in extra"
     raise InvalidRequestError(message, param="extra")

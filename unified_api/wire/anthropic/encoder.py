@@ -18,6 +18,7 @@ from unified_api.wire.anthropic.turns import conversation
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
 from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.object_root import needs_object, wrapped
+from unified_api.wire.shown import shown
 
 __all__ = ["UNSUPPORTED", "encode", "request_body"]
 
@@ -58,8 +59,9 @@ def request_body(request: Request, *, provider: str, model: str, profile: WirePr
 
 def _betas(betas: Json, provider: str, model: str) -> list[str]:
     names = [one for one in betas if isinstance(one, str)] if isinstance(betas, list) else []
-    if not names or names != betas:
-        message = f"extra[{provider!r}]['anthropic_beta'] is {betas!r}: give a list of names of beta features"
+    if not names or names != betas or not all(name.isascii() and name.isprintable() and name for name in names):
+        given = f"extra[{provider!r}]['anthropic_beta'] is {shown(betas)}"
+        message = f"{given}: give a list of names of beta features, in printable ASCII"
         raise InvalidRequestError(message, provider=provider, model=f"{provider}/{model}", param="extra")
     return names
 
