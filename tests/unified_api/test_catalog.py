@@ -94,20 +94,17 @@ def test_an_address_takes_its_default_and_a_host_with_its_scheme() -> None:
     assert bedrock == "https://bedrock-runtime.us-east-1.amazonaws.com"
     there = provider_rows(settings_of({"AWS_REGION": "eu-central-1"}))["bedrock"].base_url
     assert there == "https://bedrock-runtime.eu-central-1.amazonaws.com"
-    for region, more in (("eu-west-3", {}), ("eu-central-1", {"AWS_REGION": "eu-central-1"})):
-        found = provider_rows(settings_of({"AWS_DEFAULT_REGION": "eu-west-3", **more}))["bedrock"].base_url
-        assert found == f"https://bedrock-runtime.{region}.amazonaws.com"
-    odd = {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "of another tool/?"}
-    assert provider_rows(settings_of(odd))["bedrock"].base_url == there
-    blank = {"AWS_REGION": " ", "AWS_DEFAULT_REGION": "eu-west-3"}
-    assert provider_rows(settings_of(blank))["bedrock"].base_url == "https://bedrock-runtime.eu-west-3.amazonaws.com"
     databricks = settings_of({"DATABRICKS_HOST": "https://adb-1.2.azuredatabricks.net/"})
     assert provider_rows(databricks)["databricks"].base_url == "https://adb-1.2.azuredatabricks.net/serving-endpoints"
 
 
 @pytest.mark.parametrize(
-    "value", ["evil.example/x", "a@evil.example", "x?y=", "a#b", "a b", "..", "a\nb", "x:80", "-", "é", "http://x", "/"]
-)
+    "value",
+    [
+        "evil.example/x", "a@evil.example", "x?y=", "a#b", "a b", "..", "a\nb", "x:80", "-", "é", "http://x", "/",
+        "a..b", "a.-b", "a-.b", "a" * 64, f"{'a' * 60}." * 5,
+    ],
+)  # fmt: skip
 def test_a_variables_value_cannot_move_an_address_elsewhere(value: str) -> None:
     variables = {"AZURE_RESOURCE_NAME": value, "AZURE_API_KEY": "k", "OPENAI_API_KEY": "k"}
     catalog = Catalog(settings_of(variables))
@@ -117,6 +114,13 @@ def test_a_variables_value_cannot_move_an_address_elsewhere(value: str) -> None:
     own = {"azure": ProviderRow(clearance="public")}
     with pytest.raises(ConfigurationError, match=r"\[providers.azure\]: the environment variable AZURE_RESOURCE_NAME"):
         provider_rows(settings_of(variables, own))
+
+
+def test_a_key_in_the_variable_of_an_address_is_not_shown() -> None:
+    variables = {"AZURE_RESOURCE_NAME": "dapi-0123456789/+secret", "AZURE_API_KEY": "k"}
+    with pytest.raises(ConfigurationError) as caught:
+        provider_rows(settings_of(variables, {"azure": ProviderRow(clearance="public")}))
+    assert "secret" not in caught.value.message
 
 
 def test_a_key_that_cannot_be_one_stops_auto_and_not_who_has_it_for_another_tool() -> None:
