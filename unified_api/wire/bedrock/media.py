@@ -93,7 +93,8 @@ def media_block(part: MediaPart, names: DocumentNames, *, provider: str, model: 
     own = part.state.content if part.state is not None and part.state.provider == provider else {}
     block = _derived(part, asked, own)
     if isinstance(part, DocumentPart):
-        block["name"] = names.name(part.name, str(block.get("format") or own.get("format")))
+        extension = block.get("format") or own.get("format")
+        block["name"] = names.name(part.name, extension if isinstance(extension, str) else "")
     return {kind: {name: value for name, value in (block | own).items() if value is not None}}
 
 

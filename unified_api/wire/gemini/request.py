@@ -107,7 +107,8 @@ class _Calling:
         return {**rest, "functionCallingConfig": left} if left else rest
 
     def _read(self, calling: JsonObject) -> JsonObject:
-        mode = str(calling.get("mode") or "").upper()
+        said = calling.get("mode")
+        mode = said.upper() if isinstance(said, str) else ""
         allowed = calling.get("allowedFunctionNames")
         names = allowed if isinstance(allowed, list) else []
         left = {name: value for name, value in calling.items() if name != "mode"}
