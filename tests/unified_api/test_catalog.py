@@ -94,6 +94,13 @@ def test_an_address_takes_its_default_and_a_host_with_its_scheme() -> None:
     assert bedrock == "https://bedrock-runtime.us-east-1.amazonaws.com"
     there = provider_rows(settings_of({"AWS_REGION": "eu-central-1"}))["bedrock"].base_url
     assert there == "https://bedrock-runtime.eu-central-1.amazonaws.com"
+    for region, more in (("eu-west-3", {}), ("eu-central-1", {"AWS_REGION": "eu-central-1"})):
+        found = provider_rows(settings_of({"AWS_DEFAULT_REGION": "eu-west-3", **more}))["bedrock"].base_url
+        assert found == f"https://bedrock-runtime.{region}.amazonaws.com"
+    odd = {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "of another tool/?"}
+    assert provider_rows(settings_of(odd))["bedrock"].base_url == there
+    blank = {"AWS_REGION": " ", "AWS_DEFAULT_REGION": "eu-west-3"}
+    assert provider_rows(settings_of(blank))["bedrock"].base_url == "https://bedrock-runtime.eu-west-3.amazonaws.com"
     databricks = settings_of({"DATABRICKS_HOST": "https://adb-1.2.azuredatabricks.net/"})
     assert provider_rows(databricks)["databricks"].base_url == "https://adb-1.2.azuredatabricks.net/serving-endpoints"
 
