@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import anyio
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_recordings import everything
 
+from unified_api.catalog import Catalog
 from unified_api.errors import (
     ContentRefusedError,
     DeadlineExceededError,
@@ -20,7 +22,7 @@ from unified_api.errors import (
     UnsupportedParameterError,
 )
 from unified_api.gateway import Gateway
-from unified_api.providers import ProviderRow
+from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.settings import Environment, Settings
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.types import ImageRequest, ImageResponse, Policy
@@ -58,6 +60,36 @@ def read(body: bytes) -> ImageResponse:
 )
 def test_a_model_a_version_and_a_deployment_have_addresses_of_their_own(model: str, path: str, body: dict) -> None:
     assert written(model) == (path, {**body, "input": {"prompt": "a cat"}})
+
+
+@pytest.mark.parametrize(
+    ("model", "wish", "taken"),
+    [
+        ("black-forest-labs/flux-schnell", {"n": 4}, {"num_outputs": 4}),
+        ("black-forest-labs/flux-1.1-pro", {"size": "1024x1024"}, {"aspect_ratio": "1:1"}),
+        (f"stability-ai/sdxl:{VERSION}", {"n": 2, "size": "768x512"}, {"num_outputs": 2, "width": 768, "height": 512}),
+        ("stability-ai/stable-diffusion-3.5-large", {"size": "1024x1024"}, {"aspect_ratio": "1:1"}),
+        ("black-forest-labs/flux-1.1-pro", {"n": 2}, None),
+        ("black-forest-labs/flux-fill-dev", {"size": "1024x1024"}, None),
+        ("google/imagen-4", {"size": "1024x1024"}, None),
+        ("ideogram-ai/ideogram-v3-turbo", {"n": 2}, None),
+        (VERSION, {"n": 2}, None),
+    ],
+)
+def test_the_row_asks_for_numbers_and_sizes_only_where_the_model_has_inputs_for_them(
+    model: str, wish: dict[str, Any], taken: dict[str, Any] | None
+) -> None:
+    known = Catalog().get(f"replicate/{model}")
+    profile = builtin_rows()["replicate"].profile.model_dump(exclude={"unsupported"})
+    row = WireProfile(**profile, unsupported=known.unsupported)
+    if taken is not None:
+        inputs = written(model, row, **wish)[1]["input"]
+        assert {name: value for name, value in inputs.items() if name != "prompt"} == taken
+        return
+    with pytest.raises(UnsupportedParameterError) as caught:
+        written(model, row, **wish)
+    assert caught.value.param in wish
+    assert written(model, row, n=1)
 
 
 @pytest.mark.parametrize("model", ["alone", "a/b/c", "../x", "a/b?c", "a/b:v1", ""])
