@@ -609,7 +609,7 @@ def test_ready_models_come_first_and_alone_if_asked(command: Command, monkeypatc
     [
         (["--context", "900M"], "No model has a context of 900,000,000 tokens; nearest:"),
         (["--needs", "vision", "--max-input", "0.0001"], "would without an input price of at most $0.0001"),
-        (["gtp-5-mini"], "'gtp-5-mini' in its name; nearest: openai/gpt-5-mini"),
+        (["gtp-5-mini"], "'gtp-5-mini' in its name; nearest: openai/gpt-5.4-mini"),
         (["--region", "atlantis"], "No model has region atlantis"),
         (["--needs", "vision,rerank"], "No model has vision, rerank; nearest:"),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from corpus import needs_corpora
-from openai_rules import chat_faults, openai_faults, strict_faults
+from openai_rules import chat_faults, openai_faults, responses_faults, strict_faults
 
 import workflows.library as library
 from executors.runner import run
@@ -53,12 +53,25 @@ def filled(schema: dict[str, Any]) -> Any:
             return "In short."
 
 
-def answered(body: dict[str, Any], text: str) -> HttpAnswer:
+def answered(path: str, body: dict[str, Any], text: str) -> HttpAnswer:
+    if path.endswith("/responses"):
+        content = [{"type": "output_text", "text": text, "annotations": []}]
+        message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
+        usage = {"input_tokens": 5, "output_tokens": 5, "total_tokens": 10}
+        head = {"id": "resp_1", "object": "response", "status": "completed", "model": body["model"]}
+        return HttpAnswer(pieces=(json.dumps({**head, "output": [message], "usage": usage}).encode(),))
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
     answer = {"id": "x", "object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage}
     return HttpAnswer(pieces=(json.dumps(answer).encode(),))
+
+
+def reasons(body: dict[str, Any]) -> bool:
+    """Whether the model thinks first: gpt-5.1, 5.2 and 5.4 do so only when they are told an effort."""
+    if body["model"].startswith(("gpt-5.1", "gpt-5.2", "gpt-5.4")):
+        return body.get("reasoning_effort", "none") != "none"
+    return bool(body["model"].startswith(("gpt-5", "o")))
 
 
 class OpenAI:
@@ -76,17 +89,19 @@ class OpenAI:
         if request.url.path.endswith("/images/generations"):
             return HttpAnswer(pieces=(json.dumps({"created": 0, "data": [{"b64_json": PIXEL}]}).encode(),))
         if self._texts:
-            return answered(body, self._texts.pop(0))
-        wanted = body.get("response_format")
-        return answered(body, json.dumps(filled(wanted["json_schema"]["schema"])) if wanted else "In short.")
+            return answered(request.url.path, body, self._texts.pop(0))
+        wanted = body.get("response_format", {}).get("json_schema") or body.get("text", {}).get("format")
+        return answered(request.url.path, body, json.dumps(filled(wanted["schema"])) if wanted else "In short.")
 
     def faults(self) -> list[str]:
         found: list[str] = []
         for path, body in self.bodies:
             if path.endswith("/images/generations"):
                 found += openai_faults(body, name="CreateImageRequest")
+            elif path.endswith("/responses"):
+                found += responses_faults(body)
             else:
-                found += chat_faults(body, reasons=body["model"].startswith(("gpt-5", "o")))
+                found += chat_faults(body, reasons=reasons(body))
         return found
 
     def strict(self) -> list[bool]:
