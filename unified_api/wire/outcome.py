@@ -57,13 +57,15 @@ class Outcome:
         }
 
     def as_line(self) -> str:
-        said = self.detail or shorten(self.text or self.reasoning, 60)
+        """One line of printable characters, whatever the interaction holds."""
+        said = shorten(self.detail) or shorten(self.text or self.reasoning, 60)
         if self.error is not None:
             said = f"{type(self.error).__name__}: {shorten(self.error.message, 100)}"
         tokens = f"{_count(self.usage.input_tokens)}>{_count(self.usage.output_tokens)}"
         calls = f"{len(self.tool_calls)} calls " if self.tool_calls else ""
         verdict = "ok " if self.ok else "NOT"
-        return f"{verdict} {self.id:44} {self.family:18} {self.finish_reason or '-':14} {tokens:>13}  {calls}{said}"
+        name, family, finish = shorten(self.id, 100), shorten(self.family, 40), shorten(self.finish_reason or "-", 40)
+        return f"{verdict} {name:44} {family:18} {finish:14} {tokens:>13}  {calls}{said}"
 
 
 def _count(tokens: int | None) -> str:

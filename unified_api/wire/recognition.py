@@ -60,11 +60,15 @@ _RULES: tuple[tuple[str, Exchange], ...] = (
     (r"/complete$", _unsupported("a text completion of a retired kind")),
     (r"/generation/(text|text_stream)$", _unsupported("watsonx text generation")),
 )
+_LONGEST = 4000
+"""Characters of an address that the patterns are tried on; an ARN quoted in one needs less."""
 _COMPILED = tuple((re.compile(pattern), exchange) for pattern, exchange in _RULES)
 
 
 def recognise(host: str, path: str) -> Exchange:
     """The task and family of a call to `host` at `path` (without its query)."""
     address = f"{host}{path.rstrip('/')}"
+    if len(address) > _LONGEST:
+        return _unsupported(f"an address of more than {_LONGEST} characters")
     found = (exchange for pattern, exchange in _COMPILED if pattern.search(address))
     return next(found, _unsupported(f"nothing is known to answer under {path!r}"))

@@ -8,7 +8,6 @@ url_path, headers, body or body_text} and `response` {status, headers, and the b
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +17,13 @@ import orjson
 
 from unified_api.types import Json, JsonObject
 from unified_api.wire.base import parse_json
+from unified_api.wire.shown import shown
 
 __all__ = ["Recording", "RecordingError", "read_recording"]
 
-_MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/(.+?)(?::[A-Za-z]+|(?:/[a-z-]+)+)?$")
+_BEFORE_A_MODEL = frozenset({"model", "models", "deployments"})
+_OPERATION = re.compile("[a-z-]+")
+_VERB = re.compile(":[A-Za-z]+")
 
 
 class RecordingError(ValueError):
@@ -58,7 +60,7 @@ def read_recording(text: bytes) -> Recording:
     request, response = _object(row.get("request"), "request"), _object(row.get("response"), "response")
     status = response.get("status")
     if type(status) is not int:
-        raise RecordingError(f"response.status is {status!r}, not a number")
+        raise RecordingError(f"response.status is {shown(status)}, not a number")
     path = _text(request, "url_path").partition("?")[0].partition("#")[0]
     asked = _asked(request)
     return Recording(
@@ -101,8 +103,22 @@ def _model(row: JsonObject, asked: Json, path: str) -> str:
     """As the request's body names it, else its path, else the recorder."""
     if isinstance(asked, dict) and (named := _text(asked, "model")):
         return named
-    in_path = _MODEL_IN_PATH.search(path)
-    return unquote(in_path[1]) if in_path else _text(row, "model")
+    in_path = _model_in(path.split("/"))
+    return unquote(in_path) if in_path else _text(row, "model")
+
+
+def _model_in(steps: list[str]) -> str:
+    """What follows `models` in a path, without the operation behind it: `x` of `/models/x:embed`, `/model/x/invoke`."""
+    place = next((at for at, step in enumerate(steps) if at and step in _BEFORE_A_MODEL), len(steps))
+    name = steps[place + 1 :]
+    last = len(name)
+    while last > 1 and _OPERATION.fullmatch(name[last - 1]):
+        last -= 1
+    if last < len(name):
+        return "/".join(name[:last])
+    whole = "/".join(name)
+    model, colon, verb = whole.rpartition(":")
+    return model if model and _VERB.fullmatch(colon + verb) else whole
 
 
 def _headers(response: JsonObject) -> dict[str, str]:
@@ -119,6 +135,6 @@ def _body(response: JsonObject) -> bytes:
     if isinstance(packed, str):
         try:
             return base64.b64decode(packed, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise RecordingError(f"response.body_base64 is no base64: {error}") from error
     return orjson.dumps(response["body"]) if "body" in response else b""

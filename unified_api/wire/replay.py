@@ -36,6 +36,8 @@ from unified_api.wire.recording import Recording, RecordingError, read_recording
 
 __all__ = ["CHAT", "main", "profile_of", "replay"]
 
+_LARGEST_BYTES = 256 * 2**20
+"""What the largest answer that the gateway reads needs as a recording."""
 _NOT_RECORDINGS = frozenset({"MANIFEST.json", "_index.json"})
 
 
@@ -206,12 +208,21 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.json") if path.name not in _NOT_RECORDINGS)
 
 
+def _content(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would never end
+        raise RecordingError("it is no file")
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise RecordingError(f"it is larger than {_LARGEST_BYTES // 2**20} MiB")
+    return path.read_bytes()
+
+
 def _outcomes(paths: Iterable[Path]) -> Iterator[Outcome]:
     for path in paths:
         try:
-            recording = read_recording(path.read_bytes())
+            recording = read_recording(_content(path))
         except (OSError, RecordingError) as error:
-            yield Outcome(id=path.stem, ok=False, family="", detail=f"{path.name} cannot be read: {error}")
+            name = path.stem.encode("utf-8", "replace").decode()  # a file may be named in another encoding
+            yield Outcome(id=name, ok=False, family="", detail=f"{shorten(path.name)} cannot be read: {error}")
         else:
             yield replay(recording)
 
