@@ -22,7 +22,7 @@ from unified_api.errors import (
     UnsupportedParameterError,
 )
 from unified_api.gateway import Gateway
-from unified_api.providers import ProviderRow, builtin_rows
+from unified_api.providers import ProfileRow, ProviderRow, builtin_rows
 from unified_api.settings import Environment, Settings
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.types import ImageRequest, ImageResponse, Policy
@@ -90,6 +90,9 @@ def test_the_row_asks_for_numbers_and_sizes_only_where_the_model_has_inputs_for_
         written(model, row, **wish)
     assert caught.value.param in wish
     assert written(model, row, n=1)
+    own = ProviderRow(profile=ProfileRow(unsupported={"n": (), "size": ()}))
+    mine = Catalog(Settings(environment=Environment({}), providers={"replicate": own})).get(f"replicate/{model}")
+    assert written(model, WireProfile(**profile, unsupported=mine.unsupported), **wish)
 
 
 @pytest.mark.parametrize("model", ["alone", "a/b/c", "../x", "a/b?c", "a/b:v1", ""])
