@@ -45,6 +45,8 @@ class _Told:
     size: int = 0
     logprobs: bool = False
     annotations: list[JsonObject] = field(default_factory=list)
+    """Those that are not told yet."""
+    cited: bool = False
 
     def add(self, piece: str) -> None:
         self.pieces.append(piece)
@@ -130,7 +132,8 @@ class Item:
             rest = told.rest(word(part.get("text")))
             if rest or place not in self._closed:
                 self.text(place, rest, chunks, logprobs=None if told.logprobs else part)
-                told.annotations = objects(part.get("annotations")) or told.annotations
+                stated = [] if told.cited else objects(part.get("annotations"))
+                told.annotations = stated or told.annotations
         elif kind == "refusal":
             self.refusal(place, told.rest(word(part.get("refusal"))), chunks)
 
@@ -209,7 +212,10 @@ class Item:
         if self._open is None:
             return
         chunks.append(TextChunk("", state))
-        part: JsonObject = {"annotations": list(self._told(self._open).annotations)}
+        told = self._told(self._open)
+        part: JsonObject = {"annotations": list(told.annotations)}
+        told.cited = told.cited or bool(told.annotations)
+        told.annotations.clear()
         chunks.extend(CitationChunk(one) for one in citations(part, self._provider))
         self._closed.add(self._open)
         self._open = None
