@@ -101,3 +101,18 @@ def test_what_is_no_answer_for_two_texts_is_malformed(answer: Any) -> None:
 def test_numbers_that_are_not_finite_are_malformed() -> None:
     with pytest.raises(MalformedResponseError):
         gemini_embeddings.decode(b'{"embeddings": [{"values": [NaN, 1]}]}', **NAMED)
+
+
+def test_later_models_are_told_the_purpose_in_words_before_each_text() -> None:
+    """They pass over `taskType` (https://github.com/embeddings-benchmark/mteb/pull/4851)."""
+    named = {**NAMED, "model": "gemini-embedding-2"}
+
+    def texts(**fields: Any) -> list[Any]:
+        wire = gemini_embeddings.encode(EmbedRequest(model="x", inputs=("a", "b"), **fields), **named)
+        asked = json.loads(wire.body)["requests"]
+        assert all("taskType" not in one for one in asked)
+        return [one["content"]["parts"][0]["text"] for one in asked]
+
+    assert texts(purpose="query") == ["task: search result | query: a", "task: search result | query: b"]
+    assert texts(purpose="document") == ["title: none | text: a", "title: none | text: b"]
+    assert texts() == ["a", "b"]

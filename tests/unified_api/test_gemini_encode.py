@@ -502,3 +502,61 @@ def test_the_callers_own_objects_stay_as_they_were() -> None:
     encode(request)
     assert schema == {"type": "object", "properties": {}}
     assert extra == {"generationConfig": {"mediaResolution": "MEDIA_RESOLUTION_LOW"}}
+
+
+def test_texts_that_hold_nothing_are_left_out_unless_they_carry_what_google_wants_back() -> None:
+    """Vertex AI refuses them ("empty text parameter")."""
+    signed = TextPart("", state=OWN)
+    said = encode(ask(Message.system(""), user(TextPart(""), TextPart("Hi")), model_turn(TextPart(""), signed)))
+    assert said == {
+        "contents": [
+            {"role": "user", "parts": [{"text": "Hi"}]},
+            {"role": "model", "parts": [{"text": "", "thoughtSignature": "c2ln"}]},
+        ]
+    }
+    with pytest.raises(InvalidRequestError, match="nothing to send"):
+        encode(ask(Message.user("")))
+
+
+def test_models_that_refuse_ids_of_calls_are_told_results_by_their_place() -> None:
+    """https://github.com/vercel/ai/issues/15664"""
+    profile = WireProfile(unnamed_calls=("gemini-2*",))
+    calls = (ToolCallPart("toolu_1", "f", "{}"), ToolCallPart("toolu_2", "g", "{}"))
+    results = (ToolResultPart("toolu_2", "two"), ToolResultPart("toolu_1", "one"))
+    request = ask(Message.user("go"), model_turn(*calls), Message("tool", results))
+    body = json.loads(gemini.encode(request, provider="google", model=FORMER, profile=profile).body)
+    assert body["contents"][1:] == [
+        {"role": "model", "parts": [{"functionCall": {"name": name, "args": {}}} for name in ("f", "g")]},
+        {
+            "role": "user",
+            "parts": [
+                {"functionResponse": {"name": name, "response": {"output": text}}}
+                for name, text in (("f", "one"), ("g", "two"))
+            ],
+        },
+    ]
+    named = json.loads(gemini.encode(request, provider="google", model="gemini-3-flash", profile=profile).body)
+    assert named["contents"][2]["parts"][0]["functionResponse"]["id"] == "toolu_2"
+
+
+def test_the_words_for_efforts_are_those_of_the_profile() -> None:
+    level: Any = {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}
+    profile = WireProfile(
+        efforts={"gemini-2*": {"low": "medium", "high": "never"}, "mine*": {"high": level, "low": "minimal"}}
+    )
+
+    def told(model: str, **fields: Any) -> Any:
+        wire = gemini.encode(ask(**fields), provider="google", model=model, profile=profile)
+        return json.loads(wire.body)["generationConfig"]["thinkingConfig"]
+
+    assert told(FORMER, reasoning_effort="low") == {"thinkingBudget": 8192}
+    assert told("mine-1", reasoning_effort="low") == {"thinkingLevel": "minimal"}
+    assert told("models/mine-1", reasoning_effort="high", show_reasoning=True) == {
+        "thinkingLevel": "high",
+        "includeThoughts": True,
+    }
+    assert level == {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}
+    assert told("gemini-3-flash", reasoning_effort="minimal") == {"thinkingLevel": "minimal"}
+    for model, effort in ((FORMER, "medium"), (FORMER, "high"), ("mine-1", "medium")):
+        with pytest.raises(UnsupportedParameterError, match="give one of"):
+            told(model, reasoning_effort=effort)

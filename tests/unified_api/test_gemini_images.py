@@ -58,6 +58,13 @@ def test_a_picture_is_asked_for_by_its_modality() -> None:
         ("gemini-3-pro-image", "2752x1536", {"aspectRatio": "16:9", "imageSize": "2K"}),
         ("gemini-3-pro-image", "4096x4096", {"aspectRatio": "1:1", "imageSize": "4K"}),
         (FORMER, "1344x768", {"aspectRatio": "16:9"}),
+        ("gemini-3.1-flash-image", "512x512", {"aspectRatio": "1:1", "imageSize": "512"}),
+        ("gemini-3.1-flash-image", "384x688", {"aspectRatio": "9:16", "imageSize": "512"}),
+        ("gemini-3.1-flash-image", "792x168", {"aspectRatio": "21:9", "imageSize": "512"}),
+        ("gemini-3.1-flash-image", "3072x384", {"aspectRatio": "8:1"}),
+        ("gemini-3.1-flash-image", "1024x4096", {"aspectRatio": "1:4", "imageSize": "2K"}),
+        ("gemini-3.1-flash-image-preview", "12288x1536", {"aspectRatio": "8:1", "imageSize": "4K"}),
+        ("gemini-3.1-flash-lite-image", "1376x768", {"aspectRatio": "16:9"}),
     ],
 )
 def test_a_size_is_a_shape_of_the_model(model: str, size: str, config: Any) -> None:
@@ -72,6 +79,21 @@ def test_what_the_model_has_no_words_for_is_refused_by_name(fields: Any, param: 
     with pytest.raises(UnsupportedParameterError) as caught:
         encode(FORMER, **fields)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("gemini-3.1-flash-lite-image", "2048x2048"),  # its page: no 2K and no 4K
+        ("gemini-3.1-flash-lite-image", "512x512"),
+        ("gemini-3-pro-image", "512x512"),
+        ("gemini-3-pro-image", "3072x384"),
+        ("gemini-3.1-flash-image", "792x336"),  # half of 1584x672, which the smallest 21:9 is not
+    ],
+)
+def test_a_size_of_another_model_is_refused_with_those_that_there_are(model: str, size: str) -> None:
+    with pytest.raises(UnsupportedParameterError, match="1024x1024"):
+        encode(model, size=size)
 
 
 def test_an_image_needs_a_prompt() -> None:

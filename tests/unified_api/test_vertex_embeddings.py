@@ -91,3 +91,19 @@ def test_an_error_under_status_200_is_that_error() -> None:
     body = b'[{"error": {"code": 404, "message": "no such model", "status": "NOT_FOUND"}}]'
     with pytest.raises(NotFoundError):
         vertex_embeddings.decode(body, **NAMED)
+
+
+def test_a_later_model_is_asked_for_one_text_by_its_own_method() -> None:
+    """As the live server took it: https://github.com/agentgateway/agentgateway/pull/2968"""
+    later = {**NAMED, "model": "gemini-embedding-2"}
+    wire = vertex_embeddings.encode(EmbedRequest(model="x", inputs=("Hi",), dimensions=2, purpose="query"), **later)
+    assert wire.path == "/models/gemini-embedding-2:embedContent"
+    assert json.loads(wire.body) == {
+        "content": {"parts": [{"text": "task: search result | query: Hi"}]},
+        "outputDimensionality": 2,
+    }
+    with pytest.raises(InvalidRequestError, match="one text a call"):
+        vertex_embeddings.encode(EmbedRequest(model="x", inputs=("a", "b")), **later)
+    body = b'{"embedding": {"values": [0.5, 2]}, "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 3}}'
+    response = vertex_embeddings.decode(body, **later, expected=1)
+    assert (response.vectors, response.usage.input_tokens) == (((0.5, 2.0),), 3)
