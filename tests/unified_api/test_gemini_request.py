@@ -302,3 +302,12 @@ def test_an_answer_goes_back_as_it_came() -> None:
     request = Request(model="x", messages=(Message.user("go"), Message("assistant", answer.parts)))
     wire = gemini.encode(request, provider="google", model="gemini-3-flash", profile=WireProfile())
     assert json.loads(wire.body)["contents"][1] == {"role": "model", "parts": parts}
+
+
+def test_texts_that_hold_nothing_are_read_as_none() -> None:
+    blank: Any = {"text": ""}
+    body: Any = {
+        "systemInstruction": {"parts": [blank]},
+        "contents": [{"role": "user", "parts": [blank, {"text": "Hi"}]}, {"role": "model", "parts": [blank]}],
+    }
+    assert read_request(body, provider="google", model="m").messages == (Message.user("Hi"),)

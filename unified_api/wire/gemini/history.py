@@ -31,6 +31,8 @@ __all__ = ["HistoryReader", "invalid"]
 
 _ROLES: dict[Json, Role] = {"user": "user", "model": "assistant", "function": "user", None: "user", "": "user"}
 _CALL_KEYS = frozenset({"name", "args", "id"})
+_NOTHING = TextPart("")
+"""A text that holds nothing is read as none, for it could not be sent again."""
 _ANSWER_KEYS = frozenset({"name", "response", "id", "parts"})
 
 
@@ -49,7 +51,7 @@ class HistoryReader:
     def system(self, content: Json) -> tuple[Message, ...]:
         """The system instruction, if there is one; it may be a bare text."""
         if isinstance(content, str):
-            return (Message.system(content),)
+            return (Message.system(content),) if content else ()
         if not isinstance(content, dict | None):
             invalid("systemInstruction", f"is {type(content).__name__}, not an object")
         texts: list[Part] = []
@@ -57,7 +59,8 @@ class HistoryReader:
             text = part.get("text") if isinstance(part, dict) else None
             if not isinstance(text, str):
                 invalid(f"systemInstruction.parts[{at}]", f"is no text: {shown(part)}")
-            texts.append(TextPart(text))
+            if text:
+                texts.append(TextPart(text))
         return (Message("system", tuple(texts)),) if texts else ()
 
     def messages(self, contents: Json) -> Iterator[Message]:
@@ -71,7 +74,8 @@ class HistoryReader:
             role = content.get("role")
             if not isinstance(role, str | None) or role not in _ROLES:
                 invalid(f"{place}.role", f"is {shown(role)}: give 'user' or 'model'")
-            parts = [self._part(one, f"{place}.parts[{n}]") for n, one in enumerate(_listed(content.get("parts")))]
+            read = [self._part(one, f"{place}.parts[{n}]") for n, one in enumerate(_listed(content.get("parts")))]
+            parts = [part for part in read if part != _NOTHING]
             for answers, run in groupby(parts, key=lambda part: isinstance(part, ToolResultPart)):
                 yield Message("tool" if answers else _ROLES[role], tuple(run))
 
