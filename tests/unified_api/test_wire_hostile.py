@@ -20,7 +20,7 @@ from wire_chunks import collected, fed
 from wire_recordings import Recording, everything
 
 from unified_api.errors import GatewayError, InvalidRequestError, MalformedResponseError
-from unified_api.types import Message, ProviderState, Request, Response, TextPart
+from unified_api.types import Message, OutputSchema, ProviderState, Request, Response, TextPart
 from unified_api.wire import families, openai_completions_request, openai_images, replicate
 from unified_api.wire.anthropic import request as anthropic_request
 from unified_api.wire.base import DEEPEST, WireProfile, parse_json, parse_strictly
@@ -202,6 +202,21 @@ def test_a_place_of_endless_digits_in_streamed_arguments_is_damage() -> None:
     body = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}
     with pytest.raises(MalformedResponseError):
         families.CHAT["gemini"].decode(json.dumps(body).encode(), **NAMED)
+
+
+def test_a_tool_that_google_is_allowed_by_what_is_no_name_forces_no_tool() -> None:
+    calling = {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [{}]}}
+    tools = [{"functionDeclarations": [{"name": "f"}]}]
+    body = {"contents": [{"parts": [{"text": "x"}]}], "tools": tools, "toolConfig": calling}
+    assert gemini_request.read_request(body, provider="google").tool_choice == "required"
+
+
+@pytest.mark.parametrize("family", families.CHAT)
+def test_a_schema_nested_too_deep_to_be_written_is_refused_in_words(family: str) -> None:
+    schema = {"type": "object", "default": orjson.loads(nested(300))}
+    request = Request(model="m", messages=(USER,), output_schema=OutputSchema(schema))
+    with pytest.raises(InvalidRequestError):
+        families.CHAT[family].encode(request, **NAMED)
 
 
 def streamed(family: str, body: bytes) -> object:
