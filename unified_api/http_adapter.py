@@ -33,11 +33,12 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import families
-from unified_api.wire.base import Pending, WireProfile, WireRequest, shorten
+from unified_api.wire.base import Pending, WireProfile, WireRequest
 from unified_api.wire.errors import decode_error
 from unified_api.wire.model_list import list_request, listed_models
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import Unwrapper, needs_object, unwrapped
+from unified_api.wire.quoting import shorten
 
 __all__ = ["HttpAdapter"]
 

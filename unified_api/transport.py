@@ -27,7 +27,7 @@ from unified_api.errors import (
 from unified_api.inflate import ACCEPTED, Inflater, InflationError
 from unified_api.providers import is_loopback
 from unified_api.settings import Timeouts
-from unified_api.wire.base import shorten
+from unified_api.wire.quoting import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from unified_api.signing import Credentials, Signer
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
 from unified_api.transport import Transport
 from unified_api.types import ImageRequest, Message, Request, RerankRequest
-from unified_api.wire.base import shorten
+from unified_api.wire.quoting import shorten
 
 KEY = "sk-secret/0123456789+abcdefghij=="
 MIXED = "IQoJb3JpZ2luX2Vj/keyABCDEFGHIJKLMNOPQ+AbCdEfGhIjKlMnOpQrStUv=="  # in it stands what looks like a key itself

@@ -23,12 +23,13 @@ from unified_api.errors import GatewayError, InvalidRequestError, MalformedRespo
 from unified_api.types import Message, OutputSchema, ProviderState, Request, Response, TextPart
 from unified_api.wire import families, openai_completions_request, openai_images, replicate
 from unified_api.wire.anthropic import request as anthropic_request
-from unified_api.wire.base import DEEPEST, WireProfile, parse_json, parse_strictly
+from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock import invoke as bedrock_invoke
 from unified_api.wire.bedrock import request as bedrock_request
 from unified_api.wire.cohere import request as cohere_request
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini import request as gemini_request
+from unified_api.wire.json_text import DEEPEST, parse_json, parse_strictly
 from unified_api.wire.model_list import listed_models
 from unified_api.wire.object_root import unwrapped
 from unified_api.wire.ollama import request as ollama_request

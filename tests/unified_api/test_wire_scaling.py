@@ -16,7 +16,8 @@ from wire_chunks import collected, fed
 
 from unified_api.types import CitationChunk
 from unified_api.wire import families
-from unified_api.wire.base import WireProfile, parse_json
+from unified_api.wire.base import WireProfile
+from unified_api.wire.json_text import parse_json
 from unified_api.wire.object_root import Unwrapper
 
 NAMED: Any = {"provider": "p", "model": "m", "profile": WireProfile()}

@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EventTooLargeError, SseEvent
 from unified_api.types import Chunk, Json, JsonObject
-from unified_api.wire.base import WireProfile, parse_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.json_events import JsonEvents
+from unified_api.wire.json_text import parse_json
 
 __all__ = ["AnswerStream"]
 

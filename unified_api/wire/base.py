@@ -1,15 +1,12 @@
-"""What every wire family shares: the request it makes, the profile that steers it, and its way of reading JSON."""
+"""What every wire family shares: the request that it makes and the profile that steers it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
-import orjson
-
-from unified_api.errors import InvalidRequestError, UnsupportedParameterError
+from unified_api.errors import UnsupportedParameterError
 from unified_api.types import (
     EmbedRequest,
     FinishReason,
@@ -23,7 +20,6 @@ from unified_api.types import (
 from unified_api.wire.model_patterns import any_matches
 
 __all__ = [
-    "DEEPEST",
     "FORMER_GEMINI",
     "AnyRequest",
     "ImageSize",
@@ -31,23 +27,11 @@ __all__ = [
     "ReasoningStyle",
     "WireProfile",
     "WireRequest",
-    "beginning",
     "call_id",
     "check_supported",
-    "dump_json",
-    "parse_json",
-    "parse_strictly",
-    "shorten",
     "sniff_media_type",
-    "whole_words",
 ]
 
-DEEPEST = 200
-"""Levels of JSON that are read. What is deeper is damage or malice: writing, comparing or showing it would fail."""
-_NESTED = frozenset({dict, list})
-_OF_A_KEY = "".join(set(map(chr, range(0x21, 0x7F))) - set("\"'`,<>()[]{}"))
-_LOOKED_AT = 4096
-"""Bytes of an unreadable answer that are looked at."""
 _IMAGE_STARTS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -240,85 +224,9 @@ def check_supported(request: AnyRequest, *, provider: str, model: str, profile: 
             )
 
 
-def dump_json(value: object, *, provider: str | None = None, model: str | None = None) -> bytes:
-    """JSON bytes of a request body; InvalidRequestError for what JSON cannot hold, such as half an emoji."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
-        raise InvalidRequestError(
-            f"the request cannot be written as JSON: {error}. Give valid Unicode text, plain JSON values and "
-            "whole numbers of at most 64 bits.",
-            provider=provider,
-            model=model,
-        ) from error
-
-
-def parse_json(body: bytes) -> Json:
-    """The JSON value of `body`; ValueError when it holds none, or one nested deeper than DEEPEST.
-
-    Falls back to the slower standard reader for what orjson refuses and servers do send: `NaN`, `-Infinity`
-    (both read as null) and half surrogate pairs (read as `?`).
-    """
-    try:
-        return parse_strictly(body)
-    except orjson.JSONDecodeError:
-        return _parse_leniently(body)
-
-
-def parse_strictly(text: bytes) -> Json:
-    """The JSON value of `text`; ValueError when it is no standard JSON, or nested deeper than DEEPEST."""
-    value: Json = orjson.loads(text)
-    # Each level opens and closes once: short texts need no look, and few brackets none at the value.
-    if len(text) > 2 * DEEPEST and text.count(b"[") + text.count(b"{") > DEEPEST and _is_deep(value):
-        raise ValueError(f"the JSON is nested more than {DEEPEST} deep")
-    return value
-
-
-def _is_deep(value: Json) -> bool:
-    level: list[Any] = [value] if type(value) in _NESTED else []
-    for _ in range(DEEPEST):
-        holds = (one.values() if type(one) is dict else one for one in level)
-        level = [inner for held in holds for inner in held if type(inner) in _NESTED]
-        if not level:
-            return False
-    return True
-
-
-def _parse_leniently(body: bytes) -> Json:
-    try:
-        loose: Any = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
-        plain = json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace")
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-    return parse_strictly(plain)
-
-
 def call_id(index: int) -> str:
     """The id of a tool call whose server gave none."""
     return f"call_{index}"
-
-
-def shorten(text: str, limit: int = 500) -> str:
-    """`text` on one line of at most `limit` characters, fit for messages and terminals."""
-    line = " ".join(text.split())
-    if len(line) > limit:
-        line = f"{whole_words(line, limit - 1)}…"
-    return line if line.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in line)
-
-
-def beginning(body: bytes) -> str:
-    """What an unreadable answer begins with, for messages."""
-    text = body[:_LOOKED_AT].decode("utf-8", "replace")
-    return shorten(text if len(body) <= _LOOKED_AT else f"{text.rstrip(_OF_A_KEY)}…", 200)
-
-
-def whole_words(text: str, limit: int) -> str:
-    """At most `limit` characters of `text`, without a last word that this cuts.
-
-    What may be one key counts as one word: whoever strikes out secrets afterwards meets each whole or not at all.
-    """
-    start = text[:limit]
-    return start.rstrip(_OF_A_KEY) if len(text) > limit and text[limit] in _OF_A_KEY else start
 
 
 def sniff_media_type(image: bytes) -> str | None:

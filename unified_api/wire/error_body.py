@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from unified_api.types import Json, JsonObject
-from unified_api.wire.base import parse_json, shorten, whole_words
+from unified_api.wire.json_text import parse_json
+from unified_api.wire.quoting import shorten, whole_words
 
 __all__ = ["ErrorBody", "find_error", "read_error", "read_error_body"]
 

@@ -18,10 +18,11 @@ from unified_api.errors import (
     UnsupportedParameterError,
 )
 from unified_api.types import Json
-from unified_api.wire.base import WireProfile, shorten
+from unified_api.wire.base import WireProfile
 from unified_api.wire.error_body import ErrorBody, read_error, read_error_body
 from unified_api.wire.error_kind import error_kind
 from unified_api.wire.parameter_words import refused_in_words
+from unified_api.wire.quoting import shorten
 from unified_api.wire.retry_after import duration, retry_after
 
 __all__ = ["decode_error", "embedded_error"]

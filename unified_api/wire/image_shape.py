@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError, MalformedResponseError, UnsupportedParameterError
 from unified_api.types import ImageRequest, JsonObject
-from unified_api.wire.base import WireProfile, beginning
+from unified_api.wire.base import WireProfile
+from unified_api.wire.quoting import beginning
 from unified_api.wire.request_writer import RequestWriter
 
 __all__ = ["add_extra", "aspect_ratio", "check_prompt", "pixels", "unreadable"]

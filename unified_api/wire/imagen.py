@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 from unified_api.errors import ContentRefusedError, InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Image, ImageRequest, ImageResponse, Json, JsonObject
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, shorten, sniff_media_type
+from unified_api.wire.base import WireProfile, WireRequest, check_supported, sniff_media_type
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini.answer import answer_object, unreadable
 from unified_api.wire.gemini.media import decode_base64
 from unified_api.wire.gemini.target import model_path
 from unified_api.wire.image_shape import add_extra
+from unified_api.wire.json_text import dump_json
+from unified_api.wire.quoting import shorten
 
 __all__ = ["decode", "decode_error", "encode", "no_words", "shape_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
-from unified_api.wire.base import parse_json
+from unified_api.wire.json_text import parse_json
 from unified_api.wire.ndjson import LineDecoder, LineTooLargeError
 
 __all__ = ["JsonEvents"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unified_api.types import Json
-from unified_api.wire.base import WireProfile, WireRequest, parse_json
+from unified_api.wire.base import WireProfile, WireRequest
+from unified_api.wire.json_text import parse_json
 
 __all__ = ["list_request", "listed_models"]
 

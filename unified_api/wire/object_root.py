@@ -23,7 +23,7 @@ from unified_api.types import (
     TextChunk,
     TextPart,
 )
-from unified_api.wire.base import parse_strictly
+from unified_api.wire.json_text import parse_strictly
 
 __all__ = ["Unwrapper", "needs_object", "unwrapped", "wrapped"]
 

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import JsonObject, Usage
-from unified_api.wire.base import WireProfile, beginning, parse_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.json_text import parse_json
+from unified_api.wire.quoting import beginning
 from unified_api.wire.usage import read_cost, read_usage
 
 __all__ = ["answer_object", "echoed_model", "malformed", "stated_usage"]

@@ -14,7 +14,8 @@ from unified_api.types import (
     Request,
     TextPart,
 )
-from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.base import WireProfile, WireRequest
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.openai_completions_answer import StreamDecoder, decode
 from unified_api.wire.openai_completions_request import read_request
 from unified_api.wire.request_writer import RequestWriter

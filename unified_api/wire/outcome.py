@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unified_api.errors import ProviderError
 from unified_api.types import JsonObject, Usage
-from unified_api.wire.base import shorten
+from unified_api.wire.quoting import shorten
 
 __all__ = ["Outcome"]
 

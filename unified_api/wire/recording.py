@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import orjson
 
 from unified_api.types import Json, JsonObject
-from unified_api.wire.base import parse_json
+from unified_api.wire.json_text import parse_json
 from unified_api.wire.shown import shown
 
 __all__ = ["Recording", "RecordingError", "read_recording"]

@@ -26,11 +26,12 @@ from unified_api.types import (
     Response,
 )
 from unified_api.wire import families
-from unified_api.wire.base import WireProfile, shorten
+from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
 from unified_api.wire.errors import decode_error
 from unified_api.wire.model_list import listed_models
 from unified_api.wire.outcome import Outcome
+from unified_api.wire.quoting import shorten
 from unified_api.wire.recognition import Exchange, recognise
 from unified_api.wire.recording import Recording, RecordingError, read_recording
 

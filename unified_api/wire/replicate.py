@@ -18,12 +18,14 @@ from unified_api.errors import (
     UnsupportedParameterError,
 )
 from unified_api.types import ImageRequest, ImageResponse, Json, JsonObject
-from unified_api.wire.base import Pending, WireProfile, WireRequest, check_supported, dump_json, parse_json, shorten
+from unified_api.wire.base import Pending, WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, pixels, unreadable
+from unified_api.wire.json_text import dump_json, parse_json
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_images import image_at
 from unified_api.wire.openai_images import read_request as read_images_request
+from unified_api.wire.quoting import shorten
 from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode", "pending", "read_request"]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject, Usage
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini import embeddings as gemini_embeddings
 from unified_api.wire.gemini.answer import answer_object
 from unified_api.wire.gemini.embeddings import TASKS, prompted
 from unified_api.wire.gemini.target import model_path
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 

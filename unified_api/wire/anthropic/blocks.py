@@ -20,7 +20,8 @@ from unified_api.types import (
     TextChunk,
     ToolCallChunk,
 )
-from unified_api.wire.base import call_id, parse_strictly
+from unified_api.wire.base import call_id
+from unified_api.wire.json_text import parse_strictly
 
 __all__ = ["Block", "open_block", "read_citation", "rest_of"]
 

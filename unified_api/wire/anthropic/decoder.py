@@ -7,10 +7,12 @@ from dataclasses import replace
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Json, JsonObject, Response
 from unified_api.wire.anthropic.events import EventReader, events_of
-from unified_api.wire.base import WireProfile, beginning, parse_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.json_text import parse_json
+from unified_api.wire.quoting import beginning
 
 __all__ = ["answer_message", "decode"]
 

@@ -15,7 +15,8 @@ from unified_api.wire.anthropic.refusals import check_model
 from unified_api.wire.anthropic.schema import UnheldSchemaError, held_schema
 from unified_api.wire.anthropic.thinking import told_to_think
 from unified_api.wire.anthropic.turns import conversation
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.shown import shown

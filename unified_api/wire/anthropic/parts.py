@@ -24,7 +24,7 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire.anthropic.blocks import read_citation, rest_of
-from unified_api.wire.base import dump_json
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.shown import shown
 
 __all__ = ["PartReader", "read_mark"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from unified_api.types import Json, JsonObject
-from unified_api.wire.base import dump_json
+from unified_api.wire.json_text import dump_json
 
 __all__ = ["UnheldSchemaError", "held_schema"]
 

@@ -22,9 +22,9 @@ from unified_api.types import (
     TextChunk,
     ToolCallChunk,
 )
-from unified_api.wire.base import parse_strictly
 from unified_api.wire.bedrock.citations import read_citation
 from unified_api.wire.bedrock.media import KINDS, read_media
+from unified_api.wire.json_text import parse_strictly
 
 __all__ = ["BlockReader", "json_text"]
 

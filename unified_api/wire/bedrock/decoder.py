@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Chunk, JsonObject, Response
-from unified_api.wire.base import WireProfile, beginning, parse_json, shorten
+from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.events import EventReader
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.json_text import parse_json
+from unified_api.wire.quoting import beginning, shorten
 
 __all__ = ["answer_chunks", "answer_object", "collected", "decode", "unreadable"]
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolCallPart, ToolResultPart
 from unified_api.wire.anthropic.refusals import check_model
 from unified_api.wire.anthropic.schema import UnheldSchemaError, held_schema
-from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.base import WireProfile, WireRequest
 from unified_api.wire.bedrock.messages import MessageWriter
 from unified_api.wire.bedrock.thinking import thinking
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import any_matches, first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.own_path import quoted_model

@@ -12,10 +12,11 @@ from unified_api.errors import InvalidRequestError
 from unified_api.types import JsonObject, Request
 from unified_api.wire.anthropic import encoder as anthropic_encode
 from unified_api.wire.anthropic import request as anthropic_request
-from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.base import WireProfile, WireRequest
 from unified_api.wire.bedrock.encoder import model_path
 from unified_api.wire.bedrock.invoke_decode import decode
 from unified_api.wire.bedrock.invoke_stream import StreamDecoder
+from unified_api.wire.json_text import dump_json
 
 __all__ = ["UNSUPPORTED", "StreamDecoder", "decode", "encode", "read_request"]
 

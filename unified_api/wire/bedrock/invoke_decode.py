@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from unified_api.types import Chunk, FinishChunk, Json, JsonObject, Response
 from unified_api.wire.anthropic.events import EventReader, events_of
-from unified_api.wire.base import WireProfile, dump_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.completions import CompletionReader
 from unified_api.wire.bedrock.decoder import answer_chunks, answer_object, collected, unreadable
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.openai_chat import decoder as openai_chat_decode
 
 __all__ = ["chat_choices", "decode", "decode_chunks"]

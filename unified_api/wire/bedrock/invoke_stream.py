@@ -8,7 +8,7 @@ from typing import TypeAlias
 from unified_api.errors import ProviderError
 from unified_api.types import Chunk, FinishChunk, JsonObject, UsageChunk
 from unified_api.wire.anthropic import events as anthropic_events
-from unified_api.wire.base import WireProfile, dump_json, parse_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.completions import CompletionReader
 from unified_api.wire.bedrock.events import EventReader
 from unified_api.wire.bedrock.invoke_decode import chat_choices, decode_chunks
@@ -16,6 +16,7 @@ from unified_api.wire.bedrock.stream import FramedStream
 from unified_api.wire.bedrock.usage import read_usage
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.json_text import dump_json, parse_json
 from unified_api.wire.openai_chat import stream as openai_chat_stream
 
 __all__ = ["StreamDecoder"]

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import BuiltinTool, Json, JsonObject, NamedTool, OutputSchema, Request, Tool, ToolChoice
-from unified_api.wire.base import parse_json
 from unified_api.wire.bedrock.turns import TurnReader
+from unified_api.wire.json_text import parse_json
 from unified_api.wire.shown import shown
 
 __all__ = ["read_request"]

@@ -8,9 +8,10 @@ from unified_api.errors import MalformedResponseError, ProviderError, TruncatedS
 from unified_api.sse import EVENT_LIMIT
 from unified_api.types import Chunk, Json, JsonObject
 from unified_api.wire.aws_event_stream import Frame, FrameDecoder
-from unified_api.wire.base import WireProfile, parse_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.decoder import answer_chunks, answer_object
 from unified_api.wire.bedrock.events import EventReader, exception_error
+from unified_api.wire.json_text import parse_json
 
 __all__ = ["FramedStream", "StreamDecoder"]
 

@@ -27,9 +27,9 @@ from unified_api.types import (
     ToolResultPart,
     VideoPart,
 )
-from unified_api.wire.base import dump_json
 from unified_api.wire.bedrock.citations import read_citation
 from unified_api.wire.bedrock.media import KINDS, read_media
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.shown import shown
 
 __all__ = ["TurnReader"]

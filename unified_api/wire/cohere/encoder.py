@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unified_api.types import Json, JsonObject, NamedTool, Request, Tool
-from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.base import WireProfile, WireRequest
 from unified_api.wire.cohere.messages import write_documents, write_messages
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.request_writer import RequestWriter

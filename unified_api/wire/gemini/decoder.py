@@ -17,7 +17,7 @@ from unified_api.types import (
     Response,
     UsageChunk,
 )
-from unified_api.wire.base import WireProfile, shorten
+from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
@@ -25,6 +25,7 @@ from unified_api.wire.gemini.answer import answer_value, unreadable
 from unified_api.wire.gemini.candidate import CandidateReader
 from unified_api.wire.gemini.target import is_former
 from unified_api.wire.gemini.usage import read_usage
+from unified_api.wire.quoting import shorten
 
 __all__ = ["AnswerReader", "decode"]
 

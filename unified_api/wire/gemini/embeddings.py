@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject, Usage
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini.answer import answer_object
 from unified_api.wire.gemini.target import model_path
 from unified_api.wire.gemini.usage import read_usage
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 

@@ -9,11 +9,12 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.gemini.content import encode_contents, encode_system
 from unified_api.wire.gemini.media import camel_keys
 from unified_api.wire.gemini.target import Target, model_path, target_of
 from unified_api.wire.gemini.thinking import thinking
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.object_root import needs_object, wrapped
 
 __all__ = ["UNSUPPORTED", "encode"]

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 
 from unified_api.errors import ContentRefusedError, FailedGenerationError, InvalidRequestError
 from unified_api.types import Alternative, Image, ImagePart, ImageRequest, ImageResponse, JsonObject, Response
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json, shorten
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini.decoder import decode as decode_chat
 from unified_api.wire.gemini.target import is_former, model_path
 from unified_api.wire.image_shape import add_extra
 from unified_api.wire.imagen import no_words, shape_of
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
+from unified_api.wire.quoting import shorten
 
 __all__ = ["decode", "decode_error", "encode"]
 

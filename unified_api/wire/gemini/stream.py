@@ -5,10 +5,11 @@ from __future__ import annotations
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
 from unified_api.types import Chunk
-from unified_api.wire.base import WireProfile, parse_json
+from unified_api.wire.base import WireProfile
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.gemini.decoder import AnswerReader, decode
 from unified_api.wire.gemini.objects import ObjectDecoder
+from unified_api.wire.json_text import parse_json
 
 __all__ = ["StreamDecoder"]
 

@@ -22,7 +22,8 @@ from unified_api.types import (
     ToolCallPart,
     ToolResultPart,
 )
-from unified_api.wire.base import WireProfile, WireRequest, dump_json
+from unified_api.wire.base import WireProfile, WireRequest
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.object_root import needs_object, wrapped
 from unified_api.wire.ollama.decoder import THINKING

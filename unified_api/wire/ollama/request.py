@@ -22,7 +22,8 @@ from unified_api.types import (
     ToolCallPart,
     ToolResultPart,
 )
-from unified_api.wire.base import call_id, dump_json, sniff_media_type
+from unified_api.wire.base import call_id, sniff_media_type
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.ollama.decoder import THINKING
 from unified_api.wire.request_body import function_at, list_at, read_tools, refuse
 

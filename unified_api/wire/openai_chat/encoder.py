@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request, Tool
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_chat.messages import write_messages
 from unified_api.wire.openai_chat.parts import PartWriter

@@ -17,9 +17,10 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
-from unified_api.wire.base import WireProfile, parse_json, parse_strictly
+from unified_api.wire.base import WireProfile
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
+from unified_api.wire.json_text import parse_json, parse_strictly
 from unified_api.wire.openai_chat.choice import ChoiceReader
 from unified_api.wire.openai_chat.decoder import decode_chunks
 from unified_api.wire.openai_chat.words import ended_in_error, finish_reason

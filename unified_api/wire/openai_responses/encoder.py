@@ -20,7 +20,8 @@ from unified_api.types import (
     ToolCallPart,
     ToolResultPart,
 )
-from unified_api.wire.base import WireProfile, WireRequest, check_supported, dump_json
+from unified_api.wire.base import WireProfile, WireRequest, check_supported
+from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
 from unified_api.wire.openai_responses.input import InputWriter
 from unified_api.wire.strict_schema import as_sent
