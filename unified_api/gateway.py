@@ -94,6 +94,8 @@ class Gateway:
         self._adapters: dict[str, Adapter] = dict(adapters or {})
         self._catalog = catalog
         self._rows = provider_rows(self.settings)
+        self._waits: dict[str, Timeouts] = {}
+        """Provider -> the timeouts of its calls."""
         self._clock = clock or MonotonicClock()
         self._transport = Transport(clock=self._clock, backend=backend)
         self._attempts = Attempts(clock=self._clock, random=random)
@@ -280,8 +282,12 @@ class Gateway:
         return adapter
 
     def _timeouts(self, model: Model) -> Timeouts:
-        url = self.catalog.base_url(model.provider)
-        return self.settings.timeouts.patient() if url is not None and is_loopback(url) else self.settings.timeouts
+        timeouts = self._waits.get(model.provider)
+        if timeouts is None:
+            url, stated = self.catalog.base_url(model.provider), self.settings.timeouts
+            timeouts = stated.patient() if url is not None and is_loopback(url) else stated
+            self._waits[model.provider] = timeouts
+        return timeouts
 
     def _make_adapter(self, model: Model) -> Adapter:
         if model.wire == "local":

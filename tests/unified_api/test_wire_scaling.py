@@ -1,4 +1,4 @@
-"""What reading an answer costs grows with its length: four times the answer is no sixteen times the work.
+"""What reading an answer costs grows with its length: eight times the answer is no sixty-four times the work.
 
 Each shape once took time that grew with the square. Work is CPU time, compared with itself only.
 """
@@ -21,8 +21,8 @@ from unified_api.wire.json_text import parse_json
 from unified_api.wire.object_root import Unwrapper
 
 NAMED: Any = {"provider": "p", "model": "m", "profile": WireProfile()}
-LIMIT = 10
-"""Linear work grows fourfold from n to 4n, quadratic work sixteenfold; sorting, caches and noise lie between."""
+LIMIT = 28
+"""Linear work grows eightfold from n to 8n, quadratic work sixty-fourfold: sorting, caches and noise lie well below."""
 
 
 def choice(**delta: Any) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def cost(work: Callable[[], object]) -> float:
 
 
 def grows_with_length(work: Callable[[bytes], object], body: Callable[[int], bytes], count: int) -> None:
-    small, large = body(count), body(4 * count)
+    small, large = body(count), body(8 * count)
     assert cost(lambda: work(large)) < LIMIT * cost(lambda: work(small))
 
 
