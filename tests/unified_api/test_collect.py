@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,3 +138,19 @@ def test_the_answer_so_far_may_be_asked_before_the_end() -> None:
 @given(st.lists(st.text(max_size=5)))
 def test_text_is_whole_however_it_was_cut(pieces: list[str]) -> None:
     assert collect(*map(TextChunk, pieces)).text == "".join(pieces)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        (['{"x":1}', '{"x":1}'], '{"x":1}'),
+        (['{"x"', ':1}\n{"x": 1}'], '{"x":1}'),
+        (['{"x":{}}'], '{"x":{}}'),
+        (['{"x":1}', '{"x":2}'], '{"x":1}{"x":2}'),
+        (['{"x":1}', '{"x":'], '{"x":1}{"x":'),
+        (['{"x":"}{"}'], '{"x":"}{"}'),
+    ],
+)
+def test_arguments_that_a_model_says_twice_are_kept_once(pieces: list[str], whole: str) -> None:
+    response = collect(ToolCallChunk(0, "i", "f"), *(ToolCallChunk(0, arguments=piece) for piece in pieces))
+    assert response.tool_calls == (ToolCallPart("i", "f", whole),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from json import JSONDecoder
 from typing import TypeAlias
 
 from unified_api.types import (
@@ -36,8 +37,9 @@ from unified_api.types import (
 )
 from unified_api.wire.base import call_id
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "once"]
 
+_READER = JSONDecoder()
 _Spoken: TypeAlias = TextChunk | ReasoningChunk | RefusalChunk
 
 
@@ -180,4 +182,22 @@ class _Call:
     def part(self) -> ToolCallPart | None:
         if not self._made.name:
             return None
-        return replace(self._made, id=self._made.id or call_id(self._index), arguments="".join(self._arguments) or "{}")
+        arguments = once("".join(self._arguments)) or "{}"
+        return replace(self._made, id=self._made.id or call_id(self._index), arguments=arguments)
+
+
+def once(text: str) -> str:
+    """JSON objects as text, said once where the same object stands there several times over, as some models say it."""
+    if text.count("{") < 2 or not text.rstrip().endswith("}"):
+        return text
+    try:
+        value, end = _READER.raw_decode(text)
+        rest = text[end:].strip()
+        while rest:
+            again, at = _READER.raw_decode(rest)
+            if again != value:
+                return text
+            rest = rest[at:].strip()
+    except (ValueError, RecursionError):
+        return text
+    return text[:end]

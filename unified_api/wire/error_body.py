@@ -150,7 +150,14 @@ class _Found:
             found = value.get(name)
             if self.request_id is None and isinstance(found, str):
                 self.request_id = found or None
-        delay = value.get("retryDelay")
-        if isinstance(delay, str):
-            self.retry_delay = delay
+        for name in ("retryDelay", "retry_after", "retryAfter", "retry_after_seconds"):
+            self.retry_delay = self.retry_delay or _delay(value.get(name))
         self.flagged = self.flagged or "flagged_input" in value
+
+
+def _delay(value: Json) -> str | None:
+    """A delay as a duration with its unit; a bare number is seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    return f"{text}s" if text.replace(".", "", 1).isdecimal() else text or None

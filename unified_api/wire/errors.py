@@ -23,7 +23,7 @@ from unified_api.wire.error_body import ErrorBody, read_error, read_error_body
 from unified_api.wire.error_kind import error_kind
 from unified_api.wire.parameter_words import refused_in_words
 from unified_api.wire.quoting import shorten
-from unified_api.wire.retry_after import duration, retry_after
+from unified_api.wire.retry_after import duration, limits_reset, retry_after, told_wait
 
 __all__ = ["decode_error", "embedded_error"]
 
@@ -73,8 +73,10 @@ def decode_error(
     lower = {name.lower(): value for name, value in headers.items()}
     found = _named(read_error_body(body), lower.get("x-amzn-errortype", ""))
     wait = retry_after(lower, now=now)
-    if wait is None and found.retry_delay:
-        wait = duration(found.retry_delay)
+    if wait is None:
+        wait = _told(found)
+    if wait is None and status == 429:
+        wait = limits_reset(lower, now=now)
     if wait is None and status == 503 and _LOADING.search(found.message):
         wait = _LOADING_S
     request_id = next((lower[name] for name in _REQUEST_IDS if lower.get(name)), found.request_id)
@@ -86,11 +88,16 @@ def decode_error(
 def embedded_error(value: Json, *, provider: str, model: str, profile: WireProfile | None = None) -> ProviderError:
     """The error that JSON inside a 200 (a body, a stream's event) means."""
     found = read_error(value)
-    wait = duration(found.retry_delay) if found.retry_delay else None
     kind = error_kind(found.status, found, profile)
     return _build(
-        kind, found, status=found.status, provider=provider, model=model, wait=wait, request_id=found.request_id
+        kind, found, status=found.status, provider=provider, model=model, wait=_told(found), request_id=found.request_id
     )
+
+
+def _told(found: ErrorBody) -> float | None:
+    """The wait that the body asks for, in a field of its own or in words."""
+    wait = duration(found.retry_delay) if found.retry_delay else None
+    return told_wait(found.message) if wait is None else wait
 
 
 def _named(found: ErrorBody, exception: str) -> ErrorBody:
