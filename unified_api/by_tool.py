@@ -21,6 +21,7 @@ from unified_api.types import (
     Request,
     Response,
     SentChunk,
+    SkippedChunk,
     TextChunk,
     TextPart,
     Tool,
@@ -129,7 +130,7 @@ class StreamReader:
         return self._stopped and self._talked and not self._readers[0].has_calls
 
     def feed(self, chunk: Chunk) -> Iterator[Chunk]:
-        if isinstance(chunk, UsageChunk | SentChunk):
+        if isinstance(chunk, UsageChunk | SentChunk | SkippedChunk):
             yield chunk
         elif isinstance(chunk, AlternativeChunk):
             reader = self._readers.setdefault(chunk.number, _Reader(self._tool))

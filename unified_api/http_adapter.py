@@ -31,6 +31,7 @@ from unified_api.types import (
     RerankRequest,
     RerankResponse,
     Response,
+    SkippedChunk,
 )
 from unified_api.wire import families
 from unified_api.wire.base import Pending, WireProfile, WireRequest
@@ -247,6 +248,8 @@ class HttpAdapter:
             chunks = decoder.end()
             for chunk in chunks if unwrapper is None else unwrapper.feed(chunks):
                 yield chunk
+            if decoder.malformed:
+                yield SkippedChunk(decoder.malformed)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

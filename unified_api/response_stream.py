@@ -28,6 +28,7 @@ from unified_api.types import (
     Request,
     Response,
     SentChunk,
+    SkippedChunk,
     ToolCallChunk,
     Usage,
     UsageChunk,
@@ -105,7 +106,7 @@ def _raise_timeout(model: Model, fault: str, *, passed: bool) -> NoReturn:
 
 def _is_content(chunk: Chunk) -> bool:
     match chunk:
-        case UsageChunk() | FinishChunk() | SentChunk() | LogprobsChunk() | AlternativeChunk():
+        case UsageChunk() | FinishChunk() | SentChunk() | SkippedChunk() | LogprobsChunk() | AlternativeChunk():
             return False
         case PartChunk() | CitationChunk():
             return True

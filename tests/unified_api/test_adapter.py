@@ -26,6 +26,7 @@ from unified_api.settings import Settings, Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock, chat_answer, stream_answer
 from unified_api.transport import Transport
 from unified_api.types import EmbedRequest, Message, Request
+from unified_api.wire.collect import Collector
 
 LIMITS = Timeouts()
 KEY = "sk-very-secret"
@@ -46,6 +47,24 @@ def model(name: str = "m", **facts: object) -> Model:
 
 def request(**more: object) -> Request:
     return Request(**{"model": "a/m", "messages": (Message.user("Hello"),), **more})
+
+
+async def test_a_stream_tells_at_its_end_how_much_of_it_could_not_be_read() -> None:
+    damaged = HttpAnswer(
+        headers={"content-type": "text/event-stream"},
+        pieces=(
+            b'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"cont\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        ),
+    )
+    made, _ = adapter(damaged)
+    collector = Collector()
+    async with made.stream(model(), request(), LIMITS) as chunks:
+        async for chunk in chunks:
+            collector.add(chunk)
+    response = collector.response(provider="a", model="m")
+    assert (response.text, response.finish_reason, response.skipped_events) == ("Hel", "stop", 1)
 
 
 def test_both_adapters_fill_the_same_seam(tmp_path) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "ReasoningChunk",
     "RefusalChunk",
     "SentChunk",
+    "SkippedChunk",
     "TextChunk",
     "ToolCallChunk",
     "UsageChunk",
@@ -111,6 +112,13 @@ class SentChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedChunk:
+    """How many events of the stream could not be read and were passed over; comes last, and only when some were."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class AlternativeChunk:
     """A piece of the further answer `number` (from 1) where several were asked for."""
 
@@ -118,4 +126,4 @@ class AlternativeChunk:
     chunk: ContentChunk | FinishChunk
 
 
-Chunk: TypeAlias = ContentChunk | FinishChunk | UsageChunk | SentChunk | AlternativeChunk
+Chunk: TypeAlias = ContentChunk | FinishChunk | UsageChunk | SentChunk | SkippedChunk | AlternativeChunk

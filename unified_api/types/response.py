@@ -102,6 +102,8 @@ class Response:
     """How the answer was made to keep to the request's schema; None without one."""
     dropped: tuple[str, ...] = ()
     """Parameters of the request that the model could not take and that were left out, as the policy allowed."""
+    skipped_events: int = 0
+    """Events of the stream that could not be read and were passed over: a piece of the answer may be missing."""
     quality: Quality | None = None
     attempts: tuple[Attempt, ...] = ()
 

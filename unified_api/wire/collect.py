@@ -27,6 +27,7 @@ from unified_api.types import (
     RefusalPart,
     Response,
     SentChunk,
+    SkippedChunk,
     TextChunk,
     TextPart,
     TokenLogprob,
@@ -53,6 +54,7 @@ class Collector:
         self._model: str | None = None
         self._cost: Decimal | None = None
         self._sent = SentChunk()
+        self._skipped = 0
 
     def add(self, chunk: Chunk) -> None:
         if isinstance(chunk, UsageChunk):
@@ -63,6 +65,8 @@ class Collector:
             self._answers.setdefault(chunk.number, _Answer()).add(chunk.chunk)
         elif isinstance(chunk, SentChunk):
             self._sent = chunk
+        elif isinstance(chunk, SkippedChunk):
+            self._skipped = chunk.events
         else:
             self._first.add(chunk)
 
@@ -82,6 +86,7 @@ class Collector:
             ),
             structured_by=self._sent.structured_by,
             dropped=self._sent.dropped,
+            skipped_events=self._skipped,
         )
 
 
