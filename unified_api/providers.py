@@ -173,7 +173,7 @@ class ProviderRow(BaseModel):
     base_url: Annotated[str, AfterValidator(checked)] | None = None
     """What the wire's paths are appended to, such as `https://api.openai.com/v1`. May hold variables of the environment
     as `${NAME}` or `${NAME:-default}`."""
-    wire: WireName | Literal["local"] = "openai_chat"
+    wire: Literal[WireName, "local"] = "openai_chat"
     """The wire family of the chat models."""
     wires: dict[WireName, tuple[Pattern, ...]] = {}
     """Wire family -> patterns of the models that speak it instead."""
