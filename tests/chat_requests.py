@@ -33,7 +33,6 @@ from unified_api.types import (
     ToolResultPart,
 )
 from unified_api.wire import openai_chat
-from unified_api.wire.base import WireProfile
 
 __all__ = ["mistral_requests", "names", "openai_requests", "png", "schemas", "sent", "texts"]
 
@@ -195,7 +194,7 @@ def sent(request: Request, provider: str, name: str, *, stream: bool = False) ->
     """The body for a model of a built-in row, hints left out where the router chose the model."""
     model = Catalog().get(f"{provider}/{name}")
     row = builtin_rows()[provider]
-    profile = WireProfile(**row.profile.model_dump(exclude={"unsupported"}), unsupported=model.unsupported)
+    profile = row.profile.for_wire(model.unsupported)
     fitted = Fitting(replace(request, model="auto"), Policy(), {}).fitted(model).request
     body: dict[str, Any] = json.loads(
         openai_chat.encode(fitted, provider=provider, model=name, profile=profile, stream=stream).body

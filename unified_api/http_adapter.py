@@ -183,8 +183,7 @@ class HttpAdapter:
     def _row_profile(self, unsupported: frozenset[str]) -> WireProfile:
         profile = self._profiles.get(unsupported)
         if profile is None:
-            data = self._row.profile.model_dump(exclude={"unsupported"})
-            profile = self._profiles[unsupported] = WireProfile(**data, unsupported=unsupported)
+            profile = self._profiles[unsupported] = self._row.profile.for_wire(unsupported)
         return profile
 
     def _call(self, request: WireRequest, model: str | None) -> Call:

@@ -19,7 +19,7 @@ from unified_api.address import checked, is_loopback, origin, sketched
 from unified_api.facts import Facts
 from unified_api.models import Prices
 from unified_api.types import Capability, FinishReason, Quality, ReasoningEffort, Sensitivity, Tier
-from unified_api.wire.base import FORMER_GEMINI, ImageSize, ReasoningStyle
+from unified_api.wire.base import FORMER_GEMINI, ImageSize, ReasoningStyle, WireProfile
 from unified_api.wire.names import WireName, wire_for
 
 __all__ = [
@@ -136,6 +136,10 @@ class ProfileRow(BaseModel):
     image_format: str | None = None
     image_size: dict[Pattern, ImageSize] = {}
     image_fields: frozenset[Literal["negative_prompt", "seed"]] = frozenset()
+
+    def for_wire(self, unsupported: frozenset[str] = frozenset()) -> WireProfile:
+        """The profile of a model that cannot take the fields `unsupported`."""
+        return WireProfile(**self.model_dump(exclude={"unsupported"}), unsupported=unsupported)
 
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$"), AfterValidator(_checked_header)]

@@ -81,7 +81,7 @@ def refused(param: str, match: str, *messages: Message, **fields: Any) -> None:
 def claude(model: str) -> WireProfile:
     """What the built-in row says of a model."""
     row = builtin_rows()["anthropic"]
-    return WireProfile(**row.profile.model_dump(exclude={"unsupported"}), unsupported=row.unsupported_by(model))
+    return row.profile.for_wire(row.unsupported_by(model))
 
 
 def told(model: str, **fields: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def messages(*, streaming: bool | None = None, good: bool = True) -> tuple[Recor
 @cache
 def profile() -> WireProfile:
     """What the built-in row says of Claude models."""
-    return WireProfile(**builtin_rows()["anthropic"].profile.model_dump(exclude={"unsupported"}))
+    return builtin_rows()["anthropic"].profile.for_wire()
 
 
 def feed(body: bytes, cuts: list[int]) -> tuple[list[Chunk], str]:

@@ -393,7 +393,7 @@ def test_each_publisher_is_told_to_think_in_its_own_words(
 def row_sent(request: Request, model: str) -> dict[str, Any]:
     """What is sent by the built-in row."""
     row = builtin_rows()["bedrock"]
-    profile = WireProfile(**row.profile.model_dump(exclude={"unsupported"}), unsupported=row.unsupported_by(model))
+    profile = row.profile.for_wire(row.unsupported_by(model))
     body: dict[str, Any] = json.loads(bedrock.encode(request, provider="bedrock", model=model, profile=profile).body)
     return body
 

@@ -62,14 +62,14 @@ def test_every_embeddings_request_is_one_that_is_documented(inputs: list[str], d
         ("openai", lambda body: openai_faults(body, name="CreateEmbeddingRequest")),
         ("mistral", lambda body: mistral_faults(body, name="EmbeddingRequest")),
     ):
-        profile = WireProfile(**builtin_rows()[provider].profile.model_dump(exclude={"unsupported"}))
+        profile = builtin_rows()[provider].profile.for_wire()
         assert judge(json.loads(openai_embeddings.encode(request, provider="p", model="m", profile=profile).body)) == []
 
 
 @given(texts.filter(str.strip), st.none() | st.sampled_from(["1024x1024", "1536x1024", "1024x1536"]))
 def test_every_images_request_is_one_that_openai_documents(prompt: str, size: str | None) -> None:
     request = ImageRequest(model="p/m", prompt=prompt, size=size)
-    profile = WireProfile(**builtin_rows()["openai"].profile.model_dump(exclude={"unsupported"}))
+    profile = builtin_rows()["openai"].profile.for_wire()
     for name in ("gpt-image-1", "dall-e-3"):
         body = json.loads(openai_images.encode(request, provider="openai", model=name, profile=profile).body)
         assert openai_faults(body, name="CreateImageRequest") == []

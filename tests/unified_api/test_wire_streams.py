@@ -22,7 +22,7 @@ from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
 from unified_api.wire.recognition import recognise
 from unified_api.wire.recording import Recording
-from unified_api.wire.replay import CHAT, profile_of
+from unified_api.wire.replay import profile_of
 
 SEED = 20261122
 LONGEST = 40_000
@@ -36,7 +36,7 @@ def streams() -> tuple[Recording, ...]:
 
 def decoder(recording: Recording) -> families.Decoder:
     family = recognise(recording.host, recording.path).family
-    return CHAT[family].StreamDecoder(provider="p", model="m", profile=profile_of(recording))
+    return families.CHAT[family].StreamDecoder(provider="p", model="m", profile=profile_of(recording))
 
 
 def decoded(recording: Recording, pieces: Iterator[bytes]) -> tuple[list[Chunk], str]:
@@ -137,10 +137,10 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("family", sorted(CHAT))
+@pytest.mark.parametrize("family", sorted(families.CHAT))
 @given(pieces=st.lists(st.binary(max_size=60) | st.sampled_from(FRAGMENTS), max_size=20))
 def test_random_bytes_end_in_chunks_or_a_typed_error(family: str, pieces: list[bytes]) -> None:
-    wire = CHAT[family]
+    wire = families.CHAT[family]
     reader = wire.StreamDecoder(provider="p", model="m", profile=WireProfile())
     with suppress(GatewayError):
         for piece in pieces:
@@ -155,17 +155,17 @@ def feed_all(reader: families.Decoder, pieces: list[bytes]) -> None:
         reader.feed(piece)
 
 
-@pytest.mark.parametrize("family", sorted(CHAT))
+@pytest.mark.parametrize("family", sorted(families.CHAT))
 @pytest.mark.parametrize("start", [b"data: {", b"{", b"[{", b'event: x\ndata: "', b"\x7f\xff\xff\xf0\x00\x00\x00\x10"])
 def test_an_endless_event_ends_in_a_typed_error_before_it_fills_the_memory(family: str, start: bytes) -> None:
-    reader = CHAT[family].StreamDecoder(provider="p", model="m", profile=WireProfile())
+    reader = families.CHAT[family].StreamDecoder(provider="p", model="m", profile=WireProfile())
     with pytest.raises(GatewayError):
         feed_all(reader, [start, *[b"a" * (4 * 2**20)] * 40])
 
 
-@pytest.mark.parametrize("family", sorted(set(CHAT) - {"bedrock", "bedrock_invoke"}))
+@pytest.mark.parametrize("family", sorted(set(families.CHAT) - {"bedrock", "bedrock_invoke"}))
 def test_endless_keep_alives_are_not_remembered(family: str) -> None:
-    reader = CHAT[family].StreamDecoder(provider="p", model="m", profile=WireProfile())
+    reader = families.CHAT[family].StreamDecoder(provider="p", model="m", profile=WireProfile())
     noise = (b"\n" * 1000) if family == "ollama" else b': ping\n\nevent: ping\ndata: {"type": "ping"}\n\n' * 100
     reader.feed(noise)
     tracemalloc.start()

@@ -13,7 +13,7 @@ from unified_api.wire.errors import embedded_error
 from unified_api.wire.json_events import JsonEvents
 from unified_api.wire.json_text import parse_json
 
-__all__ = ["AnswerStream"]
+__all__ = ["AnswerStream", "unreadable_stream"]
 
 
 class AnswerStream(ABC):
@@ -117,8 +117,9 @@ class AnswerStream(ABC):
         )
 
     def _unreadable(self, problem: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"the stream of {self._provider} for {self._model!r} cannot be read: {problem}",
-            provider=self._provider,
-            model=f"{self._provider}/{self._model}",
-        )
+        return unreadable_stream(problem, provider=self._provider, model=self._model)
+
+
+def unreadable_stream(problem: str, *, provider: str, model: str) -> MalformedResponseError:
+    message = f"the stream of {provider} for {model!r} cannot be read: {problem}"
+    return MalformedResponseError(message, provider=provider, model=f"{provider}/{model}")

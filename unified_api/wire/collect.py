@@ -38,7 +38,7 @@ from unified_api.types import (
 )
 from unified_api.wire.base import call_id
 
-__all__ = ["Collector", "once"]
+__all__ = ["Collector"]
 
 _READER = JSONDecoder()
 _Spoken: TypeAlias = TextChunk | ReasoningChunk | RefusalChunk
@@ -187,11 +187,11 @@ class _Call:
     def part(self) -> ToolCallPart | None:
         if not self._made.name:
             return None
-        arguments = once("".join(self._arguments)) or "{}"
+        arguments = _once("".join(self._arguments)) or "{}"
         return replace(self._made, id=self._made.id or call_id(self._index), arguments=arguments)
 
 
-def once(text: str) -> str:
+def _once(text: str) -> str:
     """JSON objects as text, said once where the same object stands there several times over, as some models say it."""
     if text.count("{") < 2 or not text.rstrip().endswith("}"):
         return text

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from unified_api.types import JsonObject, Usage
-from unified_api.wire.openai_answer import stated_usage
+from unified_api.wire.answer import stated_usage
 
 __all__ = ["input_usage"]
 

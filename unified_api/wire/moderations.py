@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from unified_api.types import ImagePart, Json, JsonObject, Moderation, ModerationRequest, ModerationResponse
+from unified_api.wire.answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.json_text import dump_json
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.own_path import own_path
 from unified_api.wire.request_writer import RequestWriter
 

@@ -22,9 +22,9 @@ from unified_api.types import (
     TokenLogprob,
     UsageChunk,
 )
+from unified_api.wire.answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.answer_stream import AnswerStream
 from unified_api.wire.base import WireProfile
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.openai_chat.words import ended_in_error, finish_reason
 
 __all__ = ["StreamDecoder", "decode"]

@@ -6,11 +6,11 @@ from functools import partial
 
 from unified_api.errors import UnsupportedParameterError
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject
+from unified_api.wire.answer import answer_object, echoed_model, malformed
 from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.input_usage import input_usage
 from unified_api.wire.json_text import dump_json, parse_json
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 from unified_api.wire.own_path import own_path
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 

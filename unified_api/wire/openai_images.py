@@ -7,13 +7,13 @@ import binascii
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import Image, ImageRequest, ImageResponse, Json, JsonObject
+from unified_api.wire.answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, sniff_media_type
 from unified_api.wire.errors import decode_error
 from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, pixels
 from unified_api.wire.imagen import no_words
 from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode", "image_at", "read_request"]

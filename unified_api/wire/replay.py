@@ -35,15 +35,11 @@ from unified_api.wire.quoting import shorten
 from unified_api.wire.recognition import Exchange, recognise
 from unified_api.wire.recording import Recording, RecordingError, read_recording
 
-__all__ = ["CHAT", "main", "profile_of", "replay"]
+__all__ = ["main", "profile_of", "replay"]
 
 _LARGEST_BYTES = 256 * 2**20
 """What the largest answer that the gateway reads needs as a recording."""
 _NOT_RECORDINGS = frozenset({"MANIFEST.json", "_index.json"})
-
-
-CHAT: Mapping[str, families.ChatWire] = families.CHAT
-"""The families that chat answers are read with."""
 
 
 def replay(recording: Recording) -> Outcome:
@@ -73,7 +69,7 @@ def _refusal(recording: Recording, profile: WireProfile) -> ProviderError:
 
 
 def _chat(start: Outcome, recording: Recording, exchange: Exchange, profile: WireProfile) -> Outcome:
-    wire = CHAT[exchange.family]
+    wire = families.CHAT[exchange.family]
     named = {"provider": recording.provider, "model": recording.model}
     if not recording.streaming:
         return _answered(start, recording, wire.decode(recording.body, **named, profile=profile))
@@ -200,9 +196,7 @@ def profile_of(recording: Recording) -> WireProfile:
     _, row = _row(recording)
     if row is None:
         return WireProfile()
-    return WireProfile(
-        **row.profile.model_dump(exclude={"unsupported"}), unsupported=row.unsupported_by(recording.model)
-    )
+    return row.profile.for_wire(row.unsupported_by(recording.model))
 
 
 def _files(folder: Path) -> list[Path]:

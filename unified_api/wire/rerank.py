@@ -8,13 +8,13 @@ from typing import NoReturn
 
 from unified_api.errors import InvalidRequestError
 from unified_api.types import Json, JsonObject, Ranked, RerankRequest, RerankResponse, Usage
+from unified_api.wire.answer import answer_object, echoed_model, malformed
 from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.cohere.decoder import is_error
 from unified_api.wire.cohere.usage import read_usage as read_billed
 from unified_api.wire.errors import decode_error, embedded_error
 from unified_api.wire.input_usage import input_usage
 from unified_api.wire.json_text import dump_json, parse_json
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 from unified_api.wire.own_path import own_path
 from unified_api.wire.quoting import shorten
 

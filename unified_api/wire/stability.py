@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from unified_api.errors import ContentRefusedError, InvalidRequestError, UnsupportedParameterError
 from unified_api.types import Image, ImageRequest, ImageResponse, Json
+from unified_api.wire.answer import answer_object
 from unified_api.wire.base import WireProfile, WireRequest, check_supported, sniff_media_type
 from unified_api.wire.errors import decode_error
 from unified_api.wire.gemini.media import decode_base64
 from unified_api.wire.image_shape import add_extra, aspect_ratio, check_prompt, unreadable
 from unified_api.wire.multipart import form
-from unified_api.wire.openai_answer import answer_object
 from unified_api.wire.shown import shown
 
 __all__ = ["decode", "decode_error", "encode"]

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from unified_api.errors import InvalidRequestError, MalformedResponseError
 from unified_api.types import EmbedRequest, EmbedResponse, Json, Usage
-from unified_api.wire.openai_answer import malformed
+from unified_api.wire.answer import malformed
 
 __all__ = ["check_inputs", "embed_response", "read_vector"]
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from unified_api.errors import MalformedResponseError
 from unified_api.types import Json, JsonObject, Response
+from unified_api.wire.answer import malformed
 from unified_api.wire.anthropic.events import EventReader, events_of
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.json_text import parse_json
-from unified_api.wire.quoting import beginning
 
 __all__ = ["answer_message", "decode"]
+
+_malformed = partial(malformed, api="a Messages API, such as Anthropic's")
 
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> Response:
@@ -47,13 +49,3 @@ def answer_message(body: bytes, *, provider: str, model: str, profile: WireProfi
     if not isinstance(content, list):
         raise _malformed("is a message without content", body, provider=provider, model=model)
     return message, content
-
-
-def _malformed(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = beginning(body)
-    return MalformedResponseError(
-        f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of a "
-        "Messages API, such as Anthropic's.",
-        provider=provider,
-        model=f"{provider}/{model}",
-    )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from unified_api.errors import MalformedResponseError
 from unified_api.types import Chunk, JsonObject, Response
+from unified_api.wire.answer import malformed
 from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.events import EventReader
 from unified_api.wire.collect import Collector
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.json_text import parse_json
-from unified_api.wire.quoting import beginning, shorten
+from unified_api.wire.quoting import shorten
 
 __all__ = ["answer_chunks", "answer_object", "collected", "decode", "unreadable"]
+
+unreadable = partial(malformed, api="Bedrock's runtime")
 
 
 def decode(body: bytes, *, provider: str, model: str, profile: WireProfile) -> Response:
@@ -68,13 +72,3 @@ def collected(chunks: Iterable[Chunk], provider: str, model: str) -> Response:
     for chunk in chunks:
         collector.add(chunk)
     return collector.response(provider=provider, model=model)
-
-
-def unreadable(problem: str, body: bytes, *, provider: str, model: str) -> MalformedResponseError:
-    start = beginning(body)
-    return MalformedResponseError(
-        f"the answer of {provider} for {model!r} {problem}; it begins {start!r}. Check that the base URL is that of "
-        "Bedrock's runtime.",
-        provider=provider,
-        model=f"{provider}/{model}",
-    )

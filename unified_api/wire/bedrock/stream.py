@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EVENT_LIMIT
 from unified_api.types import Chunk, Json, JsonObject
+from unified_api.wire.answer_stream import unreadable_stream
 from unified_api.wire.aws_event_stream import Frame, FrameDecoder
 from unified_api.wire.base import WireProfile
 from unified_api.wire.bedrock.decoder import answer_chunks, answer_object
@@ -140,11 +141,7 @@ class FramedStream(ABC):
         )
 
     def _unreadable(self, problem: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"the stream of {self._provider} for {self._model!r} cannot be read: {problem}",
-            provider=self._provider,
-            model=f"{self._provider}/{self._model}",
-        )
+        return unreadable_stream(problem, provider=self._provider, model=self._model)
 
 
 class StreamDecoder(FramedStream):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from unified_api.types import Chunk, FinishChunk, Json, JsonObject, Response, UsageChunk
+from unified_api.wire.answer import answer_object, echoed_model, malformed
 from unified_api.wire.base import WireProfile
 from unified_api.wire.cohere.answer import THINKING, TOOL_PLAN, AnswerReader
 from unified_api.wire.cohere.usage import read_usage
 from unified_api.wire.collect import Collector
 from unified_api.wire.errors import embedded_error
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 
 __all__ = ["call_v1", "decode", "is_answer", "is_error", "read_answer", "read_end"]
 

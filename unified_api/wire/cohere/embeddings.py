@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from unified_api.types import EmbedRequest, EmbedResponse, Json, JsonObject, Usage
+from unified_api.wire.answer import answer_object, echoed_model
 from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.cohere.decoder import is_error
 from unified_api.wire.cohere.usage import read_usage
 from unified_api.wire.errors import decode_error, embedded_error
 from unified_api.wire.json_text import dump_json
-from unified_api.wire.openai_answer import answer_object, echoed_model
 from unified_api.wire.own_path import own_path
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 

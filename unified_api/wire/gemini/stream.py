@@ -5,6 +5,7 @@ from __future__ import annotations
 from unified_api.errors import MalformedResponseError, ProviderError, TruncatedStreamError
 from unified_api.sse import EVENT_LIMIT, EventTooLargeError, SseDecoder, SseEvent
 from unified_api.types import Chunk
+from unified_api.wire.answer_stream import unreadable_stream
 from unified_api.wire.base import WireProfile
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.gemini.decoder import AnswerReader, decode
@@ -123,8 +124,4 @@ class StreamDecoder:
         return embedded_error(value, provider=self._provider, model=self._model, profile=self._profile)
 
     def _unreadable(self, problem: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"the stream of {self._provider} for {self._model!r} cannot be read: {problem}",
-            provider=self._provider,
-            model=f"{self._provider}/{self._model}",
-        )
+        return unreadable_stream(problem, provider=self._provider, model=self._model)

@@ -23,10 +23,10 @@ from unified_api.types import (
     ToolCallChunk,
     UsageChunk,
 )
+from unified_api.wire.answer import answer_object, echoed_model, malformed
 from unified_api.wire.base import WireProfile, sniff_media_type
 from unified_api.wire.collect import Collector
 from unified_api.wire.ollama.usage import read_usage
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 from unified_api.wire.openai_chat.decoder import arguments_text
 
 __all__ = ["THINKING", "LineReader", "decode", "is_answer"]

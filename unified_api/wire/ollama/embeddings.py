@@ -6,11 +6,11 @@ from functools import partial
 
 from unified_api.errors import UnsupportedParameterError
 from unified_api.types import EmbedRequest, EmbedResponse, JsonObject
+from unified_api.wire.answer import answer_object, echoed_model
 from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.errors import decode_error
 from unified_api.wire.json_text import dump_json
 from unified_api.wire.ollama.usage import read_usage
-from unified_api.wire.openai_answer import answer_object, echoed_model
 from unified_api.wire.vectors import check_inputs, embed_response, read_vector
 
 __all__ = ["decode", "decode_error", "encode"]

@@ -15,10 +15,10 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
+from unified_api.wire.answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.base import WireProfile
 from unified_api.wire.collect import Collector
 from unified_api.wire.errors import embedded_error
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed, stated_usage
 from unified_api.wire.openai_chat.choice import ChoiceReader
 from unified_api.wire.openai_chat.words import arguments_text, ended_in_error, finish_reason
 

@@ -17,6 +17,7 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
+from unified_api.wire.answer_stream import unreadable_stream
 from unified_api.wire.base import WireProfile
 from unified_api.wire.error_body import find_error
 from unified_api.wire.errors import embedded_error
@@ -109,11 +110,7 @@ class StreamDecoder:
             raise self._unreadable(f"it is one document of more than {EVENT_LIMIT} bytes")
 
     def _unreadable(self, problem: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"the stream of {self._provider} for {self._model!r} cannot be read: {problem}",
-            provider=self._provider,
-            model=f"{self._provider}/{self._model}",
-        )
+        return unreadable_stream(problem, provider=self._provider, model=self._model)
 
     def _read_document(self, body: bytes) -> list[Chunk]:
         try:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from unified_api.errors import ProviderError
 from unified_api.types import FinishReason, JsonObject, Part, Response, TokenLogprob, ToolCallPart
+from unified_api.wire.answer import answer_object, echoed_model, malformed
 from unified_api.wire.base import WireProfile
 from unified_api.wire.errors import embedded_error
 from unified_api.wire.json_text import parse_json
-from unified_api.wire.openai_answer import answer_object, echoed_model, malformed
 from unified_api.wire.openai_responses.items import item_kind, objects, read_item, read_logprobs, word
 from unified_api.wire.openai_responses.usage import answer_usage
 
