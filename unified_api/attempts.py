@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from unified_api.call import AnyCall
 from unified_api.clock import Clock
 from unified_api.errors import (
     AttemptsExhaustedError,
@@ -17,63 +17,16 @@ from unified_api.errors import (
     InvalidRequestError,
     ProviderError,
 )
-from unified_api.models import Model, Selection
+from unified_api.models import Model
 from unified_api.routing.moves import GiveUp, Tried, next_move
-from unified_api.types import Attempt, Policy
+from unified_api.trail import Trail
 
-__all__ = ["Ask", "Attempts", "Trail", "Won", "bounded"]
+__all__ = ["Ask", "Attempts", "Won", "bounded"]
 
 Result = TypeVar("Result")
 Ask = Callable[[Model, float], AbstractAsyncContextManager[Result]]
 """Asks one model; the second argument is the deadline, in the clock's seconds. Entering it succeeds or fails; what it
 gives stays open until it is left."""
-
-
-@dataclass(slots=True)
-class Trail:
-    """What one logical call has lived through so far."""
-
-    selection: Selection
-    records: list[Attempt] = field(default_factory=list)
-
-    @property
-    def story(self) -> tuple[Attempt, ...]:
-        """Every decision: the tries in order, then the candidates that were dropped."""
-        dropped = (
-            Attempt(number=0, model=one.model, outcome="dropped", error=one.code, message=one.reason)
-            for one in self.selection.dropped
-            if one.code != "no_credentials"  # what has no key was never meant to be asked
-        )
-        return (*self.records, *dropped)
-
-    def failed(self, model: Model, error: GatewayError, seconds: float) -> None:
-        self._add(model, seconds, error=error.code, message=error.message, billable=error.billable)
-
-    def succeeded(self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None) -> None:
-        self._add(model, seconds, cost=cost, message=note)
-
-    def _add(
-        self,
-        model: Model,
-        seconds: float,
-        *,
-        error: str | None = None,
-        message: str | None = None,
-        cost: Decimal | None = None,
-        billable: bool = False,
-    ) -> None:
-        self.records.append(
-            Attempt(
-                number=len(self.records) + 1,
-                model=model.id,
-                outcome="succeeded" if error is None else "failed",
-                error=error,
-                message=message,
-                seconds=seconds,
-                cost_usd=cost,
-                billable=billable,
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +35,6 @@ class Won(Generic[Result]):
 
     model: Model
     result: Result
-    trail: Trail
     started: float
     """When this last attempt began, in the clock's seconds."""
 
@@ -95,32 +47,31 @@ class Attempts:
         self._random = random
 
     @asynccontextmanager
-    async def first(
-        self, selection: Selection, policy: Policy, ask: Ask[Result], *, deadline: float
-    ) -> AsyncIterator[Won[Result]]:
+    async def first(self, call: AnyCall, ask: Ask[Result]) -> AsyncIterator[Won[Result]]:
         """The first success, kept open for as long as the block lasts; what fails inside the block is not retried.
 
         Raises:
             ProviderError: the only try, or one that no other try could mend.
             AttemptsExhaustedError: all permitted tries failed.
-            DeadlineExceededError: `deadline` passed.
+            DeadlineExceededError: the deadline passed.
 
         """
-        trail = Trail(selection)
+        policy, trail = call.policy, call.trail
+        candidates = trail.selection.candidates if trail.selection is not None else ()
         tried: list[Tried] = []
         while True:
             move = next_move(
-                selection.candidates, tried, policy, remaining=deadline - self._clock.now(), jitter=self._random()
+                candidates, tried, policy, remaining=call.deadline - self._clock.now(), jitter=self._random()
             )
             if isinstance(move, GiveUp):
                 raise _final_error(tried, move, trail) from tried[-1].error
             if move.delay:
                 await self._clock.sleep(move.delay)
-            model = selection.candidates[move.index]
+            model = candidates[move.index]
             started = self._clock.now()
             async with AsyncExitStack() as stack:
                 try:
-                    result = await stack.enter_async_context(ask(model, deadline))
+                    result = await stack.enter_async_context(ask(model, call.deadline))
                 except ProviderError as error:
                     trail.failed(model, error, self._clock.now() - started)
                     tried.append(Tried(move.index, error))
@@ -131,7 +82,7 @@ class Attempts:
                     error.provider = error.provider or model.provider
                     error.model = error.model or model.id
                     raise
-                yield Won(model, result, trail, started)
+                yield Won(model, result, started)
                 return
 
 

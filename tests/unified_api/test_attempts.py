@@ -213,7 +213,7 @@ async def test_content_that_comes_together_with_its_deadline_is_late_and_never_h
 
     settings = Settings(**MODELS)
     made = scripted_gateway({"a/m": "never", "b/m": "in time"}, settings=settings, clock=clock)
-    made._adapters["a"] = Late()
+    made._adapters._made["a"] = Late()
     async with made.stream(ask()) as stream:
         await anyio.lowlevel.checkpoint()
         assert await words(stream) == ["in ", "time"]

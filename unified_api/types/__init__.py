@@ -31,6 +31,7 @@ from unified_api.types.common import (
     ReasoningEffort,
     Role,
     Sensitivity,
+    Strategy,
     StructuredBy,
     Tier,
 )
@@ -66,11 +67,14 @@ from unified_api.types.moderation import (
     ModerationRequest,
     ModerationResponse,
 )
+from unified_api.types.policy import (
+    Caller,
+    Policy,
+)
 from unified_api.types.request import (
     BuiltinTool,
     NamedTool,
     OutputSchema,
-    Policy,
     Request,
     Tool,
     ToolChoice,
@@ -98,6 +102,7 @@ __all__ = [
     "BuiltinTool",
     "BuiltinToolPart",
     "CacheMark",
+    "Caller",
     "Capability",
     "Chunk",
     "Citation",
@@ -141,6 +146,7 @@ __all__ = [
     "Sensitivity",
     "SentChunk",
     "SkippedChunk",
+    "Strategy",
     "StructuredBy",
     "TextChunk",
     "TextPart",

@@ -13,6 +13,7 @@ __all__ = [
     "ReasoningEffort",
     "Role",
     "Sensitivity",
+    "Strategy",
     "StructuredBy",
     "Tier",
 ]
@@ -27,6 +28,8 @@ Capability = Literal[
 ]  # fmt: skip
 """`vision`, `audio`, `video` and `documents` are what a chat model can be shown."""
 Tier = Literal["economy", "standard", "premium"]
+Strategy = Literal["priority", "cost", "latency", "quality", "weighted"]
+"""How a route is ordered: as written, cheapest first, fastest first, highest tier first, or by chance with weights."""
 Sensitivity = Literal["public", "internal", "confidential", "restricted"]
 Quality = Literal["demo", "placeholder"]
 """How an offline stand-in marks its work: `demo` is a tiny model's text, `placeholder` is no real result at all."""

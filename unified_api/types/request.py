@@ -1,4 +1,4 @@
-"""A chat call and the caller's policy for it."""
+"""A chat call."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from unified_api.types.common import Capability, JsonObject, ReasoningEffort, Sensitivity, Tier
+from unified_api.types.common import JsonObject, ReasoningEffort
 from unified_api.types.content import CacheMark, Message
 
-__all__ = ["BuiltinTool", "NamedTool", "OutputSchema", "Policy", "Request", "Tool", "ToolChoice"]
+__all__ = ["BuiltinTool", "NamedTool", "OutputSchema", "Request", "Tool", "ToolChoice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +93,3 @@ class Request:
     metadata: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, JsonObject] = field(default_factory=dict)
     """Provider -> parameters of its own, sent as they are to that provider and to no other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The caller's wishes for one call: what must hold, what is preferred, what may happen on failure."""
-
-    needs: frozenset[Capability] = frozenset()
-    tier: Tier | None = None
-    """Asked of `auto`; a named model or route is taken as it is."""
-    sensitivity: Sensitivity = "public"
-    fallback: bool = True
-    """Whether a failure may move the call to the next deployment of its route."""
-    on_unsupported: Literal["refuse", "drop"] = "refuse"
-    """What becomes of a parameter that the model cannot take; what was dropped is in the response's `dropped`."""
-    max_attempts: int = 4
-    """Tries in all, retries and fallbacks together."""
-    max_billable: int | None = None
-    """Tries that may be billed although they failed, after which the call ends: what a budget has room for."""
-    deadline_s: float | None = None
-    """Seconds for the whole logical call, every attempt and wait included."""

@@ -12,7 +12,13 @@ from unified_api.types.content import Citation, Part, RefusalPart, TextPart, Too
 
 __all__ = ["Alternative", "Attempt", "AttemptOutcome", "Response", "TokenLogprob", "Usage"]
 
-AttemptOutcome = Literal["succeeded", "failed", "dropped"]
+AttemptOutcome = Literal[
+    "succeeded", "failed", "cancelled", "rejected",  # tries, numbered from 1
+    "dropped", "skipped", "cached", "noted",  # no tries: number 0
+]  # fmt: skip
+"""`rejected` answered, and its answer was not confident enough; `cancelled` was not waited for any longer. `dropped`
+may not be asked, `skipped` was left alone just then (its breaker is open), `cached` is an answer kept from before, and
+`noted` is what a layer decided."""
 _THOUGHTS = re.compile(r"\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 
 
@@ -46,16 +52,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of one deployment, numbered from 1; a `dropped` candidate was never asked and has number 0."""
+    """One try of one deployment, or a decision about one; only tries have a number, from 1."""
 
     number: int
     model: str
-    """`provider/model`."""
+    """`provider/model`; for what is `noted`, the layer."""
     outcome: AttemptOutcome
     error: str | None = None
     """The error's `code`, when it failed or was dropped."""
     message: str | None = None
     seconds: float = 0.0
+    confidence: float | None = None
+    """How sure an evaluator was of the answer, from 0 to 1."""
     cost_usd: Decimal | None = None
     billable: bool = False
     """Whether it may be billed although it failed; at what price nobody knows."""

@@ -1,0 +1,85 @@
+"""The story of one logical call: every try and every decision, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from unified_api.errors import GatewayError
+from unified_api.models import Model, Selection
+from unified_api.types import Attempt, AttemptOutcome
+
+__all__ = ["Trail"]
+
+
+@dataclass(slots=True)
+class Trail:
+    """What one logical call has lived through so far; every layer adds to it."""
+
+    selection: Selection | None = None
+    """Who may serve, once that is decided."""
+    model: Model | None = None
+    """Who is answering, once somebody is."""
+    records: list[Attempt] = field(default_factory=list)
+
+    @property
+    def story(self) -> tuple[Attempt, ...]:
+        """Every decision: the tries in order, then the candidates that were dropped."""
+        dropped = (
+            Attempt(number=0, model=one.model, outcome="dropped", error=one.code, message=one.reason)
+            for one in (self.selection.dropped if self.selection is not None else ())
+            if one.code != "no_credentials"  # what has no key was never meant to be asked
+        )
+        return (*self.records, *dropped)
+
+    @property
+    def tries(self) -> int:
+        return sum(1 for one in self.records if one.number)
+
+    def succeeded(self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None) -> None:
+        self.tried(model, "succeeded", seconds, cost=cost, message=note)
+
+    def failed(self, model: Model, error: GatewayError, seconds: float) -> None:
+        self.tried(model, "failed", seconds, error=error.code, message=error.message, billable=error.billable)
+
+    def cancelled(self, model: Model, seconds: float, *, cost: Decimal | None = None) -> None:
+        """The try was not waited for any longer; `cost` is what it is taken to have cost."""
+        self.tried(model, "cancelled", seconds, cost=cost, billable=True)
+
+    def tried(
+        self,
+        model: Model,
+        outcome: AttemptOutcome,
+        seconds: float,
+        *,
+        error: str | None = None,
+        message: str | None = None,
+        cost: Decimal | None = None,
+        billable: bool = False,
+        confidence: float | None = None,
+    ) -> None:
+        self.records.append(
+            Attempt(
+                number=self.tries + 1,
+                model=model.id,
+                outcome=outcome,
+                error=error,
+                message=message,
+                seconds=seconds,
+                cost_usd=cost,
+                billable=billable,
+                confidence=confidence,
+            )
+        )
+
+    def skipped(self, model: Model, code: str, why: str) -> None:
+        """The candidate is left alone just now."""
+        self.records.append(Attempt(number=0, model=model.id, outcome="skipped", error=code, message=why))
+
+    def cached(self, model: str, why: str) -> None:
+        """The answer is one that `model` gave before."""
+        self.records.append(Attempt(number=0, model=model, outcome="cached", message=why, cost_usd=Decimal(0)))
+
+    def noted(self, layer: str, code: str, what: str) -> None:
+        """A layer decided something about the call, such as `privacy` that it is more sensitive than it said."""
+        self.records.append(Attempt(number=0, model=layer, outcome="noted", error=code, message=what))
