@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias
 
-from unified_api.needs import Asked
+from unified_api.needs import AnyRequest, Asked
 from unified_api.trail import Trail
 from unified_api.types import (
     Chunk,
@@ -25,6 +25,7 @@ __all__ = [
     "AnyCall",
     "AnyResponse",
     "Call",
+    "Consult",
     "Handler",
     "Layer",
     "Operation",
@@ -59,7 +60,9 @@ Handler: TypeAlias = Callable[[AnyCall], Awaitable[Any]]
 StreamHandler: TypeAlias = Callable[[Call[Request]], AbstractAsyncContextManager[AsyncIterator[Chunk]]]
 """Answers a chat call with its chunks. Entering waits for the first content; the iterator ends cleanly only when the
 answer is complete, and raises a GatewayError otherwise. Leaving early ends the upstream call."""
-Given = TypeVar("Given")
+Consult: TypeAlias = Callable[[AnyCall, Operation, AnyRequest, Purpose], Awaitable[Any]]
+"""Asks a model about a call: a call of its own for the same caller, under the same label, filters and deadline, by the
+same layers; its cost is noted on the first call's trail."""
 
 
 class Layer(Protocol):

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
 from unified_api import local
 from unified_api.adapter import Adapter
 from unified_api.adapters import Adapters
-from unified_api.call import Call, Layer, Operation, through, through_stream
+from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, through_stream
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
-from unified_api.errors import GatewayError
+from unified_api.errors import GatewayError, NoCandidateError
 from unified_api.needs import AnyRequest, Asked
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream
@@ -193,12 +193,36 @@ class Gateway:
         return request, worst
 
     def _layers(self) -> tuple[Layer, ...]:
-        """What lies around every call, outermost first."""
+        """What lies around every call, outermost first: record, privacy, cache, safety, budget.
+
+        What is recorded is what the caller saw; private data is labelled or replaced before anything else may keep or
+        send it; a kept answer has passed the safety check and costs nothing. A layer that is not set up is not there.
+        """
         return ()
 
     def _call(self, operation: Operation, request: Asked, policy: Policy) -> Call[Asked]:
         seconds = self.settings.timeouts.total_s if policy.deadline_s is None else policy.deadline_s
         return Call(operation=operation, request=request, policy=policy, deadline=self._clock.now() + seconds)
+
+    async def _consult(self, call: AnyCall, operation: Operation, request: AnyRequest, purpose: Purpose) -> Any:
+        """Ask a model about `call`, as `unified_api.call.Consult` says. Its own answer is not judged in turn."""
+        asked = call.policy
+        policy = Policy(
+            sensitivity=asked.sensitivity, regions=asked.regions, deny=asked.deny, cache=False, caller=asked.caller
+        )
+        consulted: AnyCall = Call[Any](
+            operation=operation, request=request, policy=policy, deadline=call.deadline, purpose=purpose
+        )
+        cost: Decimal | None = None
+        try:
+            response = await self._whole(consulted)
+            cost = response.cost_usd
+        except NoCandidateError:
+            cost = Decimal(0)
+            raise
+        finally:
+            call.trail.noted(purpose, "consulted", f"asked {request.model}", cost=cost)
+        return response
 
     def _make_catalog(self, discovered: Mapping[str, tuple[str, ...]], unreachable: Mapping[str, str]) -> Catalog:
         missing = {f"local/{name}": what for name, what in local.missing(self.settings.cache_dir).items()}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from unified_api.types import Capability, Quality, Sensitivity, Tier
+from unified_api.types import Capability, Quality, Sensitivity, Strategy, Tier
 
-__all__ = ["DataPolicy", "Dropped", "Model", "Prices", "Requirements", "Selection"]
+__all__ = ["DataPolicy", "Dropped", "Escalation", "Model", "Prices", "Requirements", "RouteRules", "Selection"]
 
 
 _MEDIA: Mapping[Capability, str] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
@@ -113,9 +113,33 @@ class Dropped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """When an answer is not good enough, and the next candidate is asked for a better one."""
+
+    evaluator: str
+    """Which evaluator scores the answers, from 0 to 1."""
+    threshold: float
+    """Answers that score below it are rejected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRules:
+    """What a route says besides its models."""
+
+    strategy: Strategy = "priority"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Model -> its share of the calls, for the strategy `weighted`."""
+    last_resort: frozenset[str] = frozenset()
+    """Models that are asked only when every other candidate has failed for good; no escalation goes to them."""
+    hedge: bool = False
+    escalation: Escalation | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The route of one call, in the order of asking, and what was dropped on the way."""
 
     candidates: tuple[Model, ...]
     dropped: tuple[Dropped, ...] = ()
+    rules: RouteRules = RouteRules()

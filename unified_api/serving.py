@@ -88,6 +88,7 @@ class Serving:
             self._attempts.first(call, ask) as won,
             aclosing(self._told(call, won)) as chunks,
         ):
+            call.trail.model = won.model
             yield chunks
 
     def select(self, request: AnyRequest, policy: Policy) -> Selection:
@@ -135,7 +136,6 @@ class Serving:
     ) -> AsyncGenerator[Chunk]:
         """The chunks, with what they cost; how the stream ended is told to the trail."""
         model, (fitted, chunks) = won.model, won.result
-        call.trail.model = model
         cost, used, ended = None, None, False
         try:
             async for chunk in chunks:

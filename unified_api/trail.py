@@ -80,6 +80,12 @@ class Trail:
         """The answer is one that `model` gave before."""
         self.records.append(Attempt(number=0, model=model, outcome="cached", message=why, cost_usd=Decimal(0)))
 
-    def noted(self, layer: str, code: str, what: str) -> None:
-        """A layer decided something about the call, such as `privacy` that it is more sensitive than it said."""
-        self.records.append(Attempt(number=0, model=layer, outcome="noted", error=code, message=what))
+    def noted(self, layer: str, code: str, what: str, *, cost: Decimal | None = Decimal(0)) -> None:
+        """A layer decided something about the call, such as `privacy` that it is more sensitive than it said.
+
+        `cost` is what a model took that was consulted for it; None is unknown.
+        """
+        unknown = cost is None
+        self.records.append(
+            Attempt(number=0, model=layer, outcome="noted", error=code, message=what, cost_usd=cost, billable=unknown)
+        )

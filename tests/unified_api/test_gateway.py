@@ -192,7 +192,8 @@ def test_an_estimate_covers_what_the_call_then_costs() -> None:
         messages=(Message("user", (TextPart("word " * 1000), ImagePart(url="https://x.example/a.png"))),),
         max_tokens=50,
     )
-    spent = gateway._cost(gateway.catalog.get("openai/gpt-4o-mini"), "", Usage(input_tokens=2445, output_tokens=50))
+    usage = Usage(input_tokens=2445, output_tokens=50)
+    spent = gateway._serving.price(gateway.catalog.get("openai/gpt-4o-mini"), "", usage)
     assert gateway.estimate(request) > spent
 
 

@@ -74,7 +74,7 @@ def test_the_money_is_what_the_gateway_says(
     known = gateway.catalog.get(f"{provider}/{model}")
     assert known is not None
     usage = Usage(input_tokens=1000, output_tokens=100, cached_input_tokens=10)
-    said = gateway._cost(known, model, usage)
+    said = gateway._serving.price(known, model, usage)
     answer = interaction(
         provider=provider,
         model=model,
