@@ -87,13 +87,15 @@ def _step(part: Part, parts: Sequence[Part], inputs: dict[str, Json], *, vision:
     material = "".join(f"{_label(source)}\n{{{{ steps.{source.id}.output }}}}\n\n" for source in shown)
     place = parts.index(part) + 1
     said = _safely(part.text, name=f"part_{place}", inputs=inputs)
-    told = _safely("\n".join(part.context), name=f"context_{place}", inputs=inputs)
-    context = f"Context: {told}\n\n" if told else ""
     drawn = [by_id[need] for need in part.needs if by_id[need].image]
     after = tuple(picture.id for picture in drawn)
     ordered = "".join(f"A picture was ordered with the words: {_quoted(picture)}\n\n" for picture in drawn)
+    if part.image and not (material or ordered):
+        return ImageStep(id=part.id, kind="image", after=after, prompt=f"{said}\n\nThis is for: {{{{ inputs.task }}}}")
+    told = _safely("\n".join(part.context), name=f"context_{place}", inputs=inputs)
+    context = f"Context: {told}\n\n" if told else ""
     if part.image:
-        given = f"{context}{material}{ordered}" if material or ordered else "This is for: {{ inputs.task }}"
+        given = f"{context}{material}{ordered}"
         return ImageStep(id=part.id, kind="image", after=after, prompt=f"{said}\n\n{given}".rstrip())
     return LlmStep(
         id=part.id,

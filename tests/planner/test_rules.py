@@ -7,7 +7,7 @@ import time
 
 import pytest
 from corpus import needs_corpora, rows
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from executors.runner import run
@@ -348,6 +348,7 @@ TOKENS = st.sampled_from(
 
 
 @settings(max_examples=300, deadline=None)
+@example("Write. Draw. 0{")
 @given(st.one_of(st.text(max_size=300), st.lists(TOKENS, max_size=60).map(" ".join)))
 def test_any_text_gives_a_sound_plan_or_a_clear_refusal(task: str) -> None:
     if not task.strip():
