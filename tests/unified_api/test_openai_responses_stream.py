@@ -404,8 +404,10 @@ def test_many_items_and_repeated_ends_cost_no_more_than_their_bytes() -> None:
         chunks_of(*events)
         return time.process_time() - start
 
-    seconds(100)
-    assert seconds(4000) < 40 * max(seconds(400), 0.01)
+    def best(size: int) -> float:
+        return min(seconds(size) for _ in range(3))
+
+    assert best(4000) < 40 * max(best(400), 0.01)
 
 
 def test_a_call_that_never_gets_a_name_is_no_call() -> None:
