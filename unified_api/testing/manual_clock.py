@@ -10,17 +10,23 @@ import anyio.lowlevel
 
 __all__ = ["ManualClock"]
 
+_STEPS = 10
+"""Steps of the event loop that those who are awake are given before the clock moves on."""
+
 
 class ManualClock:
     """Time that passes only when it is told to, or when somebody sleeps: a sleep moves the clock and takes no time.
 
-    Deadlines on the way cancel their scopes, as they would have. With several tasks asleep at once, the first to
-    sleep moves the clock for all; use it where one task waits.
+    Deadlines on the way cancel their scopes, as they would have. Of several tasks asleep at once the one that wakes
+    first moves the clock, so they wake in the order of time; it first lets the tasks that are awake go on, for as long
+    as a few steps of the event loop take. A task that waits for something else for longer, such as a thread, is
+    overtaken; nothing moves the clock while nobody sleeps but `advance`.
     """
 
     def __init__(self, start: float = 1_000.0) -> None:
         self._now = start
         self._scopes: set[_ManualScope] = set()
+        self._wakings: list[float] = []
         self.sleeps: list[float] = []
         """Every sleep asked for, in seconds."""
 
@@ -29,17 +35,34 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """Let time pass; scopes whose deadline passes are cancelled."""
-        self._now += seconds
-        for scope in list(self._scopes):
-            scope.check()
+        self._move_to(self._now + seconds)
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         until = self._now + seconds
+        self._wakings.append(until)
+        try:
+            await self._wait(until)
+        finally:
+            self._wakings.remove(until)
+
+    async def _wait(self, until: float) -> None:
+        steps = 0
+        await anyio.lowlevel.checkpoint()
         while self._now < until:
-            ahead = [s.deadline for s in self._scopes if self._now < s.deadline <= until]
-            self.advance(min([*ahead, until]) - self._now)
+            if until > min(self._wakings):
+                steps = 0
+            elif steps < _STEPS:
+                steps += 1
+            else:
+                ahead = [s.deadline for s in self._scopes if self._now < s.deadline <= until]
+                self._move_to(min([*ahead, until]))
             await anyio.lowlevel.checkpoint()
+
+    def _move_to(self, moment: float) -> None:
+        self._now = moment
+        for scope in list(self._scopes):
+            scope.check()
 
     def scope(self, deadline: float) -> _ManualScope:
         return _ManualScope(self, self._scopes, deadline)
