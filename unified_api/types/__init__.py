@@ -92,8 +92,14 @@ from unified_api.types.response import (
     TokenLogprob,
     Usage,
 )
+from unified_api.types.sensitivity import (
+    SENSITIVITIES,
+    cleared,
+    most_sensitive,
+)
 
 __all__ = [
+    "SENSITIVITIES",
     "Alternative",
     "AlternativeChunk",
     "Attempt",
@@ -160,4 +166,6 @@ __all__ = [
     "Usage",
     "UsageChunk",
     "VideoPart",
+    "cleared",
+    "most_sensitive",
 ]
