@@ -5,6 +5,9 @@
     |-- NoCandidateError              nothing may serve the call; lists why each candidate was dropped
     |-- AttemptsExhaustedError        every permitted try failed; `attempts` tells the story
     |-- DeadlineExceededError         the call's whole deadline passed
+    |-- BudgetExceededError           a cap on spending has no room for the call
+    |-- UnknownPriceError             a cap on spending holds, and nobody knows what the call may cost
+    |-- LedgerError                   caps cannot be checked just now, so nothing is sent
     `-- ProviderError                 a provider (or the way to it) said no
         |-- InvalidRequestError       400, 422: the request itself is at fault
         |   |-- ContextOverflowError  too many tokens for the model
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttemptsExhaustedError",
     "AuthenticationError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConnectionFailedError",
     "ContentRefusedError",
@@ -47,6 +51,7 @@ __all__ = [
     "FailedGenerationError",
     "GatewayError",
     "InvalidRequestError",
+    "LedgerError",
     "MalformedResponseError",
     "NoCandidateError",
     "NotFoundError",
@@ -59,6 +64,7 @@ __all__ = [
     "ServerError",
     "TimedOutError",
     "TruncatedStreamError",
+    "UnknownPriceError",
     "UnsupportedParameterError",
 ]
 
@@ -108,6 +114,24 @@ class DeadlineExceededError(GatewayError):
 
     code = "deadline_exceeded"
     billable = True
+
+
+class BudgetExceededError(GatewayError):
+    """A user, key, tag or run has too little left for what the call may cost; the message says which and how much."""
+
+    code = "budget_exceeded"
+
+
+class UnknownPriceError(GatewayError):
+    """Who pays for the call has a cap, and nobody knows what a model that may answer costs."""
+
+    code = "unknown_price"
+
+
+class LedgerError(GatewayError):
+    """The ledger of what was spent cannot be asked; a cap that cannot be checked lets nothing through."""
+
+    code = "ledger_unavailable"
 
 
 class ProviderError(GatewayError):
