@@ -20,6 +20,7 @@ from unified_api.types import (
     ReasoningPart,
     Request,
     Response,
+    RestartChunk,
     SentChunk,
     SkippedChunk,
     TextChunk,
@@ -130,7 +131,7 @@ class StreamReader:
         return self._stopped and self._talked and not self._readers[0].has_calls
 
     def feed(self, chunk: Chunk) -> Iterator[Chunk]:
-        if isinstance(chunk, UsageChunk | SentChunk | SkippedChunk):
+        if isinstance(chunk, UsageChunk | SentChunk | SkippedChunk | RestartChunk):
             yield chunk
         elif isinstance(chunk, AlternativeChunk):
             reader = self._readers.setdefault(chunk.number, _Reader(self._tool))

@@ -22,6 +22,7 @@ from unified_api.types import (
     LogprobsChunk,
     PartChunk,
     Request,
+    RestartChunk,
     SentChunk,
     SkippedChunk,
     ToolCallChunk,
@@ -100,6 +101,8 @@ def _raise_timeout(model: Model, fault: str, *, passed: bool) -> NoReturn:
 def _is_content(chunk: Chunk) -> bool:
     match chunk:
         case UsageChunk() | FinishChunk() | SentChunk() | SkippedChunk() | LogprobsChunk() | AlternativeChunk():
+            return False
+        case RestartChunk():
             return False
         case PartChunk() | CitationChunk():
             return True

@@ -41,15 +41,29 @@ class Trail:
     def tries(self) -> int:
         return sum(1 for one in self.records if one.number)
 
-    def succeeded(self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None) -> None:
-        self.tried(model, "succeeded", seconds, cost=cost, message=note)
+    def succeeded(
+        self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None, received: int = 0
+    ) -> None:
+        self.tried(model, "succeeded", seconds, cost=cost, message=note, received=received)
 
-    def failed(self, model: Model, error: GatewayError, seconds: float) -> None:
-        self.tried(model, "failed", seconds, error=error.code, message=error.message, billable=error.billable)
+    def failed(
+        self, model: Model, error: GatewayError, seconds: float, *, cost: Decimal | None = None, received: int = 0
+    ) -> None:
+        """`cost` is what a stream that broke after `received` characters is taken to have cost."""
+        self.tried(
+            model,
+            "failed",
+            seconds,
+            error=error.code,
+            message=error.message,
+            cost=cost,
+            billable=error.billable,
+            received=received,
+        )
 
-    def cancelled(self, model: Model, seconds: float, *, cost: Decimal | None = None) -> None:
+    def cancelled(self, model: Model, seconds: float, *, cost: Decimal | None = None, received: int = 0) -> None:
         """The try was not waited for any longer; `cost` is what it is taken to have cost."""
-        self.tried(model, "cancelled", seconds, cost=cost, billable=True)
+        self.tried(model, "cancelled", seconds, cost=cost, billable=True, received=received)
 
     def tried(
         self,
@@ -62,6 +76,7 @@ class Trail:
         cost: Decimal | None = None,
         billable: bool = False,
         confidence: float | None = None,
+        received: int = 0,
     ) -> None:
         self.records.append(
             Attempt(
@@ -74,6 +89,7 @@ class Trail:
                 cost_usd=cost,
                 billable=billable,
                 confidence=confidence,
+                received=received,
             )
         )
 

@@ -20,6 +20,7 @@ __all__ = [
     "PartChunk",
     "ReasoningChunk",
     "RefusalChunk",
+    "RestartChunk",
     "SentChunk",
     "SkippedChunk",
     "TextChunk",
@@ -119,6 +120,14 @@ class SkippedChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartChunk:
+    """The answer begins anew: all that came before is void. Comes only where `Policy.reader` is a step."""
+
+    model: str
+    """`provider/model` that answers from here on."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlternativeChunk:
     """A piece of the further answer `number` (from 1) where several were asked for."""
 
@@ -126,4 +135,4 @@ class AlternativeChunk:
     chunk: ContentChunk | FinishChunk
 
 
-Chunk: TypeAlias = ContentChunk | FinishChunk | UsageChunk | SentChunk | SkippedChunk | AlternativeChunk
+Chunk: TypeAlias = ContentChunk | FinishChunk | UsageChunk | SentChunk | SkippedChunk | RestartChunk | AlternativeChunk

@@ -65,8 +65,11 @@ class Attempt:
     confidence: float | None = None
     """How sure an evaluator was of the answer, from 0 to 1."""
     cost_usd: Decimal | None = None
+    """Of a stream that broke or was left: as far as its provider had told, else estimated from what had come."""
     billable: bool = False
-    """Whether it may be billed although it failed; at what price nobody knows."""
+    """Whether it may be billed although it did not succeed; at what price nobody knows."""
+    received: int = 0
+    """Characters of the answer that had come, where the try was streamed and content came."""
 
 
 @dataclass(frozen=True, slots=True)

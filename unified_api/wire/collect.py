@@ -26,6 +26,7 @@ from unified_api.types import (
     RefusalChunk,
     RefusalPart,
     Response,
+    RestartChunk,
     SentChunk,
     SkippedChunk,
     TextChunk,
@@ -48,6 +49,9 @@ class Collector:
     """Takes chunks in the order they came; `response` may be asked at any time for what there is so far."""
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self._answers: dict[int, _Answer] = {0: _Answer()}
         self._first = self._answers[0]
         self._usage = Usage()
@@ -67,6 +71,8 @@ class Collector:
             self._sent = chunk
         elif isinstance(chunk, SkippedChunk):
             self._skipped = chunk.events
+        elif isinstance(chunk, RestartChunk):
+            self._forget()
         else:
             self._first.add(chunk)
 
