@@ -27,8 +27,10 @@ class ResponseStream:
 
     @property
     def model(self) -> str:
-        """The model that is answering, as `provider/model`; empty where the answer comes from the cache."""
-        return "" if self._trail.model is None else self._trail.model.id
+        """The model that is answering, or that gave the kept answer, as `provider/model`."""
+        if self._trail.model is not None:
+            return self._trail.model.id
+        return next((one.model for one in reversed(self._trail.records) if one.outcome == "cached"), "")
 
     @property
     def response(self) -> Response:
@@ -57,7 +59,7 @@ class ResponseStream:
 
     def _collected(self) -> Response:
         model, story = self._trail.model, self._trail.story
-        provider, name = ("", "") if model is None else (model.provider, model.name)
+        provider, _, name = self.model.partition("/")
         response = self._collector.response(provider=provider, model=name)
         cost = response.cost_usd
         if cost is None:

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import UnionType
 from typing import TypeAlias, get_args
 
+from unified_api.caching.replay import chunks_of
 from unified_api.errors import ConfigurationError
 from unified_api.types import (
-    AlternativeChunk,
     Capability,
     Chunk,
-    CitationChunk,
-    ContentChunk,
     EmbedRequest,
     EmbedResponse,
     FinishChunk,
     Image,
     ImageRequest,
     ImageResponse,
-    LogprobsChunk,
     ModerationRequest,
     ModerationResponse,
-    Part,
-    PartChunk,
-    ReasoningChunk,
-    ReasoningPart,
-    RefusalChunk,
-    RefusalPart,
     Request,
     RerankRequest,
     RerankResponse,
     Response,
     TextChunk,
     TextPart,
-    ToolCallChunk,
-    ToolCallPart,
-    ToolResultPart,
     Usage,
     UsageChunk,
 )
@@ -99,7 +87,7 @@ def _are(item: object, kind: type | UnionType) -> bool:
 def as_chunks(reply: Plain, request: Request) -> Sequence[Chunk | BaseException]:
     """A reply as the chunks of a stream; a text comes word by word."""
     if isinstance(reply, Response):
-        return list(_told(reply))
+        return list(chunks_of(reply))
     if isinstance(reply, str):
         asked = sum(rough_tokens(p.text) for m in request.messages for p in m.parts if isinstance(p, TextPart))
         usage = UsageChunk(Usage(input_tokens=asked, output_tokens=rough_tokens(reply)))
@@ -109,40 +97,6 @@ def as_chunks(reply: Plain, request: Request) -> Sequence[Chunk | BaseException]
     if isinstance(reply, Sequence):
         return reply  # type: ignore[return-value]  # chunks: vectors answer no chat
     raise ConfigurationError(f"a chat needs a text, a Response or chunks, not {type(reply).__name__}")
-
-
-def _told(response: Response) -> Iterator[Chunk]:
-    """A whole answer as a stream would have told it, part by part in their order."""
-    yield from _parts(response.parts)
-    if response.logprobs:
-        yield LogprobsChunk(response.logprobs)
-    yield FinishChunk(response.finish_reason)
-    for number, other in enumerate(response.alternatives, start=1):
-        yield from (AlternativeChunk(number, chunk) for chunk in _parts(other.parts))
-        if other.logprobs:
-            yield AlternativeChunk(number, LogprobsChunk(other.logprobs))
-        yield AlternativeChunk(number, FinishChunk(other.finish_reason))
-    echoed = response.model.removeprefix(f"{response.provider}/")
-    yield UsageChunk(response.usage, model=echoed, cost_usd=response.cost_usd)
-
-
-def _parts(parts: Sequence[Part]) -> Iterator[ContentChunk]:
-    for place, part in enumerate(parts):
-        match part:
-            case TextPart():
-                yield TextChunk(part.text)
-                yield from (CitationChunk(one) for one in part.citations)
-                yield from (TextChunk("", part.state),) if part.state else ()
-            case ReasoningPart():
-                yield ReasoningChunk(part.text, part.state)
-            case RefusalPart():
-                yield RefusalChunk(part.text)
-            case ToolCallPart():
-                yield ToolCallChunk(place, id=part.id, name=part.name, arguments=part.arguments, state=part.state)
-            case ToolResultPart():
-                raise ConfigurationError("no model answers with a ToolResultPart; put it into the next request")
-            case _:
-                yield PartChunk(part)
 
 
 def as_numbers(reply: Plain, wanted: int, what: str) -> Sequence[float]:

@@ -1,0 +1,1 @@
+"""Answers that are kept: their keys, where they lie, and calls that wait for one another's."""
