@@ -19,6 +19,7 @@ from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, 
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NoCandidateError
+from unified_api.layers.cache import Cache
 from unified_api.needs import AnyRequest, Asked
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream
@@ -198,7 +199,10 @@ class Gateway:
         What is recorded is what the caller saw; private data is labelled or replaced before anything else may keep or
         send it; a kept answer has passed the safety check and costs nothing. A layer that is not set up is not there.
         """
-        return ()
+        layers: list[Layer] = []
+        if self.settings.cache.enabled:
+            layers.append(Cache(self.settings.cache, clock=self._clock, consult=self._consult))
+        return tuple(layers)
 
     def _call(self, operation: Operation, request: Asked, policy: Policy) -> Call[Asked]:
         seconds = self.settings.timeouts.total_s if policy.deadline_s is None else policy.deadline_s
