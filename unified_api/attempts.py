@@ -74,7 +74,7 @@ class Attempts:
 
         Where the route has an escalation and `judge` is given, answers below its threshold are rejected and the next
         candidate is asked; the best of them serves where nobody gives a better one. A judged answer is used after its
-        ask was left, so it must be whole.
+        ask was left, so it must be whole. The last one's answer is not judged: nobody is left to do better.
 
         Raises:
             ProviderError: the only try, or one that no other try could mend.
@@ -115,7 +115,7 @@ class Attempts:
                     error.provider = error.provider or model.provider
                     error.model = error.model or model.id
                     raise
-                if rules.escalation is None or judge is None:
+                if rules.escalation is None or judge is None or not selection.is_judged(model):
                     yield Won(model, result, started)
                     return
             won = await self._judged(call, Won(model, result, started), judge, rules.escalation)

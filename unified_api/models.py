@@ -6,12 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
 
 from unified_api.types import Capability, Quality, Sensitivity, Strategy, Tier
 
-__all__ = ["DataPolicy", "Dropped", "Escalation", "Model", "Prices", "Requirements", "RouteRules", "Selection"]
+__all__ = [
+    "DataPolicy",
+    "Dropped",
+    "Escalation",
+    "EvaluatorName",
+    "Model",
+    "Prices",
+    "Requirements",
+    "RouteRules",
+    "Selection",
+]
 
+EvaluatorName = Literal["structural", "logprobs", "similarity", "judge"]
+"""What scores an answer: its outward shape, its tokens' probabilities, its likeness to good ones, or another model."""
 
 _MEDIA: Mapping[Capability, str] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
 _GIVEN: Mapping[Capability, str] = {
@@ -69,6 +82,8 @@ class Model:
     quality: Quality | None = None
     unsupported: frozenset[str] = frozenset()
     """Fields of a request that the model refuses, such as `temperature`."""
+    prefill: bool = False
+    """Whether it goes on with an answer that was begun for it, so that another model's broken stream may end here."""
     structured_by: Literal["native", "grammar"] = "native"
     """How `structured_output` keeps an answer to its schema: by the provider's own way, or a grammar while decoding."""
     ready: bool = True
@@ -100,6 +115,12 @@ class Requirements:
     """Estimated size of the prompt."""
     tools_of: frozenset[str] = frozenset()
     """Providers whose built-in tools the request brings."""
+    regions: frozenset[str] = frozenset()
+    """Where the data may be processed; empty: anywhere."""
+    allow: frozenset[str] = frozenset()
+    """Models or providers (`provider/*`) that alone may be asked; empty: all."""
+    deny: frozenset[str] = frozenset()
+    """Models or providers that are not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +130,8 @@ class Dropped:
     model: str
     code: str
     """`no_credentials`, `not_ready`, `missing_capability`, `insufficient_clearance`, `context_too_small`,
-    `unsupported_parameter`, `foreign_tool`, `stand_in`, `dearer_tier`, `other_vectors` or `unreachable`."""
+    `unsupported_parameter`, `foreign_tool`, `stand_in`, `dearer_tier`, `other_vectors`, `unreachable`, `other_region`,
+    `not_allowed`, `denied`, `too_dear` or `unknown_price`."""
     reason: str
 
 
@@ -117,23 +139,37 @@ class Dropped:
 class Escalation:
     """When an answer is not good enough, and the next candidate is asked for a better one."""
 
-    evaluator: str
+    evaluator: EvaluatorName
     """Which evaluator scores the answers, from 0 to 1."""
     threshold: float
     """Answers that score below it are rejected."""
+    model: str | None = None
+    """Whom the evaluator asks: the judge, or what makes vectors."""
+    examples: Path | None = None
+    """Good answers, which `similarity` compares with."""
+    criteria: str | None = None
+    """What a good answer is, in words for the judge."""
+    patience_s: float = 30.0
+    """Seconds that judging one answer may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRules:
     """What a route says besides its models."""
 
+    name: str = ""
+    """The route's own; empty for models and `auto`."""
     strategy: Strategy = "priority"
     weights: Mapping[str, float] = field(default_factory=dict)
     """Model -> its share of the calls, for the strategy `weighted`."""
     last_resort: frozenset[str] = frozenset()
     """Models that are asked only when every other candidate has failed for good; no escalation goes to them."""
     hedge: bool = False
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    """Key of `[timeouts]` -> seconds, for the calls of this route."""
     escalation: Escalation | None = None
+    because: str | None = None
+    """The condition that chose these models, in words; None where none had to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +179,10 @@ class Selection:
     candidates: tuple[Model, ...]
     dropped: tuple[Dropped, ...] = ()
     rules: RouteRules = RouteRules()
+
+    def is_judged(self, model: Model) -> bool:
+        """Whether an answer of `model` may be rejected: the route escalates, and somebody is left who may do better."""
+        if self.rules.escalation is None or model.id in self.rules.last_resort:
+            return False
+        ordinary = [one.id for one in self.candidates if one.id not in self.rules.last_resort]
+        return model.id != ordinary[-1]
