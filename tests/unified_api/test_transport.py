@@ -146,7 +146,7 @@ async def test_cookies_are_not_kept_by_the_real_connections_either() -> None:
     with raw_server(reply) as url:
         for _ in range(2):
             assert (await transport.send(call(url), LIMITS)).body == b"ok"
-        session = next(iter(transport._clients.values()))._transport.client
+        session = next(iter(transport._connections.values())).client
         assert len(list(session.cookie_jar)) == 0
         await transport.aclose()
 
@@ -192,7 +192,7 @@ async def test_one_connection_without_delay_serves_call_after_call() -> None:
     with loopback(lambda body: Answer(body=b"{}")) as server:
         for _ in range(5):
             await transport.send(call(f"{server.url}/chat/completions"), LIMITS)
-        connector = next(iter(transport._clients.values()))._transport.client.connector
+        connector = next(iter(transport._connections.values())).client.connector
         kept = [protocol for pool in connector._conns.values() for protocol, _ in pool]
         assert len(kept) == 1
         raw = kept[0].transport.get_extra_info("socket")
