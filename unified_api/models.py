@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Literal
 
 from unified_api.types import Capability, Quality, Sensitivity, Strategy, Tier
@@ -145,7 +144,7 @@ class Escalation:
     """Answers that score below it are rejected."""
     model: str | None = None
     """Whom the evaluator asks: the judge, or what makes vectors."""
-    examples: Path | None = None
+    examples: tuple[str, ...] = ()
     """Good answers, which `similarity` compares with."""
     criteria: str | None = None
     """What a good answer is, in words for the judge."""

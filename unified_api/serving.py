@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,18 +11,17 @@ from typing import Any
 from unified_api import pricing
 from unified_api.adapter import Adapter
 from unified_api.adapters import Adapters
-from unified_api.attempts import Attempts, Won, bounded
+from unified_api.attempts import Attempts, bounded
 from unified_api.call import AnyCall, Call, Operation
 from unified_api.catalog import Catalog
 from unified_api.clock import Clock
-from unified_api.errors import GatewayError
 from unified_api.estimates import held, longest_answer
 from unified_api.fitting import Fitted, Fitting, Ways, left_out, must_hold, way_of
 from unified_api.models import Model, Selection
 from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
-from unified_api.opening import open_stream
 from unified_api.settings import Timeouts
-from unified_api.types import Capability, Chunk, Policy, Request, Usage, UsageChunk
+from unified_api.streaming import Streaming
+from unified_api.types import Capability, Chunk, Policy, Request, Usage
 
 __all__ = ["Serving"]
 
@@ -41,6 +40,9 @@ class Serving:
         self._clock = clock
         self._attempts = Attempts(clock=clock, random=random)
         self._refused_ways: Ways = {}
+        self._streaming = Streaming(
+            adapters=adapters, attempts=self._attempts, clock=clock, ways=self._refused_ways, price=self.price
+        )
 
     async def whole(self, call: AnyCall) -> Any:
         """The response of the call's kind."""
@@ -70,25 +72,7 @@ class Serving:
         """The chunks of one answer; usage comes with its cost."""
         call = replace(call, policy=replace(call.policy, needs=call.policy.needs | {"streaming"}))
         call.trail.selection = self.select(call.request, call.policy)
-        fitting = Fitting(call.request, call.policy, self._refused_ways)
-
-        @asynccontextmanager
-        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Request], AsyncIterator[Chunk]]]:
-            timeouts, adapter = self._adapters.timeouts(model), self._adapters.of(model)
-            async with AsyncExitStack() as stack:
-
-                async def opened(fitted: Fitted[Request]) -> AsyncIterator[Chunk]:
-                    stream = open_stream(adapter, model, fitted.request, timeouts, clock=self._clock, deadline=deadline)
-                    return await stack.enter_async_context(stream)
-
-                fitted, chunks = await fitting.ask(model, opened)
-                yield fitted, await stack.enter_async_context(aclosing(fitting.reading(model, fitted, chunks)))
-
-        async with (
-            self._attempts.first(call, ask) as won,
-            aclosing(self._told(call, won)) as chunks,
-        ):
-            call.trail.model = won.model
+        async with self._streaming.stream(call) as chunks:
             yield chunks
 
     def select(self, request: AnyRequest, policy: Policy) -> Selection:
@@ -130,34 +114,6 @@ class Serving:
             names=(echoed, model.name) if echoed else (model.name,),
             writes=bool(model.capabilities & _WRITE) or not model.capabilities,
         )
-
-    async def _told(
-        self, call: Call[Request], won: Won[tuple[Fitted[Request], AsyncIterator[Chunk]]]
-    ) -> AsyncGenerator[Chunk]:
-        """The chunks, with what they cost; how the stream ended is told to the trail."""
-        model, (fitted, chunks) = won.model, won.result
-        cost, used, ended = None, None, False
-        try:
-            async for chunk in chunks:
-                one = chunk
-                if isinstance(one, UsageChunk):
-                    if one.cost_usd is None:
-                        one = replace(one, cost_usd=self.price(model, one.model or "", one.usage))
-                    cost, used = one.cost_usd, one
-                yield one
-            if used is None:
-                cost = self.price(model, "", Usage())
-            call.trail.succeeded(model, self._clock.now() - won.started, cost=cost, note=fitted.note)
-            ended = True
-        except GatewayError as error:
-            error.billable = True  # content has come
-            call.trail.failed(model, error, self._clock.now() - won.started)
-            error.attempts = call.trail.story
-            ended = True
-            raise
-        finally:
-            if not ended:
-                call.trail.cancelled(model, self._clock.now() - won.started)
 
 
 def _sender(adapter: Adapter, operation: Operation) -> Callable[[Model, Any, Timeouts], Awaitable[Any]]:

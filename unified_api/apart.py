@@ -1,0 +1,82 @@
+"""Keeps context managers open in tasks of their own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import anyio
+from anyio.abc import TaskStatus
+
+from unified_api.errors import GatewayError
+
+__all__ = ["Apart", "Kept"]
+
+Got = TypeVar("Got")
+
+
+class Kept(Generic[Got]):
+    """A context that is open."""
+
+    def __init__(self, result: Got) -> None:
+        self.result = result
+        self.error: GatewayError | None = None
+        self.left = anyio.Event()
+        self.closed = anyio.Event()
+
+    async def leave(self, error: GatewayError) -> None:
+        """Close it as if `error` had come from within; returns when it is closed."""
+        self.error = error
+        self.left.set()
+        await self.closed.wait()
+
+
+class Apart(Generic[Got]):
+    """Enters contexts, each in a task of its own; all are left at the end of its block.
+
+    A context may hold a cancel scope, and scopes of one task must be left in the opposite order of their entering. So
+    what is entered while somebody reads, inside scopes of the reader's, cannot be entered in the reader's task.
+    """
+
+    def __init__(self) -> None:
+        self._group = anyio.create_task_group()
+        self._kept: list[Kept[Got]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        for kept in self._kept:
+            kept.left.set()
+        if isinstance(exc, Exception):  # which the group would wrap
+            await self._group.__aexit__(None, None, None)
+            return False
+        return await self._group.__aexit__(exc_type, exc, traceback)
+
+    async def enter(self, context: AbstractAsyncContextManager[Got]) -> Kept[Got]:
+        """Raises what entering raises. `Kept.leave` leaves the context before the others."""
+        kept: Kept[Got] = await self._group.start(self._keep, context)
+        return kept
+
+    async def _keep(self, context: AbstractAsyncContextManager[Got], *, task_status: TaskStatus[Kept[Got]]) -> None:
+        kept: Kept[Got] | None = None
+        try:
+            async with context as result:
+                kept = Kept(result)
+                self._kept.append(kept)
+                task_status.started(kept)
+                # Whoever reads is cancelled too, and must be through before anything is closed under its hands.
+                with anyio.CancelScope(shield=True):
+                    await kept.left.wait()
+                if kept.error is not None:
+                    raise kept.error
+        except GatewayError:
+            if kept is None:
+                raise
+        finally:
+            if kept is not None:
+                kept.closed.set()

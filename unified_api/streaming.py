@@ -1,0 +1,254 @@
+"""Answers streamed calls: opens a stream, tells what became of it, and goes on after a break where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TypeAlias
+
+from unified_api.adapters import Adapters
+from unified_api.apart import Apart, Kept
+from unified_api.attempts import Attempts
+from unified_api.call import Call
+from unified_api.clock import Clock
+from unified_api.continuation import joined
+from unified_api.errors import GatewayError, ProviderError
+from unified_api.fitting import Fitted, Fitting, Ways
+from unified_api.models import Model, Selection
+from unified_api.needs import least_tokens
+from unified_api.opening import open_stream
+from unified_api.routing.continuing import (
+    Progress,
+    allowance,
+    candidates_after,
+    continued,
+    tokens_of,
+    why_not_continued,
+    why_unsafe,
+)
+from unified_api.types import Chunk, Request, RestartChunk, Usage, UsageChunk
+
+__all__ = ["Streaming"]
+
+Price: TypeAlias = Callable[[Model, str, Usage], Decimal | None]
+"""What the usage costs at a model; the second argument is the name that it echoed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Begun:
+    """One model's stream, begun."""
+
+    model: Model
+    note: str | None
+    """How the request was fitted to it."""
+    chunks: AsyncIterator[Chunk]
+    started: float
+    shown: str = ""
+    """What its reader had before, where it goes on with another one's answer."""
+    progress: Progress = field(default_factory=Progress)
+    cost: Decimal | None = None
+    is_told: bool = False
+    """Whether the trail knows how it ended."""
+
+    @property
+    def had(self) -> int:
+        """Characters of the answer that its reader has."""
+        return len(self.shown) + self.progress.received
+
+
+class Streaming:
+    """Streams the answers of the models that `Call.trail` has selected."""
+
+    def __init__(self, *, adapters: Adapters, attempts: Attempts, clock: Clock, ways: Ways, price: Price) -> None:
+        self._adapters = adapters
+        self._attempts = attempts
+        self._clock = clock
+        self._ways = ways
+        self._price = price
+
+    @asynccontextmanager
+    async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """The chunks of one answer; usage comes with its cost."""
+        if _may_go_on(call):
+            async with Apart[_Begun]() as room:
+                kept = await room.enter(self._begun(call))
+                async with aclosing(self._told_on(call, kept, room)) as chunks:
+                    yield chunks
+            return
+        async with self._begun(call) as begun, aclosing(self._told(call, begun)) as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
+        fitting = Fitting(call.request, call.policy, self._ways)
+
+        @asynccontextmanager
+        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Request], AsyncIterator[Chunk]]]:
+            timeouts, adapter = self._adapters.timeouts(model), self._adapters.of(model)
+            async with AsyncExitStack() as stack:
+
+                async def opened(fitted: Fitted[Request]) -> AsyncIterator[Chunk]:
+                    stream = open_stream(adapter, model, fitted.request, timeouts, clock=self._clock, deadline=deadline)
+                    return await stack.enter_async_context(stream)
+
+                fitted, chunks = await fitting.ask(model, opened)
+                yield fitted, await stack.enter_async_context(aclosing(fitting.reading(model, fitted, chunks)))
+
+        async with self._attempts.first(call, ask) as won:
+            fitted, chunks = won.result
+            call.trail.model = won.model
+            yield _Begun(model=won.model, note=fitted.note, chunks=chunks, started=won.started)
+
+    async def _told(self, call: Call[Request], begun: _Begun) -> AsyncGenerator[Chunk]:
+        """The chunks of one stream, with what they cost; how it ended is told to the trail."""
+        add = begun.progress.add
+        try:
+            async for chunk in begun.chunks:
+                one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
+                add(one)
+                yield one
+            self._succeeded(call, begun)
+        except GatewayError as error:
+            self._broke(call, begun, error)
+            _explain(error, begun, call, _onward(call, begun, error, now=self._clock.now()))
+            raise
+        finally:
+            self._left(call, begun)
+
+    async def _told_on(self, call: Call[Request], kept: Kept[_Begun], room: Apart[_Begun]) -> AsyncGenerator[Chunk]:
+        """The same, and of the stream that goes on after a break, as often as that may be."""
+        while True:
+            begun = kept.result
+            add = begun.progress.add
+            try:
+                async for chunk in begun.chunks:
+                    one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
+                    add(one)
+                    yield one
+            except GatewayError as error:
+                self._broke(call, begun, error)
+                await kept.leave(error)
+                kept = await self._next(call, begun, error, room)
+            else:
+                self._succeeded(call, begun)
+                return
+            finally:
+                self._left(call, begun)
+            for chunk in _turn(call, begun, kept.result):
+                yield chunk
+
+    async def _next(self, call: Call[Request], begun: _Begun, error: GatewayError, room: Apart[_Begun]) -> Kept[_Begun]:
+        """The stream that goes on after `error`; raises that error, saying why, where none does."""
+        onward = _onward(call, begun, error, now=self._clock.now())
+        if isinstance(onward, str):
+            _explain(error, begun, call, onward)
+            raise error
+        try:
+            kept = await room.enter(self._begun(onward))
+        except GatewayError as failure:
+            if call.policy.reader == "step":
+                raise
+            _explain(error, begun, call, f"asking for the rest failed ({failure.message})")
+            raise error from failure
+        self._turned(call, begun, kept.result)
+        return kept
+
+    def _turned(self, call: Call[Request], before: _Begun, begun: _Begun) -> None:
+        call.trail.model = begun.model
+        there = f"after {before.had:,} characters of {before.model.id}"
+        if call.policy.reader == "step":
+            call.trail.noted("streams", "restarted", f"{there} the answer was begun anew by {begun.model.id}")
+            return
+        call.trail.noted("streams", "continued", f"{there} {begun.model.id} went on with the answer")
+        begun.shown = before.shown + before.progress.text
+        begun.chunks = joined(begun.chunks, begun.shown)
+
+    def _priced(self, begun: _Begun, chunk: UsageChunk) -> UsageChunk:
+        if chunk.cost_usd is None:
+            chunk = replace(chunk, cost_usd=self._price(begun.model, chunk.model or "", chunk.usage))
+        begun.cost = chunk.cost_usd
+        return chunk
+
+    def _succeeded(self, call: Call[Request], begun: _Begun) -> None:
+        cost = begun.cost if begun.progress.told is not None else self._price(begun.model, "", Usage())
+        received, seconds = begun.progress.received, self._clock.now() - begun.started
+        call.trail.succeeded(begun.model, seconds, cost=cost, note=begun.note, received=received)
+        begun.is_told = True
+
+    def _broke(self, call: Call[Request], begun: _Begun, error: GatewayError) -> None:
+        error.billable = True  # content has come
+        cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
+        call.trail.failed(begun.model, error, seconds, cost=cost, received=begun.progress.received)
+        begun.is_told = True
+
+    def _left(self, call: Call[Request], begun: _Begun) -> None:
+        if begun.is_told:
+            return
+        cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
+        call.trail.cancelled(begun.model, seconds, cost=cost, received=begun.progress.received)
+        begun.is_told = True
+
+    def _taken(self, call: Call[Request], begun: _Begun) -> Decimal | None:
+        """What a stream that has no end is taken to have cost: what was told of its usage, and else what had come."""
+        told, progress = begun.progress.told, begun.progress
+        usage = Usage() if told is None else told.usage
+        asked = usage.input_tokens
+        if asked is None:
+            asked = least_tokens(call.request) * 3 // 2 + tokens_of(begun.shown)
+        answered = max(usage.output_tokens or 0, -(-progress.received // 4))
+        usage = replace(usage, input_tokens=asked, output_tokens=answered)
+        return self._price(begun.model, (told.model if told is not None else None) or "", usage)
+
+
+def _may_go_on(call: Call[Request]) -> bool:
+    """Whether a break in the midst could be more than the end of the answer."""
+    if call.policy.max_attempts < 2 or call.trail.selection is None:
+        return False
+    if call.policy.reader == "step":
+        return True
+    return why_unsafe(call.request) is None and any(one.prefill for one in call.trail.selection.candidates)
+
+
+def _onward(call: Call[Request], begun: _Begun, error: GatewayError, *, now: float) -> Call[Request] | str:
+    """The call for what is missing after a break, or why there is none."""
+    selection, anew = call.trail.selection or Selection(()), call.policy.reader == "step"
+    why = None if anew else why_not_continued(call.request, begun.progress)
+    if why is not None:
+        return why
+    if not isinstance(error, ProviderError) or now >= call.deadline:
+        return "the call has no time left"
+    candidates = candidates_after(selection, begun.model, error, call.policy)
+    if not anew:
+        candidates = tuple(one for one in candidates if one.prefill)
+    if not candidates:
+        return "nobody else may be asked" if anew else _NOBODY
+    billable = sum(1 for one in call.trail.records if one.number and one.outcome == "failed" and one.billable)
+    policy = allowance(call.policy, tries=call.trail.tries, billable=billable)
+    if policy is None:
+        return "no further try is allowed (max_attempts, or what the budget has left)"
+    rules = replace(selection.rules, escalation=None)
+    trail = replace(call.trail, selection=replace(selection, candidates=candidates, rules=rules))
+    text = begun.shown + begun.progress.text
+    request = call.request if anew else continued(call.request, text, written=tokens_of(text))
+    return replace(call, request=request, policy=policy, trail=trail)
+
+
+_NOBODY = "no model that may be asked now goes on with an answer that was begun for it (`prefill`)"
+
+
+def _turn(call: Call[Request], before: _Begun, begun: _Begun) -> Iterator[Chunk]:
+    """What the reader is told between two streams."""
+    if call.policy.reader == "step":
+        yield RestartChunk(begun.model.id)
+    elif before.progress.told is not None:
+        yield UsageChunk(Usage())  # the usage is that of the stream which ends
+
+
+def _explain(error: GatewayError, begun: _Begun, call: Call[Request], why: object) -> None:
+    """Tells the reader of a broken stream how much of the answer there is, and what was tried."""
+    what = "begun anew" if call.policy.reader == "step" else "continued"
+    error.message += f"; {begun.had:,} characters of the answer had come, and it was not {what}: {why}"
+    error.args = (error.message,)
+    error.attempts = call.trail.story
