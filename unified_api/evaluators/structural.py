@@ -1,0 +1,72 @@
+"""Whether an answer can be used at all: not empty, refused or cut off, and true to its schema."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import orjson
+
+from unified_api.call import Call
+from unified_api.evaluators.evaluator import Score
+from unified_api.types import Json, JsonObject, Request, Response, TextPart
+
+__all__ = ["Structural"]
+
+
+class Structural:
+    """Gives 0 or 1, by the answer's outward shape alone."""
+
+    async def score(self, call: Call[Request], response: Response) -> Score:
+        fault = _fault(call.request, response)
+        return Score(1.0, "it is whole") if fault is None else Score(0.0, fault)
+
+
+def _fault(request: Request, response: Response) -> str | None:
+    if response.refusal is not None or response.finish_reason == "content_filter":
+        return "it was refused"
+    if response.finish_reason == "length":
+        return "it was cut off"
+    if response.finish_reason == "error":
+        return "it ended in an error"
+    if response.tool_calls or any(not isinstance(part, TextPart) for part in response.parts if _is_shown(part)):
+        return None  # what it wants done, or shows, is no text to be checked
+    if not response.answer.strip():
+        return "it is empty"
+    return None if request.output_schema is None else _misfit(response.answer, request.output_schema.schema)
+
+
+def _is_shown(part: object) -> bool:
+    """Whether the part is something besides words: thoughts are for nobody, and no answer."""
+    return type(part).__name__ != "ReasoningPart"
+
+
+def _misfit(answer: str, schema: JsonObject) -> str | None:
+    try:
+        value: Json = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return "it is no JSON, and a schema was asked for"
+    check = _check_of(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+    return "it does not fit its schema" if check is not None and not check.is_valid(value) else None
+
+
+class _Check(Protocol):
+    def is_valid(self, instance: Json) -> bool: ...
+
+
+@lru_cache(maxsize=128)
+def _check_of(schema: bytes) -> _Check | None:
+    """None for what is no schema, or refers to another document: nothing can be held to that here."""
+    from jsonschema import SchemaError, validators
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    rules = orjson.loads(schema)
+    made = validators.validator_for(rules, default=validators.Draft202012Validator)
+    try:
+        made.check_schema(rules)
+        check: _Check = made(rules, registry=Registry())
+        check.is_valid(None)
+    except (SchemaError, Unresolvable):
+        return None
+    return check

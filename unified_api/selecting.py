@@ -1,0 +1,169 @@
+"""Who may serve one call and in which order: the catalog's remembered selection, and what only this call can decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import get_args
+
+from unified_api import pricing
+from unified_api.catalog import Catalog, no_candidate
+from unified_api.errors import ConfigurationError
+from unified_api.estimates import held, likely_usage, longest_answer
+from unified_api.fitting import Ways, left_out, must_hold, way_of
+from unified_api.models import Model, Selection
+from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
+from unified_api.routing.filters import at_most_usd
+from unified_api.routing.latency import Kind
+from unified_api.routing.ranking import by_cost, by_latency, by_quality, by_weight, chance_of
+from unified_api.types import Capability, Policy, Request, Strategy, Usage
+
+__all__ = ["Selecting"]
+
+_WRITE: frozenset[Capability] = frozenset({"chat", "image_output"})
+"""Whose answers are paid for by what they hold."""
+_FIXED: frozenset[Strategy] = frozenset({"priority", "quality"})
+"""Orders that are the same for every call."""
+
+
+class Selecting:
+    """Chooses among the models of `catalog`."""
+
+    def __init__(
+        self,
+        catalog: Callable[[], Catalog],
+        *,
+        random: Callable[[], float],
+        seconds: Callable[[Model, Kind], float | None],
+        refused_ways: Ways,
+    ) -> None:
+        """Take what the choice goes by: chance, how fast models were lately, and which ways of asking were refused."""
+        self._catalog = catalog
+        self._random = random
+        self._seconds = seconds
+        self._refused_ways = refused_ways
+
+    def select(self, request: AnyRequest, policy: Policy) -> Selection:
+        """Who may serve, in the order of asking. NoCandidateError where nobody may."""
+        policy = replace(policy, needs=policy.needs | needs_of(request))
+        selection = self._affordable(request, policy, self._eligible(request, policy))
+        strategy = _strategy(selection, policy)
+        if strategy != "priority":
+            selection = self._ordered(selection, strategy, request, policy)
+        if request.model == "auto" and isinstance(request, Request) and request.output_schema is not None:
+            # What can be made to keep to the schema is asked before what can only be told of it.
+            refused = self._refused_ways
+            ordered = sorted(selection.candidates, key=lambda one: way_of(one, refused.get(one.id, set())) == "words")
+            selection = replace(selection, candidates=tuple(ordered))
+        return selection
+
+    def worst_cost(self, request: AnyRequest, policy: Policy) -> Decimal | None:
+        """The most that the call may cost: the dearest candidate at the longest answer, and all of them together where
+        answers may be rejected; None for an unknown price.
+        """
+        selection = self.select(request, policy)
+        candidates = selection.candidates
+        if not policy.fallback and _strategy(selection, policy) in _FIXED:
+            candidates = candidates[:1]
+        asked = worst_tokens(request)
+        costs = []
+        for model in candidates:
+            cost = self._worst_of(model, request, policy, asked)
+            if cost is None:
+                return None
+            costs.append(cost)
+        if selection.rules.escalation is None or not policy.fallback:
+            return max(costs)
+        return sum(sorted(costs, reverse=True)[: policy.max_attempts], Decimal(0))
+
+    def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
+        """By the echoed name first: an alias is billed as the dated model it stands for."""
+        return pricing.charge(
+            usage,
+            plain=self._catalog().stated_prices(model),
+            base_url=self._catalog().price_address(model.provider),
+            names=(echoed, model.name) if echoed else (model.name,),
+            writes=bool(model.capabilities & _WRITE) or not model.capabilities,
+        )
+
+    def _eligible(self, request: AnyRequest, policy: Policy) -> Selection:
+        return self._catalog().candidates(
+            request.model,
+            policy,
+            parameters=must_hold(request, policy),
+            tokens=least_tokens(request),
+            tools_of=tools_of(request),
+        )
+
+    def _affordable(self, request: AnyRequest, policy: Policy, selection: Selection) -> Selection:
+        """Without what may cost more than the policy allows."""
+        ceiling = policy.max_cost_usd
+        if ceiling is None:
+            return selection
+        if not (ceiling.is_finite() and ceiling >= 0):
+            raise ConfigurationError(f"max_cost_usd is {ceiling}; give US dollars, 0 for models that cost nothing")
+        asked = worst_tokens(request)
+        kept, dear = at_most_usd(
+            selection.candidates, ceiling, lambda model: self._worst_of(model, request, policy, asked)
+        )
+        dropped = (*selection.dropped, *dear)
+        if not kept:
+            raise no_candidate(request.model, policy.needs, dropped)
+        return replace(selection, candidates=tuple(kept), dropped=dropped)
+
+    def _ordered(self, selection: Selection, strategy: Strategy, request: AnyRequest, policy: Policy) -> Selection:
+        rules = selection.rules
+        ordinary = [one for one in selection.candidates if one.id not in rules.last_resort]
+        last = [one for one in selection.candidates if one.id in rules.last_resort]
+        match strategy:
+            case "cost":
+                usage = likely_usage(request)
+                ranked = by_cost(ordinary, lambda model: _dollars(model, *usage))
+            case "latency":
+                kind: Kind = "first_content" if "streaming" in policy.needs else "whole"
+                ranked = by_latency(ordinary, lambda model: self._seconds(model, kind))
+            case "quality":
+                ranked = by_quality(ordinary)
+            case _:
+                ranked = by_weight(ordinary, rules.weights, self._chance(rules.name, policy))
+        return replace(selection, candidates=(*ranked, *last))
+
+    def _chance(self, route: str, policy: Policy) -> Callable[[Model], float]:
+        """One user's calls go one way: the session's where there is one, else the user's, else anybody's guess."""
+        caller = policy.caller
+        who = f"session\0{caller.session}" if caller.session else f"user\0{caller.user}" if caller.user else None
+        if who is None:
+            return lambda _: self._random()
+        return lambda model: chance_of(f"{route}\0{caller.tenant}\0{who}", model)
+
+    def _worst_of(self, model: Model, request: AnyRequest, policy: Policy, asked: int) -> Decimal | None:
+        """The most that one try may cost; `asked` is the prompt's greatest size."""
+        longest = longest_answer(request, model, left_out(request, policy, model.unsupported))
+        usage = Usage(input_tokens=held(asked, request, model), output_tokens=longest)
+        catalog = self._catalog()
+        if catalog.stated_prices(model) is None:
+            flat = pricing.flat_prices(catalog.price_address(model.provider), model.name)
+            if flat is not None:
+                return pricing.plain_cost(usage, flat)
+        return self.price(model, "", usage)
+
+
+def _strategy(selection: Selection, policy: Policy) -> Strategy:
+    strategy = policy.strategy or selection.rules.strategy
+    if strategy not in get_args(Strategy):
+        raise ConfigurationError(f"strategy is {strategy!r}; write one of {', '.join(get_args(Strategy))}")
+    if strategy == "weighted" and not selection.rules.weights:
+        raise ConfigurationError(
+            "the strategy 'weighted' goes by the weights of a route; write them into [routes.NAME.weights] and call "
+            "route/NAME"
+        )
+    return strategy
+
+
+def _dollars(model: Model, given: int, made: int) -> float | None:
+    """What the call will about cost, by the price of its tokens."""
+    prices = model.prices
+    if prices is None or prices.input is None or (prices.output is None and made):
+        return None
+    return float(prices.input) * given + float(prices.output or 0) * made
