@@ -297,6 +297,7 @@ class Catalog:
             data_policy=DataPolicy(clearance=row.effective_clearance, **row.data_policy.model_dump()),
             quality=row.quality_of(name),
             unsupported=row.unsupported_by(name, found) | unsupported_by(wire, row.profile.renamed),
+            prefill=row.takes_prefill(name),
             structured_by=row.structured_by,
             ready=missing is None,
             missing=missing,

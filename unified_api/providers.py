@@ -105,6 +105,7 @@ class ProfileRow(BaseModel):
     reasoning_always_back: tuple[Pattern, ...] = ()
     call_id_length: Annotated[int, Field(ge=1, le=40)] | None = None
     prefix_field: str | None = None
+    prefill_fields: dict[str, str | int | float | bool] = {}
     message_names: bool = True
     step_fields: tuple[str, ...] = ("executed_tools",)
     stateless: bool = False
@@ -201,6 +202,9 @@ class ProviderRow(BaseModel):
     """Whether `auto` may choose its models. Not where the key is one that people have for other things as well."""
     capabilities: dict[Capability, tuple[Pattern, ...]] = {}
     """Capability -> patterns of model names that have it. One that is not named here goes by `DEFAULTS`."""
+    prefill: tuple[Pattern, ...] = ()
+    """Patterns of the models that go on with an answer that was begun for them (a last message of the assistant). A
+    stream of another model that broke may end with one of them."""
     structured_by: Literal["native", "grammar"] = "native"
     """How models with `structured_output` keep to a schema: the provider's own way, or a grammar while decoding."""
     context: Annotated[int, Field(ge=1)] | None = None
@@ -269,6 +273,9 @@ class ProviderRow(BaseModel):
         """Fields of a request that the model refuses."""
         stated = {key for key, patterns in self.profile.unsupported.items() if _any_matches(patterns, name)}
         return frozenset(stated | ((facts or Facts()).cannot & set(get_args(RequestField)) - set(DEFAULTS)))
+
+    def takes_prefill(self, name: str) -> bool:
+        return _any_matches(self.prefill, name)
 
     def quality_of(self, name: str) -> Quality | None:
         return next((mark for mark, patterns in self.quality.items() if _any_matches(patterns, name)), None)

@@ -51,6 +51,8 @@ class _Begun:
     cost: Decimal | None = None
     is_told: bool = False
     """Whether the trail knows how it ended."""
+    error: GatewayError | None = None
+    """How it broke."""
 
     @property
     def had(self) -> int:
@@ -77,8 +79,17 @@ class Streaming:
                 async with aclosing(self._told_on(call, kept, room)) as chunks:
                     yield chunks
             return
-        async with self._begun(call) as begun, aclosing(self._told(call, begun)) as chunks:
-            yield chunks
+        is_known = False
+        try:
+            async with self._begun(call) as begun:
+                async with aclosing(self._told(call, begun)) as chunks:
+                    yield chunks
+                if begun.error is not None:
+                    is_known = True
+                    raise begun.error  # its reader had it and let it be; the breaker still has to hear of it
+        except GatewayError:
+            if not is_known:
+                raise
 
     @asynccontextmanager
     async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
@@ -179,6 +190,7 @@ class Streaming:
 
     def _broke(self, call: Call[Request], begun: _Begun, error: GatewayError) -> None:
         error.billable = True  # content has come
+        begun.error = error
         cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
         call.trail.failed(begun.model, error, seconds, cost=cost, received=begun.progress.received)
         begun.is_told = True

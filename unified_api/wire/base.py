@@ -129,6 +129,8 @@ class WireProfile:
     """Letters and digits that a tool call's id must have; other ids are sent as one made from them (Mistral: 9)."""
     prefix_field: str | None = None
     """The key that makes a last message of the assistant the beginning of the answer (`prefix`, `partial`)."""
+    prefill_fields: Mapping[str, Json] = field(default_factory=dict)
+    """What the body says besides where the last message is such a beginning (`continue_final_message`)."""
     message_names: bool = True
     """Whether messages of persons and models may carry a name."""
     step_fields: tuple[str, ...] = ("executed_tools",)

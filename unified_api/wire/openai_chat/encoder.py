@@ -12,7 +12,7 @@ from unified_api.types import Json, JsonObject, NamedTool, OutputSchema, Request
 from unified_api.wire.base import WireProfile, WireRequest, check_supported
 from unified_api.wire.json_text import dump_json
 from unified_api.wire.model_patterns import first_match
-from unified_api.wire.openai_chat.messages import write_messages
+from unified_api.wire.openai_chat.messages import begins_answer, write_messages
 from unified_api.wire.openai_chat.parts import PartWriter
 from unified_api.wire.own_path import own_path
 from unified_api.wire.strict_schema import as_sent
@@ -43,7 +43,10 @@ def encode(request: Request, *, provider: str, model: str, profile: WireProfile,
         body["stream"] = True
         if profile.stream_usage:
             body["stream_options"] = {"include_usage": True}
-    _merge(body, request.extra.get(provider, {}), writer)
+    extra = request.extra.get(provider, {})
+    if begins_answer(request.messages):
+        body.update({name: value for name, value in profile.prefill_fields.items() if name not in extra})
+    _merge(body, extra, writer)
     accept = "text/event-stream" if stream else "application/json"
     headers = {"content-type": "application/json", "accept": accept}
     path = own_path("/chat/completions", body, profile)

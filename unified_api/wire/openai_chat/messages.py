@@ -28,7 +28,7 @@ from unified_api.types import (
 from unified_api.wire.model_patterns import any_matches
 from unified_api.wire.openai_chat.parts import PartWriter
 
-__all__ = ["write_messages"]
+__all__ = ["begins_answer", "write_messages"]
 
 _ALLOWED: dict[Role, tuple[type[Part], ...]] = {
     "system": (TextPart, BuiltinToolPart),
@@ -64,6 +64,12 @@ def write_messages(messages: tuple[Message, ...], writer: PartWriter) -> list[Js
         writer.refuse("the messages hold nothing to send")
     _check_order(messages, writer)
     return written
+
+
+def begins_answer(messages: tuple[Message, ...]) -> bool:
+    """Whether the last message is the assistant's and calls nothing: the model is to go on with it."""
+    last = messages[-1] if messages else None
+    return last is not None and last.role == "assistant" and not any(isinstance(p, ToolCallPart) for p in last.parts)
 
 
 def _check(message: Message, place: int, writer: PartWriter) -> None:
