@@ -1,0 +1,116 @@
+"""Labels each call by what its request holds, and puts placeholders in the place of personal data where told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from unified_api.call import AnyCall, Call, Handler, StreamHandler
+from unified_api.errors import GatewayError
+from unified_api.privacy.inspection import Look, Replacement
+from unified_api.privacy.kinds import LABELS, Kind
+from unified_api.privacy.placeholders import Placeholders
+from unified_api.privacy.restoring import restored
+from unified_api.privacy.streamed import Restored
+from unified_api.privacy.texts import visited
+from unified_api.settings import PrivacySettings
+from unified_api.types import Chunk, Request, Sensitivity, most_sensitive
+
+__all__ = ["Privacy"]
+
+_NAME = "privacy"
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """The call as it may go on, and the way back for its answer."""
+
+    call: AnyCall
+    placeholders: Placeholders | None = None
+    is_json: bool = False
+
+
+class Privacy:
+    """Raises labels, never lowers them; what it found is told by kind and number alone."""
+
+    def __init__(self, settings: PrivacySettings) -> None:
+        self._redacts = settings.redact == "placeholders"
+        self._unread = settings.unread_media
+        self._labels: Mapping[Kind, Sensitivity] = {**LABELS, **settings.labels}
+        searched = settings.searches
+        self._kinds: frozenset[Kind] = frozenset(get_args(Kind)) - settings.ignore if searched else frozenset()
+
+    async def whole(self, call: AnyCall, proceed: Handler) -> Any:
+        """The response, with the values where their placeholders came back."""
+        guarded = self._guard(call)
+        response = await proceed(guarded.call)
+        if guarded.placeholders is None:
+            return response
+        return restored(response, guarded.placeholders, is_json=guarded.is_json)
+
+    def stream(self, call: Call[Request], proceed: StreamHandler) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        guarded = self._guard(call)
+        if guarded.placeholders is None:
+            return proceed(guarded.call)
+        return _restoring(proceed(guarded.call), Restored(guarded.placeholders, is_json=guarded.is_json))
+
+    def _guard(self, call: AnyCall) -> _Guarded:
+        look = Look(self._kinds)
+        visited(call.request, look)
+        if not look.found and not look.unread:
+            return _Guarded(call)
+        written = self._label(call, look.found, look.unread)
+        if written != call.policy.sensitivity:
+            call.trail.sensitivity = written
+        if not (self._redacts and look.found - look.kept):
+            return self._labelled(call, written, look.found)
+        replacement = Replacement(look)
+        request = visited(call.request, replacement)
+        call.trail.noted(_NAME, "replaced", f"put placeholders in the place of {_words(look.found - look.kept)}")
+        left = replace(call, request=request)
+        labelled = self._labelled(left, self._label(call, look.kept, look.unread), look.kept)
+        is_json = isinstance(request, Request) and request.output_schema is not None
+        return _Guarded(labelled.call, replacement.placeholders, is_json)
+
+    def _label(self, call: AnyCall, found: Counter[Kind], unread: int) -> Sensitivity:
+        media = self._unread if unread else None
+        return most_sensitive(call.policy.sensitivity, media, *(self._labels[kind] for kind in found))
+
+    def _labelled(self, call: AnyCall, label: Sensitivity, found: Counter[Kind]) -> _Guarded:
+        """The call under that label; says why, where it is a higher one or something was found."""
+        said = call.policy.sensitivity
+        what = f"found {_words(found)}" if found else "holds media that nobody has looked into"
+        if label != said:
+            call.trail.noted(_NAME, "raised", f"{what}; labelled {said}, so it counts as {label}")
+            return _Guarded(replace(call, policy=replace(call.policy, sensitivity=label)))
+        if found:
+            call.trail.noted(_NAME, "found", f"{what}; it stays {said}")
+        return _Guarded(call)
+
+
+def _words(found: Counter[Kind]) -> str:
+    return ", ".join(f"{count} of kind {kind}" for kind, count in sorted(found.items()))
+
+
+@asynccontextmanager
+async def _restoring(
+    opened: AbstractAsyncContextManager[AsyncIterator[Chunk]], answer: Restored
+) -> AsyncIterator[AsyncIterator[Chunk]]:
+    async with opened as chunks, aclosing(_read(chunks, answer)) as read:
+        yield read
+
+
+async def _read(chunks: AsyncIterator[Chunk], answer: Restored) -> AsyncGenerator[Chunk]:
+    try:
+        async for chunk in chunks:
+            for one in answer.feed(chunk):
+                yield one
+    except GatewayError:
+        for one in answer.end():
+            yield one
+        raise
+    for one in answer.end():
+        yield one

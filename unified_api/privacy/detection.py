@@ -1,0 +1,81 @@
+"""Every detector over one text, with nothing looked for that cannot be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from unified_api.privacy.announced import announced
+from unified_api.privacy.cards import cards
+from unified_api.privacy.crypto import crypto_addresses
+from unified_api.privacy.emails import emails
+from unified_api.privacy.folding import fold
+from unified_api.privacy.ibans import ibans
+from unified_api.privacy.kinds import Found, Kind
+from unified_api.privacy.national_ids import lettered_ids, national_ids, numbered_ids
+from unified_api.privacy.networks import ip_addresses, mac_addresses
+from unified_api.privacy.phones import phones
+from unified_api.privacy.runs import runs_of
+from unified_api.privacy.secrets import secrets
+from unified_api.privacy.street_addresses import street_addresses
+from unified_api.privacy.vins import vins
+
+__all__ = ["find"]
+
+_WORTH = re.compile(r"[0-9@]|PRIVATE KEY")
+"""Without a digit or an `@` there is nothing but a key in its envelope."""
+_CODE = re.compile(r"(?<![^\W_])[A-Za-z]{1,6}+[ .\-]?[0-9]")
+"""Where letters are followed by a digit, as numbers with letters in them begin."""
+_ORDER: tuple[Kind, ...] = (
+    "secret", "iban", "email", "card", "national_id", "health_id", "passport", "driving_licence", "crypto_address",
+    "vin", "ip_address", "mac_address", "date_of_birth", "phone", "street_address",
+)  # fmt: skip
+_RANK = {kind: rank for rank, kind in enumerate(_ORDER)}
+
+
+def find(text: str, kinds: Collection[Kind] = _ORDER) -> list[Found]:
+    """What of those kinds is in the text, in its order and without overlaps."""
+    if _WORTH.search(text) is None and text.isascii() and "\\" not in text and "%" not in text and "&" not in text:
+        return []
+    folded = fold(text)
+    if _WORTH.search(folded.text) is None:
+        return []
+    found = [one for one in _all(folded.text) if one.kind in kinds]
+    if not found:
+        return []
+    return [Found(one.kind, *folded.span(one.start, one.end)) for one in _apart(found)]
+
+
+def _all(text: str) -> Iterator[Found]:
+    yield from secrets(text)
+    if "@" in text:
+        yield from emails(text)
+    runs = runs_of(text)
+    for run in runs:
+        yield from cards(text, run)
+        yield from national_ids(text, run)
+        yield from phones(text, run)
+    for code in _CODE.finditer(text):
+        yield from ibans(text, code.start())
+        yield from lettered_ids(text, code.start())
+    if runs:
+        yield from numbered_ids(text)
+    yield from crypto_addresses(text)
+    yield from vins(text)
+    if "." in text or ":" in text:
+        yield from ip_addresses(text)
+    if ":" in text or "-" in text:
+        yield from mac_addresses(text)
+    yield from announced(text)
+    yield from street_addresses(text)
+
+
+def _apart(found: list[Found]) -> list[Found]:
+    """Of those that overlap, the more certain kind, then the longer."""
+    kept: list[Found] = []
+    taken: list[tuple[int, int]] = []
+    for one in sorted(found, key=lambda one: (_RANK[one.kind], one.start - one.end)):
+        if not any(one.start < end and start < one.end for start, end in taken):
+            kept.append(one)
+            taken.append((one.start, one.end))
+    return sorted(kept, key=lambda one: one.start)

@@ -1,0 +1,78 @@
+"""What stands in a request for the values that were found, and the way back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+
+from unified_api.privacy.folding import fold
+from unified_api.privacy.kinds import Kind
+
+__all__ = ["CUT", "CUT_IN_JSON", "LOOKS_LIKE_ONE", "Placeholders"]
+
+LOOKS_LIKE_ONE = re.compile(r"<[A-Z][A-Z_]{1,20}_[0-9]{1,6}>")
+_IN_JSON = re.compile(r"(?:<|\\u003[cC])([A-Z][A-Z_]{1,20}_[0-9]{1,6})(?:>|\\u003[eE])")
+CUT = re.compile(r"<(?:[A-Z][A-Z_]{0,21}[0-9]{0,6})?\Z")
+"""The end of a text that may go on as a placeholder."""
+CUT_IN_JSON = re.compile(
+    r"(?:<|\\u003[cC])(?:[A-Z][A-Z_]{0,21}[0-9]{0,6}(?:\\(?:u(?:0(?:0(?:3)?)?)?)?)?)?\Z|\\(?:u(?:0(?:0(?:3)?)?)?)?\Z"
+)
+"""The same where `<` and `>` may be written as JSON escapes."""
+_SEPARATORS = re.compile(r"[\s.\-/()]+")
+
+
+class Placeholders:
+    """Those of one call: a value has one, however often and in whatever spelling it comes.
+
+    `taken` are texts of the caller's own that look like placeholders; none of them is given to a value.
+    """
+
+    def __init__(self, taken: Collection[str] = ()) -> None:
+        self._taken = frozenset(taken)
+        self._names: dict[tuple[Kind, str], str] = {}
+        self._values: dict[str, str] = {}
+        self._counts: dict[Kind, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Placeholders(<{len(self)} values>)"
+
+    def of(self, kind: Kind, value: str) -> str:
+        """The placeholder of the value, such as `<EMAIL_1>`."""
+        key = kind, _SEPARATORS.sub("", fold(value).text).casefold()
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = self._next(kind)
+            self._values[name] = value
+        return name
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The values by their placeholders."""
+        return dict(self._values)
+
+    def restore(self, text: str) -> str:
+        """The text with the values back in it; what only looks like a placeholder stays."""
+        if "<" not in text:
+            return text
+        return LOOKS_LIKE_ONE.sub(lambda match: self._values.get(match[0], match[0]), text)
+
+    def restore_json(self, text: str) -> str:
+        """The same inside a JSON text, where the values are written as a JSON string holds them."""
+        if "<" not in text and "\\u003" not in text:
+            return text
+        return _IN_JSON.sub(self._quoted, text)
+
+    def _quoted(self, match: re.Match[str]) -> str:
+        value = self._values.get(f"<{match[1]}>")
+        return match[0] if value is None else json.dumps(value, ensure_ascii=False)[1:-1]
+
+    def _next(self, kind: Kind) -> str:
+        while True:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            name = f"<{kind.upper()}_{self._counts[kind]}>"
+            if name not in self._taken:
+                return name
