@@ -1,13 +1,27 @@
-"""How long a call may become at most, for what it may cost."""
+"""How long a call may become at most, and about will be or has been, for what it may cost."""
 
 from __future__ import annotations
 
+from math import ceil
+
 from unified_api.models import Model
 from unified_api.needs import AnyRequest, least_tokens
-from unified_api.types import EmbedRequest, ImageRequest, ModerationRequest, Request, RerankRequest
+from unified_api.types import (
+    Attempt,
+    EmbedRequest,
+    ImageRequest,
+    ModerationRequest,
+    Request,
+    RerankRequest,
+    Usage,
+)
 
-__all__ = ["held", "likely_usage", "longest_answer"]
+__all__ = ["SHORTER", "held", "likely_usage", "longest_answer", "used_by"]
 
+SHORTER = (8_192, 4_096, 2_048)
+"""Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
+_TOKENS_PER_S = 100
+"""What a fast model writes; slow ones write a fifth of it."""
 _ASSUMED_OUTPUT = 16_384
 """Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
 _USUAL_OUTPUT = 500
@@ -41,3 +55,15 @@ def likely_usage(request: AnyRequest) -> tuple[int, int]:
     if isinstance(request, ImageRequest):
         return given, _IMAGE_OUTPUT * (request.n or 1)
     return given, min(request.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT) * (request.n or 1)
+
+
+def used_by(attempt: Attempt, request: AnyRequest, model: Model) -> Usage:
+    """About what a try has used whose provider did not say: by the prompt, what had come of the answer, and the time.
+
+    Of an answer of which nothing had come, the provider may have written as much as it can in the time.
+    """
+    given, _ = likely_usage(request)
+    if not isinstance(request, Request):
+        return Usage(input_tokens=given, output_tokens=longest_answer(request, model, ()))
+    written = attempt.received / 4 if attempt.received else attempt.seconds * _TOKENS_PER_S
+    return Usage(input_tokens=given, output_tokens=min(ceil(written), longest_answer(request, model, ())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as _random
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,12 +20,16 @@ from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, 
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NoCandidateError
+from unified_api.estimates import SHORTER
+from unified_api.layers.budget import Budget
 from unified_api.layers.cache import Cache
+from unified_api.ledger import Ledger
 from unified_api.needs import AnyRequest, Asked
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream
 from unified_api.serving import Serving
 from unified_api.settings import Settings, Timeouts
+from unified_api.settings.routes import total_s
 from unified_api.transport import Transport
 from unified_api.types import (
     Capability,
@@ -49,8 +54,6 @@ __all__ = ["Gateway", "ResponseStream"]
 _DISCOVERY_S = 2.0
 _LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
-_SHORTER = (8_192, 4_096, 2_048)
-"""Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
 
 _WRITE: frozenset[Capability] = frozenset({"chat", "image_output"})
 """Whose answers are paid for by what they hold."""
@@ -94,7 +97,10 @@ class Gateway:
         self._adapters = Adapters(
             self.settings, self._rows, given=adapters or {}, transport=transport, clock=self._clock
         )
-        self._serving = Serving(lambda: self.catalog, adapters=self._adapters, clock=self._clock, random=random)
+        self._serving = Serving(
+            lambda: self.catalog, adapters=self._adapters, clock=self._clock, random=random, consult=self._consult
+        )
+        self._ledger = Ledger.of(self.settings, clock=self._clock) if self.settings.budgets.capped else None
         layers = self._layers()
         self._whole = through(layers, self._serving.whole)
         self._streamed = through_stream(layers, self._serving.stream)
@@ -114,6 +120,8 @@ class Gateway:
         """Let go of connections and threads, even when cancelled. The gateway may be used again afterwards."""
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING_S):
             await self._adapters.aclose()
+        if self._ledger is not None:
+            await self._ledger.aclose()
 
     @property
     def catalog(self) -> Catalog:
@@ -186,7 +194,7 @@ class Gateway:
             return request, worst
         if request.max_tokens is not None:
             return request, worst
-        for tokens in _SHORTER:
+        for tokens in SHORTER:
             if worst is None or worst <= room:
                 break
             request = replace(request, max_tokens=tokens)
@@ -200,12 +208,29 @@ class Gateway:
         send it; a kept answer has passed the safety check and costs nothing. A layer that is not set up is not there.
         """
         layers: list[Layer] = []
+        if self.settings.privacy.active:
+            from unified_api.layers.privacy import Privacy  # its patterns take a while to compile
+
+            layers.append(Privacy(self.settings.privacy))
         if self.settings.cache.enabled:
             layers.append(Cache(self.settings.cache, clock=self._clock, consult=self._consult))
+        if self._ledger is not None:
+            layers.append(
+                Budget(
+                    self.settings.budgets,
+                    self._ledger,
+                    worst_cost=self._serving.worst_cost,
+                    price=self._serving.price,
+                    clock=self._clock,
+                    wall=time.time,
+                )
+            )
         return tuple(layers)
 
     def _call(self, operation: Operation, request: Asked, policy: Policy) -> Call[Asked]:
-        seconds = self.settings.timeouts.total_s if policy.deadline_s is None else policy.deadline_s
+        seconds = policy.deadline_s
+        if seconds is None:
+            seconds = total_s(request.model, self.settings.routes, self.settings.timeouts)
         return Call(operation=operation, request=request, policy=policy, deadline=self._clock.now() + seconds)
 
     async def _consult(self, call: AnyCall, operation: Operation, request: AnyRequest, purpose: Purpose) -> Any:

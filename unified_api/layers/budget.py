@@ -1,0 +1,200 @@
+"""The budget layer: what a call may cost at worst is held on every account of its caller, and settled after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from unified_api.bill import bill_of
+from unified_api.call import AnyCall, Call, Handler, StreamHandler
+from unified_api.clock import Clock
+from unified_api.errors import BudgetExceededError, GatewayError, UnknownPriceError
+from unified_api.estimates import SHORTER, used_by
+from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, dollars, micros, month_of
+from unified_api.ledger.accounts import Short
+from unified_api.models import Model
+from unified_api.needs import AnyRequest
+from unified_api.settings import BudgetSettings
+from unified_api.settings.budgets import AccountKind
+from unified_api.types import Attempt, Caller, Chunk, Policy, Request, Usage
+
+__all__ = ["Budget"]
+
+_SLACK_S = 60.0
+"""By which a lease outlives its call's deadline, so that no call loses its room while it runs."""
+_KEYS = {
+    "user": "[budgets.users] or per_user_month_usd",
+    "key": "[budgets.keys] or per_key_month_usd",
+    "tag": "[budgets.tags] or per_tag_month_usd",
+    "run": "per_run_usd",
+}
+
+
+class Budget:
+    """Lets through only what all caps of its caller have room for. A call without a cap costs nothing here."""
+
+    def __init__(
+        self,
+        settings: BudgetSettings,
+        ledger: Ledger,
+        *,
+        worst_cost: Callable[[AnyRequest, Policy], Decimal | None],
+        price: Callable[[Model, str, Usage], Decimal | None],
+        clock: Clock,
+        wall: Callable[[], float],
+    ) -> None:
+        """Keep the caps of `settings`.
+
+        Args:
+            settings: the caps.
+            ledger: what was spent so far.
+            worst_cost: the most that one try of a call may cost.
+            price: what a model takes for some usage.
+            clock: what deadlines go by.
+            wall: seconds since 1970, which tell the month.
+
+        """
+        self._settings = settings
+        self._ledger = ledger
+        self._worst_cost = worst_cost
+        self._price = price
+        self._clock = clock
+        self._wall = wall
+
+    async def whole(self, call: AnyCall, proceed: Handler) -> Any:
+        async with self._paid(call) as paid:
+            return await proceed(paid)
+
+    @asynccontextmanager
+    async def stream(self, call: Call[Request], proceed: StreamHandler) -> AsyncIterator[AsyncIterator[Chunk]]:
+        async with self._paid(call) as paid, proceed(paid) as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def _paid(self, call: AnyCall) -> AsyncIterator[AnyCall]:
+        """The call as its budget has room for, and settled afterwards, however it ends."""
+        shares = self._shares(call.policy.caller)
+        reserved = await self._reserve(call, shares) if shares else None
+        if reserved is None:
+            yield call
+            return
+        call, reservation = reserved
+        before, began, broken = len(call.trail.records), self._clock.now(), True
+        try:
+            yield call
+            broken = False
+        except GatewayError:
+            broken = False
+            raise
+        finally:
+            records = call.trail.records[before:]
+            if broken and call.trail.selection is not None and not _is_told(records):
+                records.append(_broken_off(self._clock.now() - began))
+            await self._ledger.settle(reservation, self._spent(call, records, reservation.each))
+
+    def _shares(self, caller: Caller) -> tuple[Share, ...]:
+        """The accounts that pay, with their caps. What has no cap has no account."""
+        named: list[tuple[AccountKind, str | None]] = [("user", caller.user), ("key", caller.key), ("run", caller.run)]
+        named += [("tag", tag) for tag in sorted(caller.tags)]
+        month = month_of(self._wall())
+        shares = []
+        for kind, name in named:
+            cap = self._settings.cap(kind, name, tenant=caller.tenant) if name else None
+            if name and cap is not None:
+                account = Account(kind, name, caller.tenant, "" if kind == "run" else month)
+                shares.append(Share(account, int(cap * 1_000_000)))
+        return tuple(shares)
+
+    async def _reserve(self, call: AnyCall, shares: tuple[Share, ...]) -> tuple[AnyCall, Reservation] | None:
+        """The call, its answer kept short enough if need be, and the room for it; None for one that costs nothing."""
+        worst = self._worst_cost(call.request, call.policy)
+        if worst is None:
+            raise UnknownPriceError(
+                f"nobody knows what {call.request.model!r}, or a model it may fall back to, costs, so the budget of"
+                f" {shares[0].account} cannot be kept; choose models with known prices, or state `prices` in their"
+                " provider's table"
+            )
+        if not worst:
+            return None
+        while True:
+            try:
+                return await self._held(call, shares, worst)
+            except Shortage as shortage:
+                shorter = self._shorter(call, shortage.short)
+                if shorter is None:
+                    raise _exceeded(shortage.short, worst) from None
+                call, worst = shorter  # which says how long it may be, so that this is done once
+
+    async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Decimal) -> tuple[AnyCall, Reservation]:
+        policy, now = call.policy, self._clock.now()
+        most = policy.max_attempts if policy.max_billable is None else min(policy.max_attempts, policy.max_billable)
+        # A call that another one waits for may not wait for the room that the other one holds.
+        waits = self._settings.wait_s if call.purpose == "answer" else 0.0
+        reservation = await self._ledger.reserve(
+            shares,
+            micros(worst),
+            tries=max(most, 1),
+            lease_s=max(self._settings.lease_s, call.deadline - now + _SLACK_S),
+            until=min(call.deadline, now + waits),
+        )
+        return replace(call, policy=replace(policy, max_billable=reservation.tries)), reservation
+
+    def _shorter(self, call: AnyCall, short: Short) -> tuple[AnyCall, Decimal] | None:
+        """The call with the longest answer that there is room for, where its caller has not said how long it may be."""
+        request = call.request
+        if not short.final or not isinstance(request, Request) or request.max_tokens is not None:
+            return None
+        room = dollars(short.share.cap - short.spent)
+        for tokens in SHORTER:
+            held = replace(request, max_tokens=tokens)
+            worst = self._worst_cost(held, call.policy)
+            if worst is not None and worst <= room:
+                call.trail.noted("budget", "shortened", f"the budget has room for an answer of {tokens} tokens")
+                return replace(call, request=held), worst
+        return None
+
+    def _spent(self, call: AnyCall, records: list[Attempt], each: int) -> int:
+        """What the tries have cost: what is known, and an estimate of the rest that is not above what was held."""
+        bill = bill_of(records)
+        return micros(bill.known) + sum(min(self._estimate(call, one, each), each) for one in bill.unknown)
+
+    def _estimate(self, call: AnyCall, attempt: Attempt, worst: int) -> int:
+        selection = call.trail.selection
+        candidates = selection.candidates if selection is not None else ()
+        asked = [model for model in candidates if model.id == attempt.model] or candidates
+        costs = [self._price(model, "", used_by(attempt, call.request, model)) for model in asked]
+        known = [micros(cost) for cost in costs if cost is not None]
+        return max(known) if known and len(known) == len(costs) else worst
+
+
+def _is_told(records: list[Attempt]) -> bool:
+    """Whether the trail tells what became of the last try."""
+    last = next((one for one in reversed(records) if one.number), None)
+    return last is not None and last.outcome in ("succeeded", "cancelled")
+
+
+def _broken_off(seconds: float) -> Attempt:
+    """A try that was under way when its call was cancelled; nobody has told whose it was."""
+    return Attempt(number=1, model="", outcome="cancelled", seconds=seconds, billable=True)
+
+
+def _exceeded(short: Short, worst: Decimal) -> BudgetExceededError:
+    account, cap = short.share.account, short.share.cap
+    left = max(cap - short.spent, 0)
+    said = (
+        f"the call may cost up to {_money(micros(worst))}, but {account} has {_money(left)} of its budget of"
+        f" {_money(cap)} left ({_money(short.spent)} spent, {_money(short.held)} held by calls under way)"
+    )
+    if not short.final:
+        return BudgetExceededError(f"{said}; ask again when those have ended, lower max_tokens or ask fewer at a time")
+    when = ", wait for the next month" if account.month else ""
+    return BudgetExceededError(
+        f"{said}; lower max_tokens, choose a cheaper model{when} or raise {_KEYS[account.kind]} in [budgets]"
+    )
+
+
+def _money(amount: int) -> str:
+    return f"${dollars(amount).normalize():f}"

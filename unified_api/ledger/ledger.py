@@ -1,0 +1,305 @@
+"""The ledger as a program sees it: concurrent operations combined into one transaction, in a worker thread."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+
+from unified_api.clock import Clock
+from unified_api.errors import LedgerError
+from unified_api.ledger.accounts import Share, Short
+from unified_api.ledger.address import address_of, unusable, url_of
+from unified_api.ledger.operations import Held, Operation, Outcome, Reservation, Reserve, Settle, Shortage
+from unified_api.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from unified_api.ledger.store import Store
+
+__all__ = ["Ledger"]
+
+Answer = TypeVar("Answer")
+_BATCH = 256
+"""Operations of one transaction at most, and waiting ones that are looked at with them."""
+_BOUND_S = 15.0
+"""Within which a transaction has ended, or is taken to be lost."""
+_LOOK_S = 0.25
+"""How often somebody who waits looks whether another process has settled something."""
+_SWEEP_S = 5.0
+_FORGET_S = 3_600.0
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """An operation on its way into a transaction."""
+
+    operation: Operation
+    turn: anyio.Event = field(default_factory=anyio.Event)
+    """Set when it is done, or when it is to lead the next transaction."""
+    taken: bool = False
+    """Whether it is in the transaction that is under way."""
+    done: bool = False
+    left: bool = False
+    """Whether nobody waits for room for it any longer."""
+    looked: float | None = None
+    """When room was last looked for, in the clock's seconds."""
+    outcome: Outcome = None
+    error: LedgerError | None = None
+
+    def again(self) -> None:
+        self.turn, self.taken, self.done = anyio.Event(), False, False
+
+
+class Ledger:
+    """Reserves, settles and gives back. Of concurrent operations the first takes all that queue up meanwhile with it.
+
+    Nothing is opened before the first use; may be used again after `aclose`.
+    """
+
+    def __init__(self, address: URL | Path, *, clock: Clock, wall: Callable[[], float]) -> None:
+        """Take the address of a database, or the path of a SQLite file.
+
+        Args:
+            address: as `unified_api.ledger.address.address_of` gives it.
+            clock: what waits go by.
+            wall: seconds since 1970, by which leases end.
+
+        """
+        self._address = address
+        self._clock = clock
+        self._wall = wall
+        self._store: Store | None = None
+        self._queue: list[_Entry] = []
+        self._waiting: dict[_Entry, None] = {}
+        """Reservations that wait for room, in order."""
+        self._led = False
+        self._owed: list[Settle] = []
+        """What could not be written yet."""
+        self._living: set[str] = set()
+        """Reservations of this program that are not settled."""
+        self._swept = self._forgot = -1
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock, wall: Callable[[], float] = time.time) -> Self:
+        """The one that the settings mean. Raises ConfigurationError."""
+        return cls(address_of(settings), clock=clock, wall=wall)
+
+    async def reserve(
+        self, shares: Sequence[Share], each: int, *, tries: int, lease_s: float, until: float
+    ) -> Reservation:
+        """Room for a try at `each`, in millionths of a dollar, on every account, and for up to `tries` where there is.
+
+        Waits until `until`, in the clock's seconds, for room that others hold and may not use.
+
+        Raises:
+            Shortage: there is no room.
+            LedgerError: the database cannot be used.
+
+        """
+        entry = _Entry(Reserve(secrets.token_hex(12), tuple(shares), each, tries, int(lease_s) + 1))
+        try:
+            outcome = await self._granted(entry, until)
+        except BaseException:
+            await self._withdraw(entry)
+            raise
+        if isinstance(outcome, Short):
+            raise Shortage(outcome)
+        return outcome
+
+    async def settle(self, reservation: Reservation, spent: int) -> None:
+        """Counts `spent` millionths of a dollar on every account and gives the rest back, even when cancelled.
+
+        Never fails: what cannot be written now is written before the next reservation, or by `aclose`.
+        """
+        entry = _Entry(Settle(reservation, spent))
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
+            with suppress(LedgerError):  # it is owed then
+                await self._submit(entry)
+        if not entry.done:
+            self._remove(entry)
+            self._owed.append(Settle(reservation, spent))
+
+    async def balances(self) -> list[Held]:
+        """Every account as it stands, expired leases given back. Raises LedgerError."""
+
+        def read() -> list[Held]:
+            store = self._opened()
+            store.sweep(now=int(self._wall()), living=self._living)
+            return store.balances()
+
+        return await self._in_thread(read)
+
+    async def aclose(self) -> None:
+        """Writes what is owed and lets go of the database."""
+        if self._owed:
+            try:
+                await self._in_thread(partial(self._write, ()))
+            except LedgerError as error:
+                cost = sum(one.spent for one in self._owed)
+                said = f"{len(self._owed)} calls that cost {cost} millionths of a dollar were not settled: {error}"
+                warnings.warn(said, RuntimeWarning, stacklevel=2)
+        if self._store is not None:
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
+                await anyio.to_thread.run_sync(self._store.close, abandon_on_cancel=True)
+
+    async def _granted(self, entry: _Entry, until: float) -> Reservation | Short:
+        while True:
+            await self._submit(entry)
+            outcome = cast("Reservation | Short", entry.outcome)  # only what is settled has none
+            if isinstance(outcome, Reservation) or outcome.final or self._clock.now() >= until:
+                return outcome
+            await self._room(entry, until)
+
+    async def _submit(self, entry: _Entry) -> None:
+        """Until the operation is done, in a transaction that somebody leads. Raises LedgerError."""
+        if not entry.done:
+            self._queue.append(entry)
+            if self._led:
+                await entry.turn.wait()
+        if not entry.done:
+            self._led = True
+            await self._lead()
+        if entry.error is not None:
+            raise entry.error
+
+    async def _lead(self) -> None:
+        batch = self._take()
+        outcomes: Sequence[Outcome] = ()
+        error: LedgerError | None = LedgerError("the transaction was broken off")
+        try:
+            outcomes = await self._in_thread(partial(self._write, [one.operation for one in batch]))
+            error = None
+        except LedgerError as raised:
+            error = raised
+        finally:
+            for number, entry in enumerate(batch):
+                self._finish(entry, None if error else outcomes[number], error)
+            self._pass_on()
+
+    def _take(self) -> list[_Entry]:
+        """What has queued up, and with what gives room those that wait for some on the same accounts."""
+        batch = self._queue[:_BATCH]
+        del self._queue[:_BATCH]
+        if self._waiting:
+            touched = {
+                key
+                for entry in batch
+                if isinstance(entry.operation, Settle) or entry.looked is not None
+                for key in entry.operation.keys
+            }
+            waiting = [one for one in self._waiting if not (one.taken or touched.isdisjoint(one.operation.keys))]
+            batch = waiting[:_BATCH] + batch
+        for entry in batch:
+            entry.taken = True
+        return batch
+
+    def _write(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """In a worker thread."""
+        store, now = self._opened(), int(self._wall())
+        owed = tuple(self._owed)
+        if owed:
+            store.apply(owed, now=now)
+            self._paid(owed)
+        outcomes = store.apply(operations, now=now) if operations else []
+        short = [number for number, one in enumerate(outcomes) if isinstance(one, Short) and not one.final and one.held]
+        # Within the same second nothing more can have expired.
+        if (short and now != self._swept) or abs(now - self._swept) > _SWEEP_S:
+            self._swept = now
+            if store.sweep(now=now, living=self._living) and short:
+                for number, one in zip(short, store.apply([operations[n] for n in short], now=now), strict=True):
+                    outcomes[number] = one
+        if abs(now - self._forgot) > _FORGET_S:
+            self._forgot = now
+            store.forget(now=now)
+        return outcomes
+
+    def _paid(self, owed: Sequence[Settle]) -> None:
+        for one in owed:
+            self._living.discard(one.reservation.id)
+            if one in self._owed:
+                self._owed.remove(one)
+
+    def _finish(self, entry: _Entry, outcome: Outcome, error: LedgerError | None) -> None:
+        entry.looked, entry.outcome, entry.error = self._clock.now(), outcome, error
+        entry.taken = False
+        if entry in self._waiting and isinstance(outcome, Short) and not outcome.final and not entry.left:
+            return
+        if isinstance(outcome, Reservation):
+            self._living.add(outcome.id)
+        if isinstance(entry.operation, Settle):
+            if error is None:
+                self._living.discard(entry.operation.reservation.id)
+            else:
+                self._owed.append(entry.operation)
+        entry.done = True
+        entry.turn.set()
+
+    def _pass_on(self) -> None:
+        """Lets the first in the queue lead, or nobody."""
+        self._led = bool(self._queue)
+        if self._queue:
+            self._queue[0].turn.set()
+
+    async def _room(self, entry: _Entry, until: float) -> None:
+        """Until there is room, or it is time to look again: no event tells what other processes settle."""
+        entry.again()
+        self._waiting[entry] = None
+        try:
+            while not entry.done:
+                now = self._clock.now()
+                again = (entry.looked or now) + _LOOK_S
+                if not entry.taken and now >= min(until, again):
+                    entry.again()
+                    return
+                with self._clock.scope(now + _LOOK_S if entry.taken else min(until, again)):
+                    await entry.turn.wait()
+        finally:
+            self._waiting.pop(entry, None)
+
+    async def _withdraw(self, entry: _Entry) -> None:
+        """Nobody wants it any longer: it leaves the queue, or is given back once it is granted."""
+        entry.left = True
+        self._remove(entry)
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
+            if entry.taken:
+                await entry.turn.wait()
+            if isinstance(entry.outcome, Reservation):
+                await self.settle(entry.outcome, 0)
+
+    def _remove(self, entry: _Entry) -> None:
+        if entry in self._queue:
+            self._queue.remove(entry)
+            if entry.turn.is_set():
+                self._pass_on()
+
+    async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
+        """The answer of `work`, not cancelled. Raises LedgerError where the database fails or is silent."""
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
+            try:
+                # A limit of its own: the ledger waits for no other thread of the program.
+                return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+            except Exception as error:
+                from unified_api.ledger.store import failures  # loaded by now
+
+                if not isinstance(error, failures()):
+                    raise
+                raise LedgerError(unusable(self._address, error)) from error
+        raise LedgerError(unusable(self._address, TimeoutError(f"no answer within {_BOUND_S:g} s")))
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            from unified_api.ledger.store import Store
+
+            self._store = Store(url_of(self._address))
+        return self._store

@@ -1,0 +1,283 @@
+"""The ledger's transactions, the same on SQLite and PostgreSQL. All of it blocks: it belongs in a worker thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from unified_api.ledger.accounts import Balance, Books, Short
+from unified_api.ledger.operations import Held, Operation, Outcome, Reservation, Reserve, Settle
+from unified_api.ledger.tables import FREED, HELD, SETTLED, accounts, open_engine, reservations
+
+__all__ = ["Store", "failures"]
+
+_TRIES = 3
+"""Of a transaction that met a deadlock, or a connection that had broken meanwhile."""
+_AGAIN = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization failure and deadlock: the transaction is to be tried again (its manual, appendix A)."""
+_KEPT_S = 86_400
+"""How long what is settled is remembered, so that it cannot count twice."""
+
+_LOCK_RESERVATIONS = (
+    select(reservations.c.id, reservations.c.state, reservations.c.amount)
+    .where(reservations.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(reservations.c.id)
+    .with_for_update()
+)
+_LOCK_ACCOUNTS = (
+    select(accounts.c.key, accounts.c.spent, accounts.c.held)
+    .where(accounts.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(accounts.c.key)  # everybody locks in the same order, so that nobody waits in a circle
+    .with_for_update()
+)
+_LOCK_EXPIRED = (
+    select(reservations.c.id, reservations.c.accounts, reservations.c.amount)
+    .where(reservations.c.state == HELD, reservations.c.expires <= bindparam("now"))
+    .order_by(reservations.c.id)
+    .with_for_update(skip_locked=True)  # what is being settled just now needs no freeing
+)
+_CHANGE_ACCOUNT = (
+    update(accounts)
+    .where(accounts.c.key == bindparam("account"))
+    .values(spent=accounts.c.spent + bindparam("more_spent"), held=accounts.c.held + bindparam("more_held"))
+)
+_END_RESERVATION = (
+    update(reservations).where(reservations.c.id == bindparam("reservation")).values(state=bindparam("end"))
+)
+_SHORTEN = (
+    update(reservations)
+    .where(reservations.c.state == HELD, reservations.c.expires > bindparam("now") + reservations.c.lease)
+    .values(expires=bindparam("now") + reservations.c.lease)
+)
+_FORGET = delete(reservations).where(
+    reservations.c.state.in_((FREED, SETTLED)), reservations.c.expires < bindparam("before")
+)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What opening, reading and writing may raise."""
+    return (SQLAlchemyError, OSError)
+
+
+class Store:
+    """One database. May be used by several threads; opens itself, again after `close` too."""
+
+    def __init__(self, address: URL) -> None:
+        self.address = address
+        self._engine: Engine | None = None
+        self._known: set[str] = set()
+        """Accounts that have a row."""
+
+    def apply(self, operations: Sequence[Operation], *, now: int) -> list[Outcome]:
+        """The outcomes of all of them, in one transaction: what is settled first, then what is reserved, in order."""
+        again = False
+        for _ in range(_TRIES - 1):
+            try:
+                return self._apply(operations, now=now, again=again)
+            except _RowsLostError:
+                self._known.clear()
+            except DBAPIError as error:
+                if not _worth_another(error):
+                    raise
+            again = True
+        return self._apply(operations, now=now, again=again)
+
+    def sweep(self, *, now: int, living: Collection[str]) -> bool:
+        """Gives back what nobody settled within its lease, but for `living` reservations. True when there was any.
+
+        A lease that ends later than it can was written while some clock was ahead: it runs from now on.
+        """
+        with self._transaction() as connection:
+            found = connection.execute(_LOCK_EXPIRED, {"now": now}).all()
+            expired = [row for row in found if row.id not in living]
+            if expired:
+                held: dict[str, int] = {}
+                for row in expired:
+                    for key in json.loads(row.accounts):
+                        held[key] = held.get(key, 0) + row.amount
+                connection.execute(_LOCK_ACCOUNTS, {"keys": sorted(held)})
+                connection.execute(_END_RESERVATION, [{"reservation": row.id, "end": FREED} for row in expired])
+                _change(connection, ((key, 0, -amount) for key, amount in held.items()))
+            connection.execute(_SHORTEN, {"now": now})
+        return bool(expired)
+
+    def forget(self, *, now: int) -> None:
+        """Removes reservations that ended a day ago. No money is forgotten with them."""
+        with self._transaction() as connection:
+            connection.execute(_FORGET, {"before": now - _KEPT_S})
+
+    def balances(self) -> list[Held]:
+        with self._transaction(reading=True) as connection:
+            query = select(accounts.c.key, accounts.c.spent, accounts.c.held).order_by(accounts.c.key)
+            return [Held(row.key, row.spent, row.held) for row in connection.execute(query)]
+
+    def close(self) -> None:
+        engine, self._engine = self._engine, None
+        self._known.clear()
+        if engine is not None:
+            engine.dispose()
+
+    def _apply(self, operations: Sequence[Operation], *, now: int, again: bool) -> list[Outcome]:
+        settles = [one for one in operations if isinstance(one, Settle)]
+        reserves = [one for one in operations if isinstance(one, Reserve)]
+        keys = {key for one in operations for key in one.keys}
+        self._open_accounts(keys)
+        with self._transaction() as connection:
+            # A connection that breaks while it commits leaves open whether it did: what stands there then is ours.
+            asked = [one.reservation.id for one in settles] + [one.id for one in reserves if again]
+            there = _reservations(connection, asked)
+            books = Books(_balances(connection, keys))
+            ended = [_settle(books, one, there) for one in settles]
+            granted = _Granting(books, there)
+            outcomes = {one.id: granted.outcome(one) for one in reserves}
+            _write(connection, ended, granted.fresh, now=now)
+            _change(connection, books.changes())
+        return [outcomes[one.id] if isinstance(one, Reserve) else None for one in operations]
+
+    def _open_accounts(self, keys: Collection[str]) -> None:
+        """Rows for accounts that have none. On their own, as a row that is waited for while others are locked may
+        belong to somebody who waits for those.
+        """
+        fresh = sorted(key for key in keys if key not in self._known)
+        if fresh:
+            with self._transaction() as connection:
+                rows = [{"key": key, "spent": 0, "held": 0} for key in fresh]
+                dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+                connection.execute(dialect.insert(accounts).on_conflict_do_nothing(), rows)
+            if len(self._known) > 100_000:
+                self._known.clear()
+            self._known.update(fresh)
+
+    @contextmanager
+    def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
+        engine = self._engine
+        if engine is None:
+            engine = self._engine = open_engine(self.address)
+        if engine.dialect.name != "sqlite":
+            with engine.begin() as connection:
+                yield connection
+            return
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+
+
+class _RowsLostError(SQLAlchemyError):
+    """Somebody has removed rows of accounts."""
+
+
+class _Granting:
+    """Reserves one after the other on the same books."""
+
+    def __init__(self, books: Books, there: Mapping[str, tuple[int, int]]) -> None:
+        self._books = books
+        self._there = there
+        self._refused: dict[tuple[object, ...], Short] = {}
+        self.fresh: list[tuple[Reservation, int]] = []
+        """What is granted, with its lease."""
+
+    def outcome(self, asked: Reserve) -> Reservation | Short:
+        keys = asked.keys
+        state, amount = self._there.get(asked.id, (None, 0))
+        if state == HELD:
+            return Reservation(asked.id, keys, asked.each, amount // asked.each)
+        # Room only shrinks from here on: what had none just now has none still.
+        same = (*keys, asked.each)
+        refused = self._refused.get(same)
+        if refused is not None:
+            return refused
+        tries = self._books.reserve(asked.shares, asked.each, tries=asked.tries)
+        if isinstance(tries, Short):
+            self._refused[same] = tries
+            return tries
+        granted = Reservation(asked.id, keys, asked.each, tries)
+        self.fresh.append((granted, asked.lease))
+        return granted
+
+
+def _settle(books: Books, settle: Settle, there: dict[str, tuple[int, int]]) -> tuple[Reservation, bool]:
+    """Notes what the call has cost, unless that was noted before. True when the reservation has no row any more."""
+    reservation = settle.reservation
+    state, _ = there.get(reservation.id, (None, 0))
+    if state != SETTLED:
+        for key in reservation.keys:
+            books.add(key, spent=settle.spent, held=-reservation.amount if state == HELD else 0)
+        there[reservation.id] = (SETTLED, reservation.amount)
+    return reservation, state is None
+
+
+def _write(
+    connection: Connection,
+    ended: Iterable[tuple[Reservation, bool]],
+    granted: Iterable[tuple[Reservation, int]],
+    *,
+    now: int,
+) -> None:
+    ended = list(ended)
+    rows = [_row(one, SETTLED, lease=0, now=now) for one, missing in ended if missing]
+    rows += [_row(one, HELD, lease=lease, now=now) for one, lease in granted]
+    updates = [{"reservation": one.id, "end": SETTLED} for one, missing in ended if not missing]
+    if rows:
+        connection.execute(insert(reservations), rows)
+    if updates:
+        connection.execute(_END_RESERVATION, updates)
+
+
+def _row(reservation: Reservation, state: int, *, lease: int, now: int) -> dict[str, Any]:
+    return {
+        "id": reservation.id,
+        "accounts": json.dumps(reservation.keys),
+        "amount": reservation.amount,
+        "lease": lease,
+        "expires": now + lease,
+        "state": state,
+    }
+
+
+def _change(connection: Connection, changes: Iterable[tuple[str, int, int]]) -> None:
+    rows = [
+        {"account": key, "more_spent": spent, "more_held": held}
+        for key, spent, held in sorted(changes)
+        if spent or held
+    ]
+    if rows:
+        connection.execute(_CHANGE_ACCOUNT, rows)
+
+
+def _reservations(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    if not ids:
+        return {}
+    rows = connection.execute(_LOCK_RESERVATIONS, {"ids": list(ids)})
+    return {row.id: (row.state, row.amount) for row in rows}
+
+
+def _balances(connection: Connection, keys: Collection[str]) -> dict[str, Balance]:
+    rows = connection.execute(_LOCK_ACCOUNTS, {"keys": sorted(keys)})
+    found = {row.key: Balance(row.spent, row.held) for row in rows}
+    if len(found) < len(keys):
+        raise _RowsLostError
+    return found
+
+
+def _worth_another(error: DBAPIError) -> bool:
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _AGAIN

@@ -1,0 +1,127 @@
+"""The ledger's tables, and opening the database that holds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Column,
+    Engine,
+    Index,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+__all__ = ["FREED", "HELD", "SETTLED", "accounts", "open_engine", "reservations"]
+
+HELD, FREED, SETTLED = 0, 1, 2
+"""A reservation's states: FREED is one whose lease ended before anybody settled it."""
+_WAIT_S = 5
+"""The longest wait for a lock or a connection."""
+
+_metadata = MetaData()
+
+accounts = Table(
+    "budget_accounts",
+    _metadata,
+    Column("key", Text, primary_key=True),
+    Column("spent", BigInteger, nullable=False, server_default="0"),
+    Column("held", BigInteger, nullable=False, server_default="0"),
+)
+
+reservations = Table(
+    "budget_reservations",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("accounts", Text, nullable=False),  # their keys, as a JSON array
+    Column("amount", BigInteger, nullable=False),  # on each of them
+    Column("lease", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Index("budget_reservations_expiry", "state", "expires"),
+)
+
+
+def open_engine(address: URL) -> Engine:
+    """Opens the database, and makes the tables where they are missing. Raises what SQLAlchemy and the system raise."""
+    engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgres(address)
+    try:
+        _prepare(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _sqlite(address: URL) -> Engine:
+    path = Path(address.database or "")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Made before SQLite does, so that it is never readable by others; SQLite gives its -wal and -shm the same mode.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = create_engine(
+        address,
+        connect_args={"timeout": _WAIT_S, "check_same_thread": False},
+        pool_size=1,
+        max_overflow=4,
+        pool_timeout=_WAIT_S,
+        # Transactions are begun by hand, with their lock, so that nothing is read that another process changes.
+        isolation_level="AUTOCOMMIT",
+    )
+    event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # In WAL mode NORMAL survives the death of the process; only a power cut may lose the last commits.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+def _postgres(address: URL) -> Engine:
+    milliseconds = _WAIT_S * 1000
+    given: dict[str, Any] = {
+        "connect_timeout": _WAIT_S,
+        "application_name": "meta-orchestrator",
+        # Nobody may hold the others up: neither a statement that waits nor a program that was stopped in the middle.
+        "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+        f" -c idle_in_transaction_session_timeout={milliseconds}",
+        "tcp_user_timeout": milliseconds,
+    }
+    return create_engine(
+        address,
+        connect_args={name: value for name, value in given.items() if name not in address.query},
+        pool_size=1,
+        max_overflow=4,
+        pool_timeout=_WAIT_S,
+    )
+
+
+def _prepare(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(reservations.name):
+            _create(engine)
+
+
+def _create(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # Taken before looking, so that of two processes that open a new file only one makes the tables.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _metadata.create_all(connection)
+            connection.exec_driver_sql("COMMIT")
+        else:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(8271650043)")
+            _metadata.create_all(connection)
