@@ -1,0 +1,1 @@
+"""What is told of calls: to OpenTelemetry as spans and metrics, and to logs."""
