@@ -10,7 +10,7 @@ from unified_api.adapter import Adapter
 from unified_api.clock import Clock
 from unified_api.errors import NotFoundError
 from unified_api.http_adapter import HttpAdapter
-from unified_api.models import Model
+from unified_api.models import Model, RouteRules
 from unified_api.providers import ProviderRow, is_loopback
 from unified_api.settings import Settings, Timeouts
 from unified_api.signing import bearer_key, signer_of
@@ -45,7 +45,12 @@ class Adapters:
             adapter = self._made[model.provider] = self._make(model)
         return adapter
 
-    def timeouts(self, model: Model) -> Timeouts:
+    def timeouts(self, model: Model, rules: RouteRules) -> Timeouts:
+        """Those of `rules` before those of the settings."""
+        timeouts = self._usual(model)
+        return timeouts.model_copy(update=rules.timeouts) if rules.timeouts else timeouts
+
+    def _usual(self, model: Model) -> Timeouts:
         timeouts = self._waits.get(model.provider)
         if timeouts is None:
             row, stated = self._rows.get(model.provider), self._settings.timeouts

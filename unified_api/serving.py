@@ -8,112 +8,126 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from unified_api import pricing
 from unified_api.adapter import Adapter
 from unified_api.adapters import Adapters
-from unified_api.attempts import Attempts, bounded
-from unified_api.call import AnyCall, Call, Operation
+from unified_api.attempts import Attempts, Judged, bounded
+from unified_api.call import AnyCall, Call, Consult, Operation
 from unified_api.catalog import Catalog
 from unified_api.clock import Clock
-from unified_api.estimates import held, longest_answer
-from unified_api.fitting import Fitted, Fitting, Ways, left_out, must_hold, way_of
+from unified_api.escalation import Escalating, escalates
+from unified_api.fitting import Fitted, Fitting, Ways
 from unified_api.models import Model, Selection
-from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
+from unified_api.needs import AnyRequest
+from unified_api.routing.latency import Kind
+from unified_api.selecting import Selecting
 from unified_api.settings import Timeouts
 from unified_api.streaming import Streaming
-from unified_api.types import Capability, Chunk, Policy, Request, Usage
+from unified_api.types import Chunk, Policy, Request, Response, Usage
 
 __all__ = ["Serving"]
-
-_WRITE: frozenset[Capability] = frozenset({"chat", "image_output"})
-"""Whose answers are paid for by what they hold."""
 
 
 class Serving:
     """Answers calls by the models of `catalog`. Layers lie around it."""
 
     def __init__(
-        self, catalog: Callable[[], Catalog], *, adapters: Adapters, clock: Clock, random: Callable[[], float]
+        self,
+        catalog: Callable[[], Catalog],
+        *,
+        adapters: Adapters,
+        clock: Clock,
+        random: Callable[[], float],
+        consult: Consult,
     ) -> None:
-        self._catalog = catalog
         self._adapters = adapters
         self._clock = clock
         self._attempts = Attempts(clock=clock, random=random)
         self._refused_ways: Ways = {}
+        self._selecting = Selecting(catalog, random=random, seconds=_unknown, refused_ways=self._refused_ways)
+        self._escalating = Escalating(consult=consult, clock=clock)
         self._streaming = Streaming(
-            adapters=adapters, attempts=self._attempts, clock=clock, ways=self._refused_ways, price=self.price
+            adapters=adapters,
+            attempts=self._attempts,
+            escalating=self._escalating,
+            clock=clock,
+            ways=self._refused_ways,
+            price=self.price,
         )
 
     async def whole(self, call: AnyCall) -> Any:
         """The response of the call's kind."""
-        call.trail.selection = self.select(call.request, call.policy)
+        rules = self._selected(call).rules
         fitting: Fitting[Any] = Fitting(call.request, call.policy, self._refused_ways)
 
         @asynccontextmanager
         async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Any], Any]]:
-            send, timeouts = _sender(self._adapters.of(model), call.operation), self._adapters.timeouts(model)
+            sender, timeouts = _sender(self._adapters.of(model), call.operation), self._adapters.timeouts(model, rules)
+
+            async def send(request: Any) -> Any:
+                return await bounded(self._clock, deadline, lambda: sender(model, request, timeouts))
 
             async def answer(fitted: Fitted[Any]) -> Any:
-                return await bounded(self._clock, deadline, lambda: send(model, fitted.request, timeouts))
+                return await self._escalating.asked(call, model, fitted.request, send)
 
-            yield await fitting.ask(model, answer)
+            fitted, response = await fitting.ask(model, answer)
+            yield fitted, self._priced(model, fitting.read(model, fitted, response))
 
-        async with self._attempts.first(call, ask) as won:
-            model, (fitted, response) = won.model, won.result
-            response = fitting.read(model, fitted, response)
-            cost = response.cost_usd
-            if cost is None:
-                cost = self.price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
-            call.trail.succeeded(model, self._clock.now() - won.started, cost=cost, note=fitted.note)
-            return replace(response, cost_usd=cost, quality=model.quality, attempts=call.trail.story)
+        async def judge(model: Model, asked: tuple[Fitted[Any], Any]) -> Judged:
+            return await self._escalating.judged(call, model, asked[1])
+
+        async with self._attempts.first(call, ask, judge if escalates(call) else None) as won:
+            model, (fitted, response), cost = won.model, won.result, won.result[1].cost_usd
+            if not won.rejected:
+                seconds, note = self._clock.now() - won.started, fitted.note
+                call.trail.succeeded(model, seconds, cost=cost, note=note, confidence=won.confidence)
+            return replace(_as_asked(call, response), quality=model.quality, attempts=call.trail.story)
 
     @asynccontextmanager
     async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The chunks of one answer; usage comes with its cost."""
         call = replace(call, policy=replace(call.policy, needs=call.policy.needs | {"streaming"}))
-        call.trail.selection = self.select(call.request, call.policy)
+        self._selected(call)
         async with self._streaming.stream(call) as chunks:
             yield chunks
 
     def select(self, request: AnyRequest, policy: Policy) -> Selection:
         """Who may serve, in the order of asking. NoCandidateError where nobody may."""
-        policy = replace(policy, needs=policy.needs | needs_of(request))
-        selection = self._catalog().candidates(
-            request.model,
-            policy,
-            parameters=must_hold(request, policy),
-            tokens=least_tokens(request),
-            tools_of=tools_of(request),
-        )
-        if request.model == "auto" and isinstance(request, Request) and request.output_schema is not None:
-            # What can be made to keep to the schema is asked before what can only be told of it.
-            refused = self._refused_ways
-            ordered = sorted(selection.candidates, key=lambda one: way_of(one, refused.get(one.id, set())) == "words")
-            selection = replace(selection, candidates=tuple(ordered))
-        return selection
+        return self._selecting.select(request, policy)
 
     def worst_cost(self, request: AnyRequest, policy: Policy) -> Decimal | None:
-        """The most that one try may cost: the dearest candidate at the longest answer; None for an unknown price."""
-        asked = worst_tokens(request)
-        worst = Decimal(0)
-        candidates = self.select(request, policy).candidates
-        for model in candidates if policy.fallback else candidates[:1]:
-            longest = longest_answer(request, model, left_out(request, policy, model.unsupported))
-            cost = self.price(model, "", Usage(input_tokens=held(asked, request, model), output_tokens=longest))
-            if cost is None:
-                return None
-            worst = max(worst, cost)
-        return worst
+        """The most that the call may cost; None for an unknown price."""
+        return self._selecting.worst_cost(request, policy)
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
-        return pricing.charge(
-            usage,
-            plain=self._catalog().stated_prices(model),
-            base_url=self._catalog().price_address(model.provider),
-            names=(echoed, model.name) if echoed else (model.name,),
-            writes=bool(model.capabilities & _WRITE) or not model.capabilities,
-        )
+        return self._selecting.price(model, echoed, usage)
+
+    def _selected(self, call: AnyCall) -> Selection:
+        """Who may serve the call, said on its trail."""
+        selection = call.trail.selection = self.select(call.request, call.policy)
+        if selection.rules.because is not None:
+            call.trail.noted(
+                "routing", "condition", f"route/{selection.rules.name} chose, as {selection.rules.because}"
+            )
+        return selection
+
+    def _priced(self, model: Model, response: Any) -> Any:
+        """With what it cost, where that is known."""
+        if response.cost_usd is not None:
+            return response
+        cost = self.price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
+        return replace(response, cost_usd=cost)
+
+
+def _unknown(_model: Model, _kind: Kind) -> float | None:
+    return None
+
+
+def _as_asked(call: AnyCall, response: Any) -> Any:
+    """Without the tokens' probabilities where only an evaluator asked for them."""
+    if isinstance(response, Response) and response.logprobs and call.request.logprobs is None:
+        return replace(response, logprobs=())
+    return response
 
 
 def _sender(adapter: Adapter, operation: Operation) -> Callable[[Model, Any, Timeouts], Awaitable[Any]]:

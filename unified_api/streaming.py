@@ -10,13 +10,14 @@ from typing import TypeAlias
 
 from unified_api.adapters import Adapters
 from unified_api.apart import Apart, Kept
-from unified_api.attempts import Attempts
+from unified_api.attempts import Attempts, Judged
 from unified_api.call import Call
 from unified_api.clock import Clock
 from unified_api.continuation import joined
 from unified_api.errors import GatewayError, ProviderError
+from unified_api.escalation import Escalating, Held, escalates, held_back, may_reject
 from unified_api.fitting import Fitted, Fitting, Ways
-from unified_api.models import Model, Selection
+from unified_api.models import Model, RouteRules, Selection
 from unified_api.needs import least_tokens
 from unified_api.opening import open_stream
 from unified_api.routing.continuing import (
@@ -32,6 +33,7 @@ from unified_api.types import Chunk, Request, RestartChunk, Usage, UsageChunk
 
 __all__ = ["Streaming"]
 
+_Chunks: TypeAlias = AsyncIterator[Chunk] | Held
 Price: TypeAlias = Callable[[Model, str, Usage], Decimal | None]
 """What the usage costs at a model; the second argument is the name that it echoed."""
 
@@ -49,6 +51,8 @@ class _Begun:
     """What its reader had before, where it goes on with another one's answer."""
     progress: Progress = field(default_factory=Progress)
     cost: Decimal | None = None
+    confidence: float | None = None
+    """How good an evaluator found the answer."""
     is_told: bool = False
     """Whether the trail knows how it ended."""
     error: GatewayError | None = None
@@ -63,9 +67,19 @@ class _Begun:
 class Streaming:
     """Streams the answers of the models that `Call.trail` has selected."""
 
-    def __init__(self, *, adapters: Adapters, attempts: Attempts, clock: Clock, ways: Ways, price: Price) -> None:
+    def __init__(
+        self,
+        *,
+        adapters: Adapters,
+        attempts: Attempts,
+        escalating: Escalating,
+        clock: Clock,
+        ways: Ways,
+        price: Price,
+    ) -> None:
         self._adapters = adapters
         self._attempts = attempts
+        self._escalating = escalating
         self._clock = clock
         self._ways = ways
         self._price = price
@@ -94,23 +108,50 @@ class Streaming:
     @asynccontextmanager
     async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
         fitting = Fitting(call.request, call.policy, self._ways)
+        rules = RouteRules() if call.trail.selection is None else call.trail.selection.rules
 
         @asynccontextmanager
-        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Request], AsyncIterator[Chunk]]]:
-            timeouts, adapter = self._adapters.timeouts(model), self._adapters.of(model)
+        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Request], _Chunks]]:
+            timeouts, adapter = self._adapters.timeouts(model, rules), self._adapters.of(model)
             async with AsyncExitStack() as stack:
 
-                async def opened(fitted: Fitted[Request]) -> AsyncIterator[Chunk]:
-                    stream = open_stream(adapter, model, fitted.request, timeouts, clock=self._clock, deadline=deadline)
+                async def open_(request: Request) -> AsyncIterator[Chunk]:
+                    stream = open_stream(adapter, model, request, timeouts, clock=self._clock, deadline=deadline)
                     return await stack.enter_async_context(stream)
 
-                fitted, chunks = await fitting.ask(model, opened)
-                yield fitted, await stack.enter_async_context(aclosing(fitting.reading(model, fitted, chunks)))
+                async def opened(fitted: Fitted[Request]) -> AsyncIterator[Chunk]:
+                    return await self._escalating.asked(call, model, fitted.request, open_)
 
-        async with self._attempts.first(call, ask) as won:
+                fitted, chunks = await fitting.ask(model, opened)
+                read = await stack.enter_async_context(aclosing(fitting.reading(model, fitted, chunks)))
+                yield fitted, await held_back(read, model) if may_reject(call, model) else read
+
+        async def judge(model: Model, asked: tuple[Fitted[Request], _Chunks]) -> Judged:
+            held = asked[1]
+            return await self._judged(call, model, held) if isinstance(held, Held) else Judged(None)
+
+        async with self._attempts.first(call, ask, judge if escalates(call) else None) as won:
             fitted, chunks = won.result
             call.trail.model = won.model
-            yield _Begun(model=won.model, note=fitted.note, chunks=chunks, started=won.started)
+            async with AsyncExitStack() as stack:
+                if isinstance(chunks, Held):
+                    replayed = chunks.replayed(probabilities=call.request.logprobs is not None)
+                    chunks = await stack.enter_async_context(aclosing(replayed))
+                yield _Begun(
+                    model=won.model,
+                    note=fitted.note,
+                    chunks=chunks,
+                    started=won.started,
+                    confidence=won.confidence,
+                    is_told=won.rejected,
+                )
+
+    async def _judged(self, call: Call[Request], model: Model, held: Held) -> Judged:
+        response = held.response
+        cost = response.cost_usd
+        if cost is None:
+            cost = self._price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
+        return await self._escalating.judged(call, model, replace(response, cost_usd=cost))
 
     async def _told(self, call: Call[Request], begun: _Begun) -> AsyncGenerator[Chunk]:
         """The chunks of one stream, with what they cost; how it ended is told to the trail."""
@@ -183,9 +224,13 @@ class Streaming:
         return chunk
 
     def _succeeded(self, call: Call[Request], begun: _Begun) -> None:
+        if begun.is_told:
+            return
         cost = begun.cost if begun.progress.told is not None else self._price(begun.model, "", Usage())
         received, seconds = begun.progress.received, self._clock.now() - begun.started
-        call.trail.succeeded(begun.model, seconds, cost=cost, note=begun.note, received=received)
+        call.trail.succeeded(
+            begun.model, seconds, cost=cost, note=begun.note, received=received, confidence=begun.confidence
+        )
         begun.is_told = True
 
     def _broke(self, call: Call[Request], begun: _Begun, error: GatewayError) -> None:

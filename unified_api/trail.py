@@ -42,9 +42,16 @@ class Trail:
         return sum(1 for one in self.records if one.number)
 
     def succeeded(
-        self, model: Model, seconds: float, *, cost: Decimal | None, note: str | None = None, received: int = 0
+        self,
+        model: Model,
+        seconds: float,
+        *,
+        cost: Decimal | None,
+        note: str | None = None,
+        confidence: float | None = None,
+        received: int = 0,
     ) -> None:
-        self.tried(model, "succeeded", seconds, cost=cost, message=note, received=received)
+        self.tried(model, "succeeded", seconds, cost=cost, message=note, confidence=confidence, received=received)
 
     def failed(
         self, model: Model, error: GatewayError, seconds: float, *, cost: Decimal | None = None, received: int = 0
