@@ -23,6 +23,8 @@ from unified_api.errors import GatewayError, NoCandidateError
 from unified_api.estimates import SHORTER
 from unified_api.layers.budget import Budget
 from unified_api.layers.cache import Cache
+from unified_api.layers.record import Record
+from unified_api.layers.seen import Seen
 from unified_api.ledger import Ledger
 from unified_api.needs import AnyRequest, Asked
 from unified_api.providers import ProviderRow
@@ -30,6 +32,7 @@ from unified_api.response_stream import ResponseStream
 from unified_api.serving import Serving
 from unified_api.settings import Settings, Timeouts
 from unified_api.settings.routes import total_s
+from unified_api.telemetry.under_way import UnderWay
 from unified_api.transport import Transport
 from unified_api.types import (
     Capability,
@@ -208,10 +211,15 @@ class Gateway:
         send it; a kept answer has passed the safety check and costs nothing. A layer that is not set up is not there.
         """
         layers: list[Layer] = []
+        under_way = UnderWay()
+        if self.settings.record.is_set_up:
+            layers.append(Record(self.settings.record, clock=self._clock, under_way=under_way))
         if self.settings.privacy.active:
             from unified_api.layers.privacy import Privacy  # its patterns take a while to compile
 
             layers.append(Privacy(self.settings.privacy))
+        if self.settings.record.is_set_up:
+            layers.append(Seen(under_way, content=self.settings.record.content))
         if self.settings.cache.enabled:
             layers.append(Cache(self.settings.cache, clock=self._clock, consult=self._consult))
         if self._ledger is not None:
