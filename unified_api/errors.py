@@ -5,6 +5,7 @@
     |-- NoCandidateError              nothing may serve the call; lists why each candidate was dropped
     |-- AttemptsExhaustedError        every permitted try failed; `attempts` tells the story
     |-- DeadlineExceededError         the call's whole deadline passed
+    |-- RestingError                  whoever may serve is left alone just now; `retry_after`, `resting`
     |-- BudgetExceededError           a cap on spending has no room for the call
     |-- UnknownPriceError             a cap on spending holds, and nobody knows what the call may cost
     |-- LedgerError                   caps cannot be checked just now, so nothing is sent
@@ -60,6 +61,7 @@ __all__ = [
     "ProviderError",
     "QuotaError",
     "RateLimitError",
+    "RestingError",
     "SchemaRefusedError",
     "ServerError",
     "TimedOutError",
@@ -132,6 +134,26 @@ class LedgerError(GatewayError):
     """The ledger of what was spent cannot be asked; a cap that cannot be checked lets nothing through."""
 
     code = "ledger_unavailable"
+
+
+class RestingError(GatewayError):
+    """Nothing was asked: every deployment that may serve has failed lately and is left alone until later."""
+
+    code = "resting"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float,
+        resting: tuple[str, ...],
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.retry_after = retry_after
+        """Seconds until the first of them may be asked."""
+        self.resting = resting
+        """Which they are, as `provider/model`."""
 
 
 class ProviderError(GatewayError):

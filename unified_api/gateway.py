@@ -20,6 +20,7 @@ from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, 
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NoCandidateError
+from unified_api.health import Health
 from unified_api.estimates import SHORTER
 from unified_api.layers.budget import Budget
 from unified_api.layers.cache import Cache
@@ -100,8 +101,17 @@ class Gateway:
         self._adapters = Adapters(
             self.settings, self._rows, given=adapters or {}, transport=transport, clock=self._clock
         )
+        self.health = Health(
+            self.settings.breaker, clock=self._clock, rows=self._rows, environment=self.settings.environment
+        )
+        """Which deployments have failed lately and are left alone."""
         self._serving = Serving(
-            lambda: self.catalog, adapters=self._adapters, clock=self._clock, random=random, consult=self._consult
+            lambda: self.catalog,
+            adapters=self._adapters,
+            clock=self._clock,
+            random=random,
+            consult=self._consult,
+            health=self.health,
         )
         self._ledger = Ledger.of(self.settings, clock=self._clock) if self.settings.budgets.capped else None
         layers = self._layers()

@@ -16,9 +16,9 @@ from unified_api.catalog import Catalog
 from unified_api.clock import Clock
 from unified_api.escalation import Escalating, escalates
 from unified_api.fitting import Fitted, Fitting, Ways
+from unified_api.health import Health
 from unified_api.models import Model, Selection
 from unified_api.needs import AnyRequest
-from unified_api.routing.latency import Kind
 from unified_api.selecting import Selecting
 from unified_api.settings import Timeouts
 from unified_api.streaming import Streaming
@@ -38,12 +38,13 @@ class Serving:
         clock: Clock,
         random: Callable[[], float],
         consult: Consult,
+        health: Health,
     ) -> None:
         self._adapters = adapters
         self._clock = clock
-        self._attempts = Attempts(clock=clock, random=random)
+        self._attempts = Attempts(clock=clock, random=random, health=health)
         self._refused_ways: Ways = {}
-        self._selecting = Selecting(catalog, random=random, seconds=_unknown, refused_ways=self._refused_ways)
+        self._selecting = Selecting(catalog, random=random, seconds=health.seconds, refused_ways=self._refused_ways)
         self._escalating = Escalating(consult=consult, clock=clock)
         self._streaming = Streaming(
             adapters=adapters,
@@ -117,10 +118,6 @@ class Serving:
             return response
         cost = self.price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
         return replace(response, cost_usd=cost)
-
-
-def _unknown(_model: Model, _kind: Kind) -> float | None:
-    return None
 
 
 def _as_asked(call: AnyCall, response: Any) -> Any:
