@@ -20,8 +20,8 @@ from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, 
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import GatewayError, NoCandidateError
-from unified_api.health import Health
 from unified_api.estimates import SHORTER
+from unified_api.health import Health
 from unified_api.layers.budget import Budget
 from unified_api.layers.cache import Cache
 from unified_api.layers.record import Record
@@ -30,6 +30,7 @@ from unified_api.ledger import Ledger
 from unified_api.needs import AnyRequest, Asked
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream
+from unified_api.routing.affinity import Affinity
 from unified_api.serving import Serving
 from unified_api.settings import Settings, Timeouts
 from unified_api.settings.routes import total_s
@@ -112,6 +113,7 @@ class Gateway:
             random=random,
             consult=self._consult,
             health=self.health,
+            affinity=Affinity(**self.settings.affinity.model_dump()),
         )
         self._ledger = Ledger.of(self.settings, clock=self._clock) if self.settings.budgets.capped else None
         layers = self._layers()
