@@ -21,13 +21,11 @@ class Kept(Generic[Got]):
 
     def __init__(self, result: Got) -> None:
         self.result = result
-        self.error: GatewayError | None = None
         self.left = anyio.Event()
         self.closed = anyio.Event()
 
-    async def leave(self, error: GatewayError) -> None:
-        """Close it as if `error` had come from within; returns when it is closed."""
-        self.error = error
+    async def leave(self) -> None:
+        """Returns when it is closed."""
         self.left.set()
         await self.closed.wait()
 
@@ -72,11 +70,9 @@ class Apart(Generic[Got]):
                 # Whoever reads is cancelled too, and must be through before anything is closed under its hands.
                 with anyio.CancelScope(shield=True):
                     await kept.left.wait()
-                if kept.error is not None:
-                    raise kept.error
         except GatewayError:
             if kept is None:
-                raise
+                raise  # to whoever entered it; how closing failed is of no use to anybody
         finally:
             if kept is not None:
                 kept.closed.set()

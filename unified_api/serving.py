@@ -19,6 +19,7 @@ from unified_api.fitting import Fitted, Fitting, Ways
 from unified_api.health import Health
 from unified_api.models import Model, Selection
 from unified_api.needs import AnyRequest
+from unified_api.routing.affinity import Affinity, Session, kept_to
 from unified_api.selecting import Selecting
 from unified_api.settings import Timeouts
 from unified_api.streaming import Streaming
@@ -39,7 +40,9 @@ class Serving:
         random: Callable[[], float],
         consult: Consult,
         health: Health,
+        affinity: Affinity,
     ) -> None:
+        self._affinity = affinity
         self._adapters = adapters
         self._clock = clock
         self._attempts = Attempts(clock=clock, random=random, health=health)
@@ -53,6 +56,7 @@ class Serving:
             clock=clock,
             ways=self._refused_ways,
             price=self.price,
+            succeeded=self._remember,
         )
 
     async def whole(self, call: AnyCall) -> Any:
@@ -81,6 +85,7 @@ class Serving:
             if not won.rejected:
                 seconds, note = self._clock.now() - won.started, fitted.note
                 call.trail.succeeded(model, seconds, cost=cost, note=note, confidence=won.confidence)
+            self._remember(call, model)
             return replace(_as_asked(call, response), quality=model.quality, attempts=call.trail.story)
 
     @asynccontextmanager
@@ -110,7 +115,27 @@ class Serving:
             call.trail.noted(
                 "routing", "condition", f"route/{selection.rules.name} chose, as {selection.rules.because}"
             )
+        if call.policy.caller.session is not None:
+            selection = call.trail.selection = self._kept_to(call, selection)
         return selection
+
+    def _kept_to(self, call: AnyCall, selection: Selection) -> Selection:
+        """With the deployment first that served the call's session before."""
+        session = _session(call)
+        served = None if session is None else self._affinity.model_of(session, now=self._clock.now())
+        if served is None or served == selection.candidates[0].id:
+            return selection
+        kept = kept_to(selection, served)
+        if kept is None:
+            call.trail.noted("affinity", "not_kept", f"{served} served this session before and cannot come first now")
+            return selection
+        call.trail.noted("affinity", "kept", f"{served} served this session before, so it is asked first")
+        return kept
+
+    def _remember(self, call: AnyCall, model: Model) -> None:
+        session = _session(call)
+        if session is not None:
+            self._affinity.remember(session, model.id, now=self._clock.now())
 
     def _priced(self, model: Model, response: Any) -> Any:
         """With what it cost, where that is known."""
@@ -118,6 +143,12 @@ class Serving:
             return response
         cost = self.price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
         return replace(response, cost_usd=cost)
+
+
+def _session(call: AnyCall) -> Session | None:
+    """Whose deployment matters: a chat's, for its provider's cache of the prompt and the state of earlier answers."""
+    is_chat = call.purpose == "answer" and call.operation in ("chat", "stream")
+    return Session.of(call.policy.caller, call.request.model) if is_chat else None
 
 
 def _as_asked(call: AnyCall, response: Any) -> Any:

@@ -55,8 +55,8 @@ class _Begun:
     """How good an evaluator found the answer."""
     is_told: bool = False
     """Whether the trail knows how it ended."""
-    error: GatewayError | None = None
-    """How it broke."""
+    broke: Callable[[GatewayError], None]
+    """To be told how it broke."""
 
     @property
     def had(self) -> int:
@@ -76,6 +76,7 @@ class Streaming:
         clock: Clock,
         ways: Ways,
         price: Price,
+        succeeded: Callable[[Call[Request], Model], None],
     ) -> None:
         self._adapters = adapters
         self._attempts = attempts
@@ -83,6 +84,7 @@ class Streaming:
         self._clock = clock
         self._ways = ways
         self._price = price
+        self._has_succeeded = succeeded
 
     @asynccontextmanager
     async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -93,17 +95,8 @@ class Streaming:
                 async with aclosing(self._told_on(call, kept, room)) as chunks:
                     yield chunks
             return
-        is_known = False
-        try:
-            async with self._begun(call) as begun:
-                async with aclosing(self._told(call, begun)) as chunks:
-                    yield chunks
-                if begun.error is not None:
-                    is_known = True
-                    raise begun.error  # its reader had it and let it be; the breaker still has to hear of it
-        except GatewayError:
-            if not is_known:
-                raise
+        async with self._begun(call) as begun, aclosing(self._told(call, begun)) as chunks:
+            yield chunks
 
     @asynccontextmanager
     async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
@@ -142,6 +135,7 @@ class Streaming:
                     note=fitted.note,
                     chunks=chunks,
                     started=won.started,
+                    broke=won.broke,
                     confidence=won.confidence,
                     is_told=won.rejected,
                 )
@@ -181,7 +175,7 @@ class Streaming:
                     yield one
             except GatewayError as error:
                 self._broke(call, begun, error)
-                await kept.leave(error)
+                await kept.leave()
                 kept = await self._next(call, begun, error, room)
             else:
                 self._succeeded(call, begun)
@@ -235,7 +229,7 @@ class Streaming:
 
     def _broke(self, call: Call[Request], begun: _Begun, error: GatewayError) -> None:
         error.billable = True  # content has come
-        begun.error = error
+        begun.broke(error)
         cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
         call.trail.failed(begun.model, error, seconds, cost=cost, received=begun.progress.received)
         begun.is_told = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unified_api.settings.affinity import AffinitySettings
 from unified_api.settings.breaker import BreakerSettings
 from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
@@ -16,6 +17,7 @@ from unified_api.settings.work import PlannerSettings, RunSettings
 
 __all__ = [
     "FILE_NAME",
+    "AffinitySettings",
     "BreakerSettings",
     "BudgetSettings",
     "CacheSettings",

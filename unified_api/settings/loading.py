@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, StringConstraints
 
 from unified_api.providers import PROVIDER_NAME_PATTERN, ProviderRow
+from unified_api.settings.affinity import AffinitySettings
 from unified_api.settings.breaker import BreakerSettings
 from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
@@ -40,6 +41,7 @@ class _File(Table):
     routes: dict[_RouteName, Route] = Field(default={})
     timeouts: Timeouts = Timeouts()
     breaker: BreakerSettings = BreakerSettings()
+    affinity: AffinitySettings = AffinitySettings()
     budgets: BudgetSettings = BudgetSettings()
     privacy: PrivacySettings = PrivacySettings()
     safety: SafetySettings = SafetySettings()
@@ -74,6 +76,7 @@ class Settings:
     routes: Mapping[str, Route] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     breaker: BreakerSettings = BreakerSettings()
+    affinity: AffinitySettings = AffinitySettings()
     budgets: BudgetSettings = BudgetSettings()
     privacy: PrivacySettings = PrivacySettings()
     safety: SafetySettings = SafetySettings()
