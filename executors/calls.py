@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from typing import TypeVar
 
 from executors.budget import BudgetExceededError, Held
 from executors.context import StepRun
 from executors.failures import StepFailure, of_gateway
+from unified_api.bill import Bill, bill_of
 from unified_api.errors import GatewayError
 from unified_api.needs import AnyRequest, Asked
 from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
@@ -17,16 +17,10 @@ from workflows.model import ModelChoice, ModelNeeds
 
 __all__ = ["call", "model_name"]
 
+_ANSWERED = frozenset({"succeeded", "rejected", "cached"})
+_CUT_OFF = Bill(unknown=(Attempt(number=1, model="", outcome="cancelled", billable=True),))
+"""The bill of what is cancelled in the middle: one try whose cost nobody knows."""
 Answered = TypeVar("Answered", Response, EmbedResponse, ImageResponse)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bill:
-    """What one call cost, all its attempts together."""
-
-    known: Decimal = Decimal(0)
-    unknown: int = 0
-    """Attempts that may have cost something nobody knows; a budget counts each at the worst."""
 
 
 def model_name(choice: ModelChoice) -> str:
@@ -45,20 +39,19 @@ async def call(
     request, held = await _reserve(run, request, policy)
     if held is not None:
         policy = replace(policy, max_billable=held.tries)
-    bill = _Bill(unknown=1)
+    bill = _CUT_OFF
     try:
         response = await send(request, policy)
         run.receipt.add(response)
-        bill = _bill(response.attempts, cost=response.cost_usd)
+        bill = _answered(response)
     except GatewayError as error:
         run.receipt.attempts += error.attempts
-        bill = _bill(error.attempts, cost=Decimal(0), billable=error.billable)
+        bill = _failed(error)
         raise of_gateway(error) from error
     finally:
-        # What is cancelled in the middle keeps the bill of one call whose cost nobody knows.
-        run.receipt.charge(bill.known if not bill.unknown or _is_free(run, request, policy) else None)
+        run.receipt.charge(bill.known if bill.is_certain or _is_free(run, request, policy) else None)
         if run.context.budget is not None and held is not None:
-            run.context.budget.settle(held, bill.known + bill.unknown * held.worst)
+            run.context.budget.settle(held, sum(bill.guessed, bill.known) + len(bill.unknown) * held.worst)
     return response
 
 
@@ -83,14 +76,20 @@ async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked,
         raise StepFailure("budget_exceeded", str(error)) from None
 
 
-def _bill(attempts: tuple[Attempt, ...], *, cost: Decimal | None, billable: bool = False) -> _Bill:
-    """Of all attempts of a call that ended with this cost, or with an error that may be billed."""
-    failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
-    unknown = sum(attempt.cost_usd is None and attempt.billable for attempt in failed)
-    if cost is None or (billable and not unknown):
-        unknown += 1
-    paid = [cost, *(attempt.cost_usd for attempt in failed)]
-    return _Bill(known=sum((each for each in paid if each is not None), Decimal(0)), unknown=unknown)
+def _answered(response: Response | EmbedResponse | ImageResponse) -> Bill:
+    """What the call cost; a budget counts each try whose cost nobody knows at the worst."""
+    bill = bill_of(response.attempts, consulted=True)
+    if any(one.outcome in _ANSWERED for one in response.attempts):
+        return bill
+    if response.cost_usd is None:
+        return replace(bill, unknown=(*bill.unknown, *_CUT_OFF.unknown))
+    return replace(bill, known=bill.known + response.cost_usd)
+
+
+def _failed(error: GatewayError) -> Bill:
+    bill = bill_of(error.attempts, consulted=True)
+    is_told = not error.billable or any(one.billable for one in error.attempts if one.number)
+    return bill if is_told else replace(bill, unknown=(*bill.unknown, *_CUT_OFF.unknown))
 
 
 def _is_free(run: StepRun, request: AnyRequest, policy: Policy) -> bool:

@@ -17,6 +17,7 @@ from executors.tools import ToolRegistry
 from unified_api.clock import Clock
 from unified_api.types import (
     Attempt,
+    Caller,
     EmbedResponse,
     ImageResponse,
     Policy,
@@ -106,6 +107,8 @@ class RunContext:
     """In the clock's seconds."""
     tokens: bool
     """Whether someone listens to text while it is written."""
+    caller: Caller
+    """On whose behalf the run is made."""
 
 
 @dataclass(slots=True)
@@ -144,5 +147,6 @@ class StepRun:
                 tier=model.tier,
                 sensitivity=self.context.sensitivity,
                 deadline_s=remaining,
+                caller=self.context.caller,
             )
-        return Policy(sensitivity=self.context.sensitivity, deadline_s=remaining)
+        return Policy(sensitivity=self.context.sensitivity, deadline_s=remaining, caller=self.context.caller)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unified_api.errors import (
     AttemptsExhaustedError,
     AuthenticationError,
+    BudgetExceededError,
     ConfigurationError,
     ContentRefusedError,
     FailedGenerationError,
@@ -14,18 +15,21 @@ from unified_api.errors import (
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
+    UnknownPriceError,
 )
 
 __all__ = ["StepFailure", "of_gateway"]
 
 _HOPELESS = (
     AuthenticationError,
+    BudgetExceededError,
     ConfigurationError,
     InvalidRequestError,
     NoCandidateError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
+    UnknownPriceError,
 )
 """The same call would fail the same way a moment later."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from executors.result import RunResult
 from executors.scheduler import Scheduler
 from executors.tools import ToolRegistry
 from unified_api.clock import Clock, MonotonicClock
-from unified_api.types import Json
+from unified_api.types import Caller, Json
 from workflows.expressions import ExpressionError, Scope, render_value
 from workflows.graph import Graph, implied_outputs
 from workflows.model import Workflow
@@ -47,8 +48,8 @@ async def run(
     tools: ToolRegistry | None = None,
     on_event: Callable[[Event], None] | None = None,
     tokens: bool | None = None,
-    run_id: str | None = None,
     max_parallel: int | None = None,
+    caller: Caller = Caller(),
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> RunResult:
@@ -57,6 +58,7 @@ async def run(
     The workflow is expected to have passed `workflows.checks.check`. `on_event` is called in the event loop, so it
     must be quick; what it raises ends the run and comes out here. `tokens` says whether text is streamed and told
     as `StepToken`; by default it is when there is an `on_event`. `max_parallel` overrides the workflow's own.
+    `caller` is on whose behalf its models are asked; its `run` names the run, which else gets a name of its own.
     A run that fails does not raise: see `RunResult.status` and `.error`. A cancellation ends every step, is told
     as `RunFinished(cancelled)`, and goes on.
 
@@ -73,8 +75,9 @@ async def run(
     scheduler = Scheduler(graph, weights={step.id: TYPICAL_SECONDS[step.kind] for step in workflow.steps})
     clock = clock or MonotonicClock()
     policy = workflow.policy
+    run_id = caller.run or new_run_id()
     context = RunContext(
-        run_id=run_id or new_run_id(),
+        run_id=run_id,
         gateway=gateway,
         tools=tools if tools is not None else ToolRegistry(),
         scope=Scope(values),
@@ -85,6 +88,7 @@ async def run(
         budget=None if policy.budget_usd is None else Budget(Decimal(str(policy.budget_usd))),
         deadline=None if policy.deadline_s is None else clock.now() + policy.deadline_s,
         tokens=on_event is not None if tokens is None else tokens,
+        caller=replace(caller, run=run_id),
     )
     drive = Drive({step.id: step for step in workflow.steps}, scheduler, limit=limit, context=context)
     return await _run(workflow, graph, context=context, drive=drive)

@@ -25,6 +25,7 @@ from executors.record import RunRecord
 from executors.runner import run
 from executors.tools import ToolRegistry
 from unified_api.testing import scripted_gateway
+from unified_api.types import Caller
 from workflows.model import Workflow
 
 tools = ToolRegistry()
@@ -44,7 +45,7 @@ workflow = Workflow.model_validate({"workflow": "1", "name": "stopped", "steps":
 
 async def main() -> None:
     with record:
-        await run(workflow, {}, gateway=scripted_gateway({}), tools=tools, on_event=record, run_id="r")
+        await run(workflow, {}, gateway=scripted_gateway({}), tools=tools, on_event=record, caller=Caller(run="r"))
 
 anyio.run(main)
 """

@@ -12,6 +12,7 @@ from running import outcome, statuses, tool, value, workflow_of
 from executors.events import Event, RunFinished, RunStarted, StepFinished, StepRetrying, StepStarted
 from executors.inputs import InputError
 from unified_api.testing import ManualClock
+from unified_api.types import Caller
 from workflows.findings import WorkflowError
 
 
@@ -67,7 +68,7 @@ async def test_independent_steps_run_at_the_same_time():
 async def test_steps_come_out_in_the_order_of_the_file_and_events_in_the_order_of_time():
     events: list[Event] = []
     workflow = workflow_of(value("b", "{{ steps.a.output }}"), value("a"))
-    result = await outcome(workflow, on_event=events.append, run_id="r")
+    result = await outcome(workflow, on_event=events.append, caller=Caller(run="r"))
     assert [step.step_id for step in result.steps] == ["b", "a"]
     assert [(type(event), getattr(event, "step_id", None)) for event in events] == [
         (RunStarted, None),

@@ -157,9 +157,10 @@ class Budget:
         return None
 
     def _spent(self, call: AnyCall, records: list[Attempt], each: int) -> int:
-        """What the tries have cost: what is known, and an estimate of the rest that is not above what was held."""
+        """What the tries have cost: what is known, and of the rest an estimate that is not above what was held."""
         bill = bill_of(records)
-        return micros(bill.known) + sum(min(self._estimate(call, one, each), each) for one in bill.unknown)
+        guesses = [micros(one) for one in bill.guessed] + [self._estimate(call, one, each) for one in bill.unknown]
+        return micros(bill.known) + sum(min(one, each) for one in guesses)
 
     def _estimate(self, call: AnyCall, attempt: Attempt, worst: int) -> int:
         selection = call.trail.selection
