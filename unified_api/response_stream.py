@@ -15,8 +15,9 @@ __all__ = ["ResponseStream"]
 class ResponseStream:
     """The chunks of one answer, to be iterated once; `response` is the whole answer after the end.
 
-    The last UsageChunk carries the cost. An error that comes after content ends the iteration; it is never hidden, and
-    its `attempts` tell the story.
+    The last UsageChunk carries the cost. An error that comes after content ends the iteration, unless another model
+    could go on; it is never hidden, and its `attempts` tell the story. After a RestartChunk all that came before is
+    void. Usage and cost are those of the stream that came to its end; what a broken one took is in its `Attempt`.
     """
 
     def __init__(self, chunks: AsyncIterator[Chunk], trail: Trail) -> None:
@@ -41,7 +42,7 @@ class ResponseStream:
 
     @property
     def text(self) -> str:
-        """What has been read so far."""
+        """What has been read so far, of the answer that counts."""
         return self._collected().text
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
@@ -61,7 +62,5 @@ class ResponseStream:
         model, story = self._trail.model, self._trail.story
         provider, _, name = self.model.partition("/")
         response = self._collector.response(provider=provider, model=name)
-        cost = response.cost_usd
-        if cost is None:
-            cost = next((one.cost_usd for one in reversed(story) if one.outcome == "succeeded"), None)
+        cost = next((one.cost_usd for one in reversed(story) if one.outcome == "succeeded"), response.cost_usd)
         return replace(response, cost_usd=cost, quality=None if model is None else model.quality, attempts=story)

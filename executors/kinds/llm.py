@@ -44,10 +44,16 @@ async def run(step: LlmStep, run: StepRun) -> Json:
     request = _request(step, run)
     if step.output is not None:
         return await _structured(request, run, step=step, schema=step.output)
-    response = await call(
-        run, request, run.policy(step.model), send=_streamed(run) if run.context.tokens else run.context.gateway.chat
-    )
+    if run.context.tokens:
+        response = await call(run, request, run.policy(step.model), send=_streamed(run))
+    else:
+        response = await call(run, request, _unseen(run, step), send=run.context.gateway.chat)
     return _text(response)
+
+
+def _unseen(run: StepRun, step: LlmStep) -> Policy:
+    """For an answer that nobody but the step sees before it is whole."""
+    return replace(run.policy(step.model), reader="step")
 
 
 def _request(step: LlmStep, run: StepRun) -> Request:
@@ -121,7 +127,7 @@ async def _structured(request: Request, run: StepRun, *, step: LlmStep, schema: 
     problems: list[str] = []
     model = request.model
     for _ in range(1 + RE_ASKS):
-        response = await call(run, request, run.policy(step.model), send=run.context.gateway.chat)
+        response = await call(run, request, _unseen(run, step), send=run.context.gateway.chat)
         _not_refused(response)
         model = response.model
         if response.finish_reason == "length":
