@@ -47,7 +47,7 @@ class Selecting:
     def select(self, request: AnyRequest, policy: Policy) -> Selection:
         """Who may serve, in the order of asking. NoCandidateError where nobody may."""
         policy = replace(policy, needs=policy.needs | needs_of(request))
-        selection = self._affordable(request, policy, self._eligible(request, policy))
+        selection = self._eligible(request, policy)
         strategy = _strategy(selection, policy)
         if strategy != "priority":
             selection = self._ordered(selection, strategy, request, policy)
@@ -62,10 +62,10 @@ class Selecting:
         """The most that the call may cost: the dearest candidate at the longest answer, and all of them together where
         answers may be rejected; None for an unknown price.
         """
-        selection = self.select(request, policy)
+        selection = self._eligible(request, replace(policy, needs=policy.needs | needs_of(request)))
         candidates = selection.candidates
         if not policy.fallback and _strategy(selection, policy) in _FIXED:
-            candidates = candidates[:1]
+            candidates = self.select(request, policy).candidates[:1]
         asked = worst_tokens(request)
         costs = []
         for model in candidates:
@@ -88,13 +88,14 @@ class Selecting:
         )
 
     def _eligible(self, request: AnyRequest, policy: Policy) -> Selection:
-        return self._catalog().candidates(
+        selection = self._catalog().candidates(
             request.model,
             policy,
             parameters=must_hold(request, policy),
             tokens=least_tokens(request),
             tools_of=tools_of(request),
         )
+        return self._affordable(request, policy, selection)
 
     def _affordable(self, request: AnyRequest, policy: Policy, selection: Selection) -> Selection:
         """Without what may cost more than the policy allows."""

@@ -58,6 +58,7 @@ def test_ranking_prefers_real_remote_near_and_cheap_in_this_order() -> None:
     assert [m.id for m in rank(models, None)] == ["a/standard", "b/untiered", "a/economy", "a/premium", "z/demo"]
     assert [m.id for m in rank(models, "premium")][:3] == ["a/premium", "b/untiered", "a/standard"]
 
+
 @pytest.mark.parametrize(
     ("stated", "asked", "serves"),
     [
