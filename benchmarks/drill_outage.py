@@ -11,7 +11,8 @@ import anyio
 from benchmarks.bar import at_least, at_most, figure, percentile
 from benchmarks.faulty_server import FaultyServer, faulty_server
 from benchmarks.load import Load, at_once, steady
-from benchmarks.served import ask, gateway
+from benchmarks.served import NO_BREAKER, ask, gateway
+from unified_api.settings.breaker import BreakerSettings
 from unified_api.types import Policy, Response
 
 __all__ = ["main"]
@@ -22,11 +23,11 @@ CONCURRENCY = 64
 AT_RANDOM = [(0.1, "server_error", {"status": 503}), (0.1, "server_error", {"status": 500}), (0.1, "reset", {})]
 
 
-async def _at_random(server: FaultyServer, calls: int) -> bool:
+async def _at_random(server: FaultyServer, calls: int, breaker: BreakerSettings, how: str) -> bool:
     server.plan("a", faults=AT_RANDOM, delay_s=DELAY_S, seed=1)
     server.plan("b", delay_s=DELAY_S)
     server.plan("c", delay_s=DELAY_S)
-    async with gateway(server, "a", "b") as made, gateway(server, "c") as calm:
+    async with gateway(server, "a", "b", breaker=breaker) as made, gateway(server, "c") as calm:
 
         async def one(_: int) -> Response:
             return await made.chat(ask())
@@ -38,7 +39,7 @@ async def _at_random(server: FaultyServer, calls: int) -> bool:
         await at_once(one, 2 * CONCURRENCY, CONCURRENCY)
         usual = await at_once(healthy, max(calls // 10, 256), CONCURRENCY)
         load = await at_once(one, calls, CONCURRENCY, what="calls while one provider fails 30 %")
-    print(f"one provider fails 30 % of its requests at random, {calls:,} calls, {CONCURRENCY} at once", flush=True)
+    print(f"one provider fails 30 % of {calls:,} calls at random, {CONCURRENCY} at once, {how}", flush=True)
     met = at_least("calls that succeed", load.success, 99.95, unit=" %", digits=3)
     met &= at_most("attempts a call", load.tries, 1.4, digits=3)
     _added("time that the failures add", load, usual)
@@ -99,7 +100,9 @@ def _by_second(load: Load) -> None:
 
 async def _drill(*, quick: bool) -> bool:
     with faulty_server() as server:
-        met = await _at_random(server, 1_000 if quick else 20_000)
+        calls = 500 if quick else 20_000
+        met = await _at_random(server, calls, NO_BREAKER, "and no breaker ever opens")
+        met &= await _at_random(server, calls, BreakerSettings(), "with the usual breaker")
         return await _outage(server, 2.4 if quick else 60, 200 if quick else 333) and met
 
 

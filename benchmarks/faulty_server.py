@@ -8,7 +8,8 @@
 
 It is a child process, so that only the client's CPU is counted; it ends with the block, with its parent, and after
 `LIFETIME_S` at the latest. The faults are those of `unified_api.testing.faults`, told over a real socket, and
-`random_cut`: a stream that ends somewhere before its finish is told, in one of the three ways a connection has to end.
+`random_cut`: a stream that ends somewhere before its finish is told, in one of the three ways a connection has to end,
+and `slow_failure`: a 500 that takes its time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, cycle
 from math import inf
 from pathlib import Path
@@ -56,17 +57,19 @@ class Plan:
     delay_s: float = 0.0
     """How long a good answer takes."""
     words: int = 8
+    """How many a good answer has; 0 gives the one of `faults.answer()`."""
+    singly: bool = False
+    """Whether each event of a good stream is a write of its own, as a model that is still talking does."""
     seed: int = 0
     since: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         text = (_WORDS * (self.words // 16 + 1)).split(" ")[: self.words]
-        good = faults.answer(" ".join(text))
-        # One write for a whole stream, as servers behind a buffer do; the faulty ones are told piece by piece.
-        whole = b"".join(piece for piece in good.streamed.pieces if isinstance(piece, bytes))
-        stream = HttpAnswer(headers=good.streamed.headers, pieces=(whole,))
-        self.good = faults.ByForm(whole=good.whole, streamed=stream)
+        good = faults.answer(" ".join(text)) if text else faults.answer()
+        together = b"".join(piece for piece in good.streamed.pieces if isinstance(piece, bytes))
+        stream = HttpAnswer(headers=good.streamed.headers, pieces=(together,))
+        self.good = good if self.singly else faults.ByForm(whole=good.whole, streamed=stream)
 
     def choose(self) -> tuple[str | None, Any]:
         """The name of the fault, None for a good answer, and what is played."""
@@ -76,9 +79,8 @@ class Plan:
         for share, name, arguments in self.faults:
             limit += share
             if drawn < limit:
-                if name == "random_cut":
-                    return name, _random_cut(self.random)
-                return name, getattr(faults, name)(**arguments)
+                own = {"random_cut": _random_cut, "slow_failure": _slow_failure}.get(name)
+                return name, getattr(faults, name)(**arguments) if own is None else own(self.random, **arguments)
         return None, self.good
 
 
@@ -219,7 +221,8 @@ class _Connection(asyncio.Protocol):
                 await _silence(piece)
             else:
                 self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                await asyncio.sleep(0)
+                if play.repeat:
+                    await asyncio.sleep(0)
         self._end(play, chunked=chunked)
 
     def _end(self, play: HttpAnswer, *, chunked: bool) -> None:
@@ -251,6 +254,10 @@ def _random_cut(dice: random.Random) -> HttpAnswer:
     return HttpAnswer(headers=headers, pieces=(*pieces, 0.0), cut=way != "ended")
 
 
+def _slow_failure(_dice: random.Random, *, seconds: float) -> HttpAnswer:
+    return replace(faults.server_error(500), wait_s=seconds)
+
+
 async def _silence(seconds: float) -> None:
     await asyncio.sleep(LIFETIME_S if seconds == inf else seconds)
 
@@ -278,13 +285,12 @@ class FaultyServer:
         for_s: float | None = None,
         delay_s: float = 0.0,
         words: int = 8,
+        singly: bool = False,
         seed: int = 0,
     ) -> None:
         """Tell what `provider` does from now on, for `for_s` seconds where given and healthy afterwards."""
-        self._ask(
-            f"_plan/{provider}",
-            {"faults": list(faults), "for_s": for_s, "delay_s": delay_s, "words": words, "seed": seed},
-        )
+        plan = {"faults": list(faults), "for_s": for_s, "delay_s": delay_s, "words": words, "singly": singly}
+        self._ask(f"_plan/{provider}", plan | {"seed": seed})
 
     def stats(self, provider: str) -> Stats:
         return Stats(**self._ask(f"_stats/{provider}"))
