@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ from orchestrator.sources import find, load
 
 if TYPE_CHECKING:
     from planner.types import Plan
+    from unified_api.types import Caller
     from workflows.model import Workflow
 
-__all__ = ["check_choices", "inputs_of", "subject_of", "workflow_of"]
+__all__ = ["check_choices", "inputs_of", "named", "subject_of", "workflow_of"]
 
 PLANNERS = ("model", "rules")
 
@@ -23,6 +25,18 @@ def check_choices(*, model: object, planner: object) -> None:
         raise TypeError(f"model must be a name such as 'openai/gpt-5-mini', not {model!r}")
     if planner is not None and planner not in PLANNERS:
         raise ValueError(f"planner must be 'model', 'rules' or None, not {planner!r}")
+
+
+def named(caller: object) -> Caller:
+    """The caller of a run that has a name. Raises TypeError."""
+    from executors.runner import new_run_id
+    from unified_api.types import Caller
+
+    if caller is None:
+        return Caller(run=new_run_id())
+    if not isinstance(caller, Caller):
+        raise TypeError(f"caller must be a unified_api.types.Caller such as Caller(user='alice'), not {caller!r}")
+    return caller if caller.run else replace(caller, run=new_run_id())
 
 
 def subject_of(task: object) -> str | Plan | Workflow:

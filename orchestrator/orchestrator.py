@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from orchestrator.arguments import check_choices, inputs_of, subject_of, workflow_of
+from orchestrator.arguments import check_choices, inputs_of, named, subject_of, workflow_of
 from orchestrator.limits import Limits, limited, on_model
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from executors.result import RunResult
     from executors.tools import ToolRegistry
     from orchestrator.catalog import CatalogModels
+    from orchestrator.explain import Explanation
     from planner.types import Plan
     from unified_api.gateway import Gateway
     from unified_api.models import Model
     from unified_api.settings import Settings
+    from unified_api.types import Caller
     from workflows.findings import Finding
     from workflows.model import Workflow
 
@@ -116,6 +118,15 @@ class Orchestrator:
             self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
         return self._record
 
+    def explain(self, run_id: str, step: str | None = None) -> Explanation:
+        """Why each model of a run was chosen or left out, and how every try ended; `str()` of it is the words.
+
+        `run_id` may be the beginning of an id. Raises RecordError for a run or a step that is not on record.
+        """
+        from orchestrator.explain import explain
+
+        return explain(self.runs, run_id, step)
+
     def models(self) -> tuple[Model, ...]:
         """Every model of the catalog; `ready` tells which ones can be called now."""
         return tuple(self.gateway.catalog.models)
@@ -141,11 +152,12 @@ class Orchestrator:
         planner: Planner | None = None,
         limits: Limits = Limits(),
         on_progress: Callable[[str], None] | None = None,
+        caller: Caller | None = None,
     ) -> Plan:
         """A checked workflow for the task, not yet run.
 
         `model` plans and runs the llm steps; without one the configuration decides, and the rules plan when no real
-        model is ready. `on_progress` is told in words what is going on.
+        model is ready. `on_progress` is told in words what is going on. `caller` is on whose behalf models are asked.
 
         Raises:
             TaskError: the task cannot be planned as it stands.
@@ -169,6 +181,7 @@ class Orchestrator:
                 models=self._models(),
                 policy=limits.policy(),
                 on_progress=on_progress,
+                caller=named(caller),
             )
         if made is None:
             raise PlanError(
@@ -187,11 +200,13 @@ class Orchestrator:
         inputs: Mapping[str, Any] | None = None,
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
-        run_id: str | None = None,
+        caller: Caller | None = None,
     ) -> RunResult:
         """Plans the task, unless it is a plan or a workflow already, and runs it.
 
-        `on_event` is called in the event loop with every event; it must not block. A run that fails does not raise.
+        `on_event` is called in the event loop with every event; it must not block. `caller` is on whose behalf models
+        are asked, which budgets go by; its `run` names the run, which else gets a name of its own. A run that fails
+        does not raise.
 
         Raises:
             WorkflowError: the workflow does not pass the checks; nothing was run.
@@ -201,14 +216,14 @@ class Orchestrator:
         """
         from planner.types import Plan
 
-        subject, given = subject_of(task), inputs_of(inputs)
+        subject, given, caller = subject_of(task), inputs_of(inputs), named(caller)
         if isinstance(subject, str):
-            subject = await self.plan(subject, limits=limits)
+            subject = await self.plan(subject, limits=limits, caller=caller)
         if isinstance(task, str) and isinstance(subject, Plan):
             limits = limits.after(subject.most_usd)
         planned = dict(subject.inputs) if isinstance(subject, Plan) else {}
         workflow = subject.workflow if isinstance(subject, Plan) else subject
-        return await self._run(self._limited(workflow, limits), {**planned, **given}, on_event=on_event, run_id=run_id)
+        return await self._run(self._limited(workflow, limits), {**planned, **given}, on_event=on_event, caller=caller)
 
     async def run_workflow(
         self,
@@ -217,7 +232,7 @@ class Orchestrator:
         *,
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
-        run_id: str | None = None,
+        caller: Caller | None = None,
     ) -> RunResult:
         """Runs a workflow of the library by its name, of a file by its path, a JSON object or a `Workflow`.
 
@@ -226,7 +241,7 @@ class Orchestrator:
         loaded = workflow_of(workflow)
         if self._model is not None:
             loaded = on_model(loaded, self._model)
-        return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, run_id=run_id)
+        return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, caller=caller)
 
     async def stream(
         self,
@@ -234,6 +249,7 @@ class Orchestrator:
         *,
         inputs: Mapping[str, Any] | None = None,
         limits: Limits = Limits(),
+        caller: Caller | None = None,
     ) -> AsyncGenerator[Event, None]:
         """The events of a run while it runs, ended by `RunFinished`.
 
@@ -250,7 +266,7 @@ class Orchestrator:
             error: Exception | None = None
             try:
                 with scope:
-                    await self.run(task, inputs=inputs, limits=limits, on_event=feed.send)
+                    await self.run(task, inputs=inputs, limits=limits, on_event=feed.send, caller=caller)
             except Exception as raised:  # noqa: BLE001  # handed to the reader, whose run it is
                 error = raised
             finally:
@@ -273,6 +289,7 @@ class Orchestrator:
         inputs: Mapping[str, Any] | None = None,
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
+        caller: Caller | None = None,
     ) -> RunResult:
         """`run` for code that is not async: opens this object, runs, and closes it. Raises as `run` does."""
         if _in_event_loop():
@@ -280,12 +297,12 @@ class Orchestrator:
 
         async def whole() -> RunResult:
             async with self:
-                return await self.run(task, inputs=inputs, limits=limits, on_event=on_event)
+                return await self.run(task, inputs=inputs, limits=limits, on_event=on_event, caller=caller)
 
         return anyio.run(whole)
 
     async def _run(
-        self, workflow: Workflow, inputs: Mapping[str, Any], *, on_event: OnEvent | None, run_id: str | None
+        self, workflow: Workflow, inputs: Mapping[str, Any], *, on_event: OnEvent | None, caller: Caller
     ) -> RunResult:
         from executors.runner import run
         from workflows.findings import WorkflowError
@@ -313,7 +330,7 @@ class Orchestrator:
             tools=self.tools,
             on_event=sink,
             tokens=on_event is not None,
-            run_id=run_id,
+            caller=caller,
         )
 
     def _planning_model(self, model: str | None, planner: Planner | None) -> str | None:

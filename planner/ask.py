@@ -26,7 +26,7 @@ from unified_api.errors import (
     NoCandidateError,
 )
 from unified_api.models import Model
-from unified_api.types import Json, JsonObject, Message, OutputSchema, Policy, Request, Response
+from unified_api.types import Caller, Json, JsonObject, Message, OutputSchema, Policy, Request, Response
 from workflows.findings import Finding, pointer
 from workflows.model import Workflow, WorkflowPolicy
 from workflows.models import ModelCatalog
@@ -61,6 +61,7 @@ class ModelPlanner:
     models: ModelCatalog | None
     policy: WorkflowPolicy
     progress: Callable[[str], None]
+    caller: Caller = Caller()
     structured: bool = False
     first: str = ""
     """The model that is asked first: what `model` means now."""
@@ -142,7 +143,9 @@ class ModelPlanner:
 
     async def send(self, messages: tuple[Message, ...], schema: OutputSchema | None) -> Response:
         request = Request(model=self.model, messages=messages, output_schema=schema)
-        request, policy, worst = self.affordable(request, Policy(sensitivity=self.policy.sensitivity))
+        request, policy, worst = self.affordable(
+            request, Policy(sensitivity=self.policy.sensitivity, caller=self.caller)
+        )
         response = await self.gateway.chat(request, policy)
         self.spending.add(response, worst=worst)
         if response.quality is not None:

@@ -10,6 +10,7 @@ from planner.offline import plan_offline
 from planner.suggest import Embed
 from planner.task import accepted
 from planner.types import Plan
+from unified_api.types import Caller
 from workflows.model import WorkflowPolicy
 from workflows.models import ModelCatalog
 from workflows.tools import ToolSpec
@@ -33,6 +34,7 @@ async def plan(
     policy: WorkflowPolicy | None = None,
     on_progress: Callable[[str], None] | None = None,
     embed: Embed | None = None,
+    caller: Caller = Caller(),
 ) -> Plan:
     """Plan `task`.
 
@@ -47,6 +49,7 @@ async def plan(
         on_progress: told in words what is being done.
         embed: gives vectors by which the rules confirm a match with the library; by default the gateway's free
             in-process embeddings, if any.
+        caller: on whose behalf the planner model is asked.
 
     Raises:
         TaskError: the task is empty, too long or no text.
@@ -67,7 +70,14 @@ async def plan(
     from planner.ask import ModelPlanner, UnfitModelError  # the rules need neither prompts nor a reader of answers
 
     asked = ModelPlanner(
-        gateway=gateway, model=model, task=task, tools=tools, models=models, policy=policy, progress=progress
+        gateway=gateway,
+        model=model,
+        task=task,
+        tools=tools,
+        models=models,
+        policy=policy,
+        progress=progress,
+        caller=caller,
     )
     try:
         return await asked.plan()

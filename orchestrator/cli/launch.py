@@ -24,9 +24,21 @@ if TYPE_CHECKING:
     from executors.result import RunResult
     from orchestrator.cli.options import Sensitivity
     from planner.types import Plan
+    from unified_api.types import Caller
     from workflows.model import Workflow
 
-__all__ = ["Launch", "Work", "execute", "limits", "perform", "planned", "print_workflow", "show_plan", "show_workflow"]
+__all__ = [
+    "Launch",
+    "Work",
+    "caller",
+    "execute",
+    "limits",
+    "perform",
+    "planned",
+    "print_workflow",
+    "show_plan",
+    "show_workflow",
+]
 
 
 @dataclass(slots=True)
@@ -39,6 +51,8 @@ class Launch:
     yes: bool = False
     tools: Sequence[str] = ()
     """Files and modules whose functions steps may call."""
+    caller: Caller | None = None
+    """On whose behalf models are asked."""
     progress: Progress | None = None
     """Set once steps run; what Ctrl-C tells about."""
     is_local: IsLocal = lambda _: False
@@ -57,6 +71,14 @@ def limits(
         sensitivity=None if sensitivity is None else sensitivity.value,
         max_parallel=max_parallel,
     )
+
+
+def caller(user: str | None, tags: Sequence[str] | None, tenant: str | None) -> Caller:
+    """On whose behalf planning and the run ask, as one run."""
+    from executors.runner import new_run_id
+    from unified_api.types import Caller
+
+    return Caller(tenant=tenant or "", user=user, tags=frozenset(tags or ()), run=new_run_id())
 
 
 def perform(
@@ -110,7 +132,7 @@ async def planned(orchestrator: Orchestrator, task: str, launch: Launch) -> Plan
             else:
                 console.say(line, style="dim")
 
-        return await orchestrator.plan(task, limits=launch.limits, on_progress=tell)
+        return await orchestrator.plan(task, limits=launch.limits, on_progress=tell, caller=launch.caller)
 
 
 def show_workflow(workflow: Workflow) -> None:
@@ -151,7 +173,7 @@ async def execute(
     left = launch.limits if plan is None else launch.limits.after(plan.most_usd)
     with showing(workflow) as progress:
         launch.progress = progress
-        result = await orchestrator.run(workflow, inputs=inputs, limits=left, on_event=progress)
+        result = await orchestrator.run(workflow, inputs=inputs, limits=left, on_event=progress, caller=launch.caller)
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
     try:
         complete = _print(result, workflow, launch, folder=folder, plan=plan)

@@ -20,8 +20,11 @@ __all__ = [
     "PlannerOption",
     "Sensitivity",
     "SensitivityOption",
+    "TagOption",
     "TaskArgument",
+    "TenantOption",
     "ToolsOption",
+    "UserOption",
     "YesOption",
 ]
 
@@ -87,6 +90,14 @@ OutOption = Annotated[
 ToolsOption = Annotated[
     list[str] | None,
     typer.Option("--tools", metavar="FILE.py|MODULE", help="Python functions that steps may call; may be repeated."),
+]
+UserOption = Annotated[str | None, typer.Option("--user", help="On whose behalf models are asked, for budgets.")]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", help="What the calls are for, such as a project, for budgets; may be repeated."),
+]
+TenantOption = Annotated[
+    str | None, typer.Option("--tenant", help="Whose data it is: nothing is kept or counted across tenants.")
 ]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer yes to questions, such as fetching the embedded model's weights.")

@@ -16,8 +16,11 @@ from orchestrator.cli.options import (
     ModelOption,
     PlannerOption,
     SensitivityOption,
+    TagOption,
     TaskArgument,
+    TenantOption,
     ToolsOption,
+    UserOption,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ def plan(
     budget: BudgetOption = None,
     deadline: DeadlineOption = None,
     sensitivity: SensitivityOption = None,
+    user: UserOption = None,
+    tag: TagOption = None,
+    tenant: TenantOption = None,
     tools: ToolsOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write the workflow to this file.")
@@ -56,7 +62,10 @@ def plan(
 
     text = read_task(task)
     wish = launch.Launch(
-        limits=launch.limits(budget, deadline, sensitivity, max_parallel), as_json=as_json, tools=tools or ()
+        limits=launch.limits(budget, deadline, sensitivity, max_parallel),
+        caller=launch.caller(user, tag, tenant),
+        as_json=as_json,
+        tools=tools or (),
     )
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:

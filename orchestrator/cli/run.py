@@ -16,8 +16,11 @@ from orchestrator.cli.options import (
     OutOption,
     PlannerOption,
     SensitivityOption,
+    TagOption,
     TaskArgument,
+    TenantOption,
     ToolsOption,
+    UserOption,
     YesOption,
 )
 
@@ -36,6 +39,9 @@ def run(
     budget: BudgetOption = None,
     deadline: DeadlineOption = None,
     sensitivity: SensitivityOption = None,
+    user: UserOption = None,
+    tag: TagOption = None,
+    tenant: TenantOption = None,
     out: OutOption = None,
     tools: ToolsOption = None,
     no_run: Annotated[bool, typer.Option("--no-run", help="Show the plan and stop.")] = False,
@@ -59,6 +65,7 @@ def run(
     text = read_task(task)
     wish = launch.Launch(
         limits=launch.limits(budget, deadline, sensitivity, max_parallel),
+        caller=launch.caller(user, tag, tenant),
         out=out,
         as_json=as_json,
         yes=yes,

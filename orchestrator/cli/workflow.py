@@ -17,7 +17,10 @@ from orchestrator.cli.options import (
     ModelOption,
     OutOption,
     SensitivityOption,
+    TagOption,
+    TenantOption,
     ToolsOption,
+    UserOption,
     YesOption,
 )
 
@@ -48,6 +51,9 @@ def run_workflow(
     budget: BudgetOption = None,
     deadline: DeadlineOption = None,
     sensitivity: SensitivityOption = None,
+    user: UserOption = None,
+    tag: TagOption = None,
+    tenant: TenantOption = None,
     out: OutOption = None,
     tools: ToolsOption = None,
     yes: YesOption = False,
@@ -79,6 +85,7 @@ def run_workflow(
         raise CommandError(str(error), status=2) from error
     wish = launch.Launch(
         limits=launch.limits(budget, deadline, sensitivity, max_parallel),
+        caller=launch.caller(user, tag, tenant),
         out=out,
         as_json=as_json,
         yes=yes,
