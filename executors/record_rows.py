@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
@@ -28,6 +28,7 @@ __all__ = [
     "summary",
 ]
 
+_ATTEMPT = tuple(field.name for field in fields(Attempt))
 RecordedStatus: TypeAlias = RunStatus | Literal["interrupted"]
 """`interrupted`: the process that ran it died before the end."""
 
@@ -147,8 +148,14 @@ def read_step(row: Mapping[str, Any]) -> StepFinished:
         quality=row["quality"],
         usage=Usage(**usage) if usage else None,
         cost_usd=_read_money(row["cost_usd"]),
-        attempts=tuple(Attempt(**{**each, "cost_usd": _read_money(each["cost_usd"])}) for each in attempts),
+        attempts=tuple(_read_attempt(each) for each in attempts),
     )
+
+
+def _read_attempt(told: Mapping[str, Any]) -> Attempt:
+    """What this release knows of it: an older one told less, a newer one may have told more."""
+    known = {name: told[name] for name in _ATTEMPT if name in told}
+    return Attempt(**{**known, "cost_usd": _read_money(told.get("cost_usd"))})
 
 
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli import check, console, doctor, errors, models, plan, run, runs, workflow
+from orchestrator.cli import check, console, doctor, errors, explain, models, plan, run, runs, workflow
 
 __all__ = ["build", "main"]
 
@@ -21,6 +21,7 @@ HELP = """Plain words in, a checked DAG of model calls out, run through one gate
   orchestrate plan "Summarise report.txt and translate the summary" -o plan.json
   orchestrate check plan.json
   orchestrate workflow run research-brief --input topic="tidal power"
+  orchestrate explain 01K3
   orchestrate models
   orchestrate doctor
 
@@ -57,8 +58,8 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    for name, command in (("run", run.run), ("plan", plan.plan), ("check", check.check), ("doctor", doctor.doctor)):
-        app.command(name)(errors.bordered(command))
+    for command in (run.run, plan.plan, check.check, explain.explain, doctor.doctor):
+        app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):
         app.add_typer(group.build(markup), name=name)
     return app
