@@ -73,7 +73,7 @@ class SafetySettings(Table):
     """The most sensitive data that the local classifier may read; models have the clearance of their providers."""
 
     @property
-    def on(self) -> bool:
+    def active(self) -> bool:
         return bool(self.model_fields_set) if self.enabled is None else self.enabled
 
     @field_validator("overlap")

@@ -1,0 +1,1 @@
+"""Who judges answers, and how: back ends behind one signature, and the windows of a stream that they see."""

@@ -1,0 +1,81 @@
+"""The back end that asks a moderation model, such as OpenAI's or Mistral's, by the gateway itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from unified_api.call import AnyCall, Consult
+from unified_api.errors import GatewayError
+from unified_api.safety.verdicts import Opaque, Piece, Verdict, failed, no_verdict
+from unified_api.settings.safety import SafetySettings
+from unified_api.types import ImagePart, Moderation, ModerationRequest
+
+__all__ = ["ModerationGuard"]
+
+
+class ModerationGuard:
+    """Judges texts, and pictures where the model takes them; texts of one answer are asked about together."""
+
+    longest = 8_000
+
+    def __init__(self, settings: SafetySettings, consult: Consult) -> None:
+        self._consult = consult
+        self._model = settings.model or ""
+        self._categories = settings.categories
+        self._thresholds = settings.thresholds
+        self.name = self._model
+
+    async def judge(self, call: AnyCall, pieces: Sequence[Piece]) -> Sequence[Verdict]:
+        verdicts: dict[int, Verdict] = {}
+        places = [place for place, piece in enumerate(pieces) if isinstance(piece, str)]
+
+        async def ask(at: Sequence[int]) -> None:
+            inputs = tuple(piece for place in at if not isinstance(piece := pieces[place], Opaque))
+            request = ModerationRequest(model=self._model, inputs=inputs)
+            try:
+                response = await self._consult(call, "moderate", request, "safety")
+            except GatewayError as error:
+                verdicts.update(dict.fromkeys(at, failed(self._model, error)))
+            else:
+                verdicts.update((place, self._verdict(one)) for place, one in zip(at, response.results, strict=False))
+
+        asked = [places] if places else []
+        asked += [[place] for place, piece in enumerate(pieces) if isinstance(piece, ImagePart)]
+        if len(asked) == 1:
+            await ask(asked[0])
+        else:
+            async with anyio.create_task_group() as group:
+                for at in asked:
+                    group.start_soon(ask, at)
+        return [verdicts.get(place) or _unseen(piece) for place, piece in enumerate(pieces)]
+
+    def _verdict(self, result: Moderation) -> Verdict:
+        """Thresholds decide where there are some, the model's own flags elsewhere."""
+        named = self._categories or (
+            *result.categories,
+            *(one for one in self._thresholds if one not in result.categories),
+        )
+        missing = [name for name in named if not self._judged(name, result)]
+        if missing:
+            return no_verdict(f"{self._model} says nothing of {', '.join(missing)}")
+        hit = tuple(name for name in named if self._hits(name, result))
+        if not hit and result.flagged and not self._categories and not self._thresholds:
+            return Verdict(ruling="unsafe", categories=("flagged",))
+        if not hit:
+            return Verdict(ruling="safe")
+        return Verdict(
+            ruling="unsafe", categories=hit, scores={name: result.scores[name] for name in hit if name in result.scores}
+        )
+
+    def _judged(self, name: str, result: Moderation) -> bool:
+        return name in (result.scores if name in self._thresholds else result.categories)
+
+    def _hits(self, name: str, result: Moderation) -> bool:
+        least = self._thresholds.get(name)
+        return result.categories[name] if least is None else result.scores[name] >= least
+
+
+def _unseen(piece: Piece) -> Verdict:
+    return no_verdict(f"{piece.what} cannot be judged" if isinstance(piece, Opaque) else "the model left a text out")

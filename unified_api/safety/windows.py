@@ -1,0 +1,290 @@
+"""The pieces of a stream that are held back until they are judged: pure, fed with chunks and told of verdicts.
+
+Everything that comes is held, in its order. A window of a text is the end of what was judged before (`overlap`
+characters, which are still held) and all that came since, so that whatever lies across a border is seen whole before
+any of it is shown. After a good verdict all is handed on but the last `overlap` characters of each text that may go on;
+a tool call is held until its answer is complete, since half of one is of no use to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from unified_api.safety.texts import cited, shown
+from unified_api.safety.verdicts import Piece
+from unified_api.types import (
+    AlternativeChunk,
+    Chunk,
+    CitationChunk,
+    ContentChunk,
+    FinishChunk,
+    LogprobsChunk,
+    PartChunk,
+    ReasoningChunk,
+    RefusalChunk,
+    TextChunk,
+    ToolCallChunk,
+)
+
+__all__ = ["Window", "Windows"]
+
+_Speech: TypeAlias = TextChunk | ReasoningChunk | RefusalChunk
+_MOST_HELD = 4_000_000
+"""Characters in all, far more than any answer has; what is longer cannot be judged."""
+_CHUNK = 64
+"""What a chunk counts for in that besides its text."""
+
+
+@dataclass(slots=True, eq=False)
+class _Text:
+    """A text, a tool call or another part of an answer that is judged, and what of it is still held."""
+
+    answer: int
+    kind: Literal["speech", "call", "part"]
+    opens: type | None = None
+    """The kind of chunk that goes on with a speech."""
+    tail: str = ""
+    """The end of what was judged; still held."""
+    fresh: list[str] = field(default_factory=list)
+    """What no verdict has covered yet."""
+    whole: tuple[Piece, ...] = ()
+    """The same of a part that comes at once: a picture, a citation."""
+    size: int = 0
+    """Characters that are held."""
+    closed: bool = False
+    gone: bool = False
+    """Whether it was cut out, and what else comes of it is left out too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    chunk: Chunk
+    text: _Text | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is judged together of one text."""
+
+    piece: Piece
+    text: _Text = field(repr=False)
+
+
+class Windows:
+    """Holds the chunks of one stream. `window` and `overlap` are in characters."""
+
+    def __init__(self, window: int, overlap: int) -> None:
+        self._window = window
+        self._overlap = overlap
+        self._step = window - overlap
+        self._held: list[_Held] = []
+        self._texts: list[_Text] = []
+        self._speech: dict[int, _Text] = {}
+        self._calls: dict[tuple[int, int], _Text] = {}
+        self._cut: set[int] = set()
+        """Answers of which something was cut out: the probabilities of their tokens would tell what."""
+        self._fresh = 0
+        self._weight = 0
+        self._urgent = False
+        self._ended = False
+
+    def split(self, chunk: Chunk) -> Sequence[Chunk]:
+        """The chunk in pieces that are added one by one: a long text is several, so that only its bad part is cut."""
+        if not isinstance(chunk, _Speech) or len(chunk.text) <= self._step:
+            return (chunk,)
+        starts = range(0, len(chunk.text), self._step)
+        pieces = [type(chunk)(chunk.text[start : start + self._step]) for start in starts]
+        if not isinstance(chunk, RefusalChunk) and chunk.state is not None:
+            pieces.append(replace(chunk, text=""))
+        return pieces
+
+    def add(self, chunk: Chunk) -> None:
+        answer, inner = _inside(chunk)
+        match inner:
+            case TextChunk() | ReasoningChunk() | RefusalChunk():
+                self._hold(chunk, self._spoken(answer, inner), inner.text)
+            case ToolCallChunk():
+                self._add_call(chunk, answer, inner)
+            case PartChunk():
+                self._close_speech(answer)
+                self._add_whole(chunk, answer, shown(inner.part))
+                self._urgent = True
+            case CitationChunk():
+                self._add_whole(chunk, answer, (cited(inner.citation),))
+            case LogprobsChunk() if answer in self._cut:
+                pass
+            case FinishChunk():
+                self._close(answer)
+                self._hold(chunk, None, "")
+                self._urgent = True
+            case _:
+                self._hold(chunk, None, "")
+
+    @property
+    def due(self) -> bool:
+        """Whether what is held should be judged now, or needs no verdict."""
+        if self._urgent or not self._texts:
+            return True
+        return self._fresh >= self._step and sum(text.size for text in self._texts) >= self._window
+
+    @property
+    def full(self) -> bool:
+        """Whether more is held than may be."""
+        return self._weight > _MOST_HELD
+
+    def windows(self) -> list[Window]:
+        """What a verdict is needed for."""
+        found: list[Window] = []
+        for text in self._texts:
+            found += [Window(piece, text) for piece in text.whole if piece]
+            if text.fresh:
+                found.append(Window(text.tail + "".join(text.fresh), text))
+        return found
+
+    def release(self) -> list[Chunk]:
+        """What may be handed on, now that all that is held was judged and what was unsafe is cut out."""
+        for text in self._texts:
+            if text.fresh:
+                text.tail = (text.tail + "".join(text.fresh))[-self._overlap :] if self._overlap else ""
+                text.fresh = []
+            text.whole = ()
+        self._fresh, self._urgent = 0, False
+        return self._hand_on(self._free())
+
+    def close(self) -> None:
+        """The stream has ended: nothing goes on."""
+        for text in self._texts:
+            text.closed = True
+        self._speech.clear()
+        self._urgent = self._ended = True
+
+    def plain(self) -> list[Chunk]:
+        """What is held that shows nothing of the answer, such as its usage so far."""
+        return [one.chunk for one in self._held if one.text is None and not isinstance(one.chunk, _TELLING)]
+
+    def _free(self) -> int:
+        """How many of the held chunks may go."""
+        left = {id(text): text.size for text in self._texts}
+        free = 0
+        for place, one in enumerate(self._held):
+            text = one.text
+            if text is None:
+                continue
+            left[id(text)] -= one.size
+            if not text.closed and (text.kind == "call" or left[id(text)] < self._overlap):
+                return free
+            free = place + 1
+        # Probabilities of tokens may come before their text: they wait for it.
+        waiting = not self._ended and any(isinstance(_inside(one.chunk)[1], LogprobsChunk) for one in self._held[free:])
+        return free if waiting or any(not text.closed for text in self._texts) else len(self._held)
+
+    def _hand_on(self, count: int) -> list[Chunk]:
+        given, self._held = self._held[:count], self._held[count:]
+        for one in given:
+            self._weight -= one.size + _CHUNK
+            if one.text is not None:
+                one.text.size -= one.size
+        still = {id(one.text) for one in self._held}
+        self._texts = [text for text in self._texts if id(text) in still or not text.closed]
+        return [self._as_it_ends(one.chunk) for one in given]
+
+    def _as_it_ends(self, chunk: Chunk) -> Chunk:
+        """An answer all of whose tool calls were cut out asks for none."""
+        answer, inner = _inside(chunk)
+        if not isinstance(inner, FinishChunk) or inner.finish_reason != "tool_calls":
+            return chunk
+        if any(not text.gone for (number, _), text in self._calls.items() if number == answer):
+            return chunk
+        if not any(number == answer for number, _ in self._calls):
+            return chunk
+        ended = FinishChunk("content_filter")
+        return AlternativeChunk(answer, ended) if answer else ended
+
+    def cut(self, window: Window, marker: str) -> None:
+        """Leave out every chunk that the unsafe window touches, with `marker` in their place; what stands before it was
+        judged before. What remains is released next.
+        """
+        text = window.text
+        safe = text.size - len(text.tail) - sum(map(len, text.fresh)) if text.kind == "speech" else 0
+        self._cut.add(text.answer)
+        held: list[_Held] = []
+        seen, marked = 0, False
+        for one in self._held:
+            mine = one.text is text
+            seen += one.size if mine else 0
+            number, inner = _inside(one.chunk)
+            if mine and (seen > safe or text.kind != "speech"):
+                text.size -= one.size
+                if not marked:
+                    held.append(_Held(_marked(one.chunk, marker), None, 0))
+                    marked = True
+            elif number != text.answer or not isinstance(inner, LogprobsChunk):
+                held.append(one)
+        self._held = held
+        self._weight = sum(one.size + _CHUNK for one in held)
+        text.tail, text.fresh, text.whole, text.closed, text.gone = "", [], (), True, text.kind == "call"
+        if self._speech.get(text.answer) is text:
+            del self._speech[text.answer]
+
+    def _hold(self, chunk: Chunk, text: _Text | None, said: str) -> None:
+        size = len(said)
+        self._held.append(_Held(chunk, text, size))
+        self._weight += size + _CHUNK
+        if text is not None and size:
+            text.fresh.append(said)
+            text.size += size
+            self._fresh += size
+
+    def _spoken(self, answer: int, chunk: _Speech) -> _Text:
+        text = self._speech.get(answer)
+        if text is None or text.opens is not type(chunk):
+            self._close_speech(answer)
+            text = self._speech[answer] = _Text(answer, "speech", type(chunk))
+            self._texts.append(text)
+        return text
+
+    def _add_call(self, chunk: Chunk, answer: int, call: ToolCallChunk) -> None:
+        text = self._calls.get((answer, call.index))
+        if text is None:
+            self._close_speech(answer)
+            text = self._calls[answer, call.index] = _Text(answer, "call")
+            self._texts.append(text)
+        if not text.gone:
+            self._hold(chunk, text, f"{call.name} {call.arguments}" if call.name else call.arguments)
+
+    def _add_whole(self, chunk: Chunk, answer: int, pieces: tuple[Piece, ...]) -> None:
+        text = _Text(answer, "part", whole=pieces, closed=True)
+        self._texts.append(text)
+        self._hold(chunk, text, "")
+        size = sum(len(piece) for piece in pieces if isinstance(piece, str))
+        self._fresh += size
+        self._weight += size
+
+    def _close_speech(self, answer: int) -> None:
+        text = self._speech.pop(answer, None)
+        if text is not None:
+            text.closed = True
+
+    def _close(self, answer: int) -> None:
+        for text in self._texts:
+            if text.answer == answer:
+                text.closed = True
+        self._speech.pop(answer, None)
+
+
+_TELLING = LogprobsChunk | AlternativeChunk | FinishChunk
+
+
+def _inside(chunk: Chunk) -> tuple[int, Chunk | ContentChunk]:
+    """Which answer the chunk belongs to, and what it is there."""
+    return (chunk.number, chunk.chunk) if isinstance(chunk, AlternativeChunk) else (0, chunk)
+
+
+def _marked(chunk: Chunk, marker: str) -> Chunk:
+    """The marker in the place of the chunk; thinking stays thinking."""
+    answer, inner = _inside(chunk)
+    words = ReasoningChunk(marker) if isinstance(inner, ReasoningChunk) else TextChunk(marker)
+    return AlternativeChunk(answer, words) if answer else words
