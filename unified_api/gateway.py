@@ -234,6 +234,18 @@ class Gateway:
             layers.append(Seen(under_way, content=self.settings.record.content))
         if self.settings.cache.enabled:
             layers.append(Cache(self.settings.cache, clock=self._clock, consult=self._consult))
+        if self.settings.safety.active:
+            from unified_api.layers.safety import Safety
+
+            layers.append(
+                Safety(
+                    self.settings.safety,
+                    consult=self._consult,
+                    clock=self._clock,
+                    select=self._serving.select,
+                    ready=lambda: self.catalog.ready,
+                )
+            )
         if self._ledger is not None:
             layers.append(
                 Budget(
