@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,20 +11,11 @@ from typing import Generic, TypeVar
 
 from unified_api.call import AnyCall
 from unified_api.clock import Clock
-from unified_api.errors import (
-    AttemptsExhaustedError,
-    DeadlineExceededError,
-    GatewayError,
-    InvalidRequestError,
-    ProviderError,
-    RestingError,
-)
-from unified_api.health import Health, Try
+from unified_api.errors import DeadlineExceededError, GatewayError, ProviderError
+from unified_api.health import Health
+from unified_api.hedging import Allowance, Entrant, race
 from unified_api.models import Escalation, Model, Selection
-from unified_api.routing.latency import Kind
-from unified_api.routing.moves import CALM, Await, GiveUp, Move, Standing, Tried, next_move, pause
-from unified_api.routing.moves import Ask as AskMove
-from unified_api.trail import Trail
+from unified_api.walk import Step, Walk
 
 __all__ = ["Ask", "Attempts", "Judge", "Judged", "Won", "bounded"]
 
@@ -65,29 +55,14 @@ class Won(Generic[Result]):
     """To be told inside the block when the answer broke off after it had begun."""
 
 
-@dataclass(slots=True)
-class _Walk(Generic[Result]):
-    """How far one call has come on its route."""
-
-    call: AnyCall
-    selection: Selection
-    tried: list[Tried] = field(default_factory=list)
-    best: Won[Result] | None = None
-    """Of the answers that were rejected."""
-    passed_over: set[int] = field(default_factory=set)
-
-    @property
-    def kind(self) -> Kind:
-        return "first_content" if self.call.operation == "stream" else "whole"
-
-
 class Attempts:
-    """Walks the routes of calls. Decisions are `next_move`'s; here are only the clock and the waiting."""
+    """Walks the routes of calls. Who is asked when is `Walk`'s to say; here they are asked."""
 
     def __init__(self, *, clock: Clock, random: Callable[[], float], health: Health) -> None:
         self._clock = clock
         self._random = random
         self._health = health
+        self._hedges = Allowance()
 
     @asynccontextmanager
     async def first(
@@ -106,122 +81,89 @@ class Attempts:
             DeadlineExceededError: the deadline passed.
 
         """
-        walk: _Walk[Result] = _Walk(call, call.trail.selection or Selection(()))
+        walk = Walk(call, clock=self._clock, random=self._random, health=self._health)
+        selection = call.trail.selection or Selection(())
+        escalation = None if judge is None else selection.rules.escalation
+        best: Won[Result] | None = None
+        if walk.may_hedge:
+            self._hedges.count()
         while True:
-            found = await self._next(walk)
-            if isinstance(found, GatewayError):
+            step = await walk.next()
+            if isinstance(step, GatewayError):
                 break
-            index, attempt = found
-            model = walk.selection.candidates[index]
             async with AsyncExitStack() as stack:
-                try:
-                    result = await stack.enter_async_context(ask(model, call.deadline))
-                except ProviderError as error:
-                    self._failed(walk, index, attempt, error)
+                opened = await self._opened(walk, step, ask, stack, deadline=call.deadline)
+                if opened is None:
                     continue
-                except GatewayError as error:
-                    found = self._ended(walk, model, attempt, error)
+                if isinstance(opened, GatewayError):
+                    step = opened
                     break
-                except BaseException:
-                    self._cancelled(walk, model, attempt)
-                    raise
-                self._health.answered(attempt, walk.kind)
-                won = Won(model, result, attempt.begun, broke=partial(self._health.failed, attempt))
-                escalation = walk.selection.rules.escalation
-                if escalation is None or judge is None or not walk.selection.is_judged(model):
-                    with self._heard(attempt):
+                step, result = opened
+                won = Won(step.model, result, step.attempt.begun, broke=partial(walk.broke, step))
+                if judge is None or escalation is None or not selection.is_judged(step.model):
+                    with _heard(walk, step):
                         yield won
                     return
-            self._health.succeeded(attempt)
+            walk.succeeded(step)
             won = await self._judged(call, won, judge, escalation)
             if not won.rejected:
                 yield won
                 return
-            walk.tried.append(Tried(index, None))
-            if walk.best is None or (won.confidence or 0.0) > (walk.best.confidence or 0.0):
-                walk.best = won
-        if walk.best is None:
-            raise found
-        name = walk.best.model.id
-        call.trail.noted("routing", "best_rejected", f"no better answer came than that of {name}, so it serves")
-        yield walk.best
+            walk.rejected(step)
+            if best is None or (won.confidence or 0.0) > (best.confidence or 0.0):
+                best = won
+        if best is None:
+            raise step
+        why = f"no better answer came than that of {best.model.id}, so it serves"
+        call.trail.noted("routing", "best_rejected", why)
+        yield best
 
-    async def _next(self, walk: _Walk[Result]) -> tuple[int, Try] | GatewayError:
-        """Who is asked next, once the time for it has come; or how the call ends."""
-        candidates, call, health = walk.selection.candidates, walk.call, self._health
-        while True:
-            now = self._clock.now()
-            if now >= call.deadline:
-                return _too_late(walk)
-            standing = health.standing(candidates)
-            move = next_move(
-                candidates,
-                walk.tried,
-                call.policy,
-                now=now,
-                deadline=call.deadline,
-                rules=walk.selection.rules,
-                standing=standing,
-            )
-            if standing is not CALM:
-                self._tell_passed_over(walk, standing, move)
-            if isinstance(move, GiveUp):
-                return _final_error(walk, move, standing, now)
-            if isinstance(move, Await):
-                resting = [candidates[index] for index in move.indexes]
-                await health.change(resting, move.delay, deadline=call.deadline)
-            elif move.delay:
-                await self._clock.sleep(move.delay)
-            elif (attempt := health.admit(candidates[move.index])) is not None:
-                return move.index, attempt
-
-    def _tell_passed_over(self, walk: _Walk[Result], standing: Standing, move: Move) -> None:
-        """Put on the trail, once, whoever would have been asked before and is not."""
-        candidates = walk.selection.candidates
-        asks = isinstance(move, AskMove)
-        considered = len(candidates) if walk.call.policy.fallback else 1
-        tried = {one.index for one in walk.tried} if asks else set()
-        for index in range(move.index if isinstance(move, AskMove) else considered):
-            if index in walk.passed_over or index in tried:
-                continue
-            model = candidates[index]
-            if index in standing.resting:
-                walk.call.trail.skipped(model, "breaker_open", self._health.why_resting(model))
-            elif index in standing.dead and asks:
-                walk.call.trail.skipped(model, "key_refused", self._health.why_dead(model))
-            else:
-                continue
-            walk.passed_over.add(index)
-
-    def _failed(self, walk: _Walk[Result], index: int, attempt: Try, error: ProviderError) -> None:
-        now = self._clock.now()
-        self._health.failed(attempt, error)
-        walk.call.trail.failed(walk.selection.candidates[index], error, now - attempt.begun)
-        wait = pause(walk.tried, index, error, jitter=self._random())
-        walk.tried.append(Tried(index, error, now + wait))
-
-    def _ended(self, walk: _Walk[Result], model: Model, attempt: Try, error: GatewayError) -> GatewayError:
-        """The error of an attempt that ends the call."""
-        self._health.let_go(attempt)
-        walk.call.trail.failed(model, error, self._clock.now() - attempt.begun)
-        error.attempts = walk.call.trail.story
-        error.provider = error.provider or model.provider
-        error.model = error.model or model.id
-        return error
-
-    def _cancelled(self, walk: _Walk[Result], model: Model, attempt: Try) -> None:
-        self._health.let_go(attempt)
-        walk.call.trail.cancelled(model, self._clock.now() - attempt.begun)
-
-    @contextmanager
-    def _heard(self, attempt: Try) -> Iterator[None]:
-        """Around the use of an answer that has begun: what the caller does to it is not its model's fault."""
+    async def _opened(
+        self, walk: Walk, step: Step, ask: Ask[Result], stack: AsyncExitStack, *, deadline: float
+    ) -> tuple[Step, Result] | GatewayError | None:
+        """Who answers and with what, open until `stack` is left; None where somebody else may be asked."""
+        after = walk.is_slow_after(step) if walk.may_hedge else None
+        if after is not None:
+            return await self._raced(walk, step, ask, stack, deadline=deadline, after=after)
         try:
-            yield
+            result = await stack.enter_async_context(ask(step.model, deadline))
+        except GatewayError as error:
+            walk.failed(step, error)
+            return None if isinstance(error, ProviderError) else error
         except BaseException:
-            self._health.let_go(attempt)
+            walk.cancelled(step)
             raise
-        self._health.succeeded(attempt)
+        walk.answered(step)
+        return step, result
+
+    async def _raced(
+        self, walk: Walk, step: Step, ask: Ask[Result], stack: AsyncExitStack, *, deadline: float, after: float
+    ) -> tuple[Step, Result] | GatewayError | None:
+        """The same, with the next candidate asked too where the first is slow."""
+        steps: dict[Entrant[Result], Step] = {}
+
+        def enter(one: Step) -> Entrant[Result]:
+            failed, cancelled = partial(walk.failed, one), partial(walk.cancelled, one)
+            entrant = Entrant(ask(one.model, deadline), failed=failed, cancelled=cancelled)
+            steps[entrant] = one
+            return entrant
+
+        def second() -> Entrant[Result] | None:
+            beside = walk.beside(step) if self._hedges.has_room else None
+            if beside is None:
+                return None
+            self._hedges.take()
+            return enter(beside)
+
+        try:
+            won = await stack.enter_async_context(race(enter(step), second, after=after, clock=self._clock))
+        except GatewayError as error:
+            return error
+        if won is None:
+            return None
+        entrant, result = won
+        walk.answered(steps[entrant])
+        return steps[entrant], result
 
     async def _judged(
         self, call: AnyCall, won: Won[Result], judge: Judge[Result], escalation: Escalation
@@ -229,8 +171,12 @@ class Attempts:
         """With its confidence; where that is too low, rejected and told so to the trail."""
         seconds = self._clock.now() - won.started
         judged = Judged(None)
-        with self._clock.scope(call.deadline):
-            judged = await judge(won.model, won.result)
+        try:
+            with self._clock.scope(call.deadline):
+                judged = await judge(won.model, won.result)
+        except BaseException:
+            call.trail.cancelled(won.model, seconds)
+            raise
         if judged.confidence is None or judged.confidence >= escalation.threshold:
             return replace(won, confidence=judged.confidence)
         why = f"{escalation.evaluator} gave it {judged.confidence:.2f}, and {escalation.threshold:g} is wanted"
@@ -238,50 +184,19 @@ class Attempts:
         return replace(won, confidence=judged.confidence, rejected=True)
 
 
+@contextmanager
+def _heard(walk: Walk, step: Step) -> Iterator[None]:
+    """Around the use of an answer that has begun: what its user does to it is not the model's fault."""
+    try:
+        yield
+    except BaseException:
+        walk.left(step)
+        raise
+    walk.succeeded(step)
+
+
 async def bounded(clock: Clock, deadline: float, work: Callable[[], Awaitable[Result]]) -> Result:
     """The result of `work`, or DeadlineExceededError when `deadline` passes first."""
     with clock.scope(deadline):
         return await work()
     raise DeadlineExceededError("the deadline of the call passed before an answer came; allow more with deadline_s")
-
-
-def _too_late(walk: _Walk[Result]) -> DeadlineExceededError:
-    error = DeadlineExceededError("the deadline of the call passed before an answer came; allow more with deadline_s")
-    error.attempts = walk.call.trail.story
-    error.billable = any(one.error is not None and one.error.billable for one in walk.tried)
-    if walk.tried:
-        error.__cause__ = walk.tried[-1].error
-    return error
-
-
-def _final_error(walk: _Walk[Result], move: GiveUp, standing: Standing, now: float) -> GatewayError:
-    """The failure itself where it stands alone or is the request's own fault; else one error that tells them all."""
-    trail, errors = walk.call.trail, [one.error for one in walk.tried if one.error is not None]
-    if not errors:
-        return _resting(walk, standing, now)
-    last = errors[-1]
-    if len(errors) == 1 or (isinstance(last, InvalidRequestError) and not last.fallback):
-        last.attempts = trail.story
-        return last
-    error = AttemptsExhaustedError(
-        f"{move.reason}:\n{_lines(trail)}", provider=last.provider, model=last.model, attempts=trail.story
-    )
-    error.__cause__ = last
-    return error
-
-
-def _resting(walk: _Walk[Result], standing: Standing, now: float) -> RestingError:
-    """Nobody was asked."""
-    names = tuple(walk.selection.candidates[index].id for index in sorted(standing.resting))
-    wait = max(min(standing.resting.values(), default=now) - now, 0.0)
-    left = max(walk.call.deadline - now, 0.0)
-    message = (
-        f"every deployment that may serve is left alone just now, and the deadline is in {left:.1f} s:\n"
-        f"{_lines(walk.call.trail)}\nCall again in {wait:.0f} s, or name further models in the route."
-    )
-    return RestingError(message, retry_after=wait, resting=names, attempts=walk.call.trail.story)
-
-
-def _lines(trail: Trail) -> str:
-    counts = Counter(f"{one.model}: {one.message}" for one in trail.records if one.number or one.outcome == "skipped")
-    return "\n".join(f"  {line}" + (f" ({times} times)" if times > 1 else "") for line, times in counts.items())
