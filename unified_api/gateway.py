@@ -271,7 +271,7 @@ class Gateway:
         policy = Policy(
             sensitivity=asked.sensitivity, regions=asked.regions, deny=asked.deny, cache=False, caller=asked.caller
         )
-        consulted: AnyCall = Call[Any](
+        consulted: AnyCall = Call(
             operation=operation, request=request, policy=policy, deadline=call.deadline, purpose=purpose
         )
         cost: Decimal | None = None
