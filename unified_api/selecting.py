@@ -12,7 +12,7 @@ from unified_api.catalog import Catalog, no_candidate
 from unified_api.errors import ConfigurationError
 from unified_api.estimates import held, likely_usage, longest_answer
 from unified_api.fitting import Ways, left_out, must_hold, way_of
-from unified_api.models import Model, Selection
+from unified_api.models import Model, Prices, Selection
 from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
 from unified_api.routing.filters import at_most_usd
 from unified_api.routing.latency import Kind
@@ -43,6 +43,7 @@ class Selecting:
         self._random = random
         self._seconds = seconds
         self._refused_ways = refused_ways
+        self._billed: tuple[Catalog | None, dict[str, tuple[Prices | None, str | None]]] = (None, {})
 
     def select(self, request: AnyRequest, policy: Policy) -> Selection:
         """Who may serve, in the order of asking. NoCandidateError where nobody may."""
@@ -79,10 +80,11 @@ class Selecting:
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
+        plain, address = self._billing(model)
         return pricing.charge(
             usage,
-            plain=self._catalog().stated_prices(model),
-            base_url=self._catalog().price_address(model.provider),
+            plain=plain,
+            base_url=address,
             names=(echoed, model.name) if echoed else (model.name,),
             writes=bool(model.capabilities & _WRITE) or not model.capabilities,
         )
@@ -142,12 +144,23 @@ class Selecting:
         """The most that one try may cost; `asked` is the prompt's greatest size."""
         longest = longest_answer(request, model, left_out(request, policy, model.unsupported))
         usage = Usage(input_tokens=held(asked, request, model), output_tokens=longest)
-        catalog = self._catalog()
-        if catalog.stated_prices(model) is None:
-            flat = pricing.flat_prices(catalog.price_address(model.provider), model.name)
+        stated, address = self._billing(model)
+        if stated is None:
+            flat = pricing.flat_prices(address, model.name)
             if flat is not None:
                 return pricing.plain_cost(usage, flat)
         return self.price(model, "", usage)
+
+    def _billing(self, model: Model) -> tuple[Prices | None, str | None]:
+        """The prices that the catalog states, and who bills; both stay what they are as long as the catalog does."""
+        catalog = self._catalog()
+        if catalog is not self._billed[0]:
+            self._billed = (catalog, {})
+        billing = self._billed[1].get(model.id)
+        if billing is None:
+            billing = catalog.stated_prices(model), catalog.price_address(model.provider)
+            self._billed[1][model.id] = billing
+        return billing
 
 
 def _strategy(selection: Selection, policy: Policy) -> Strategy:
