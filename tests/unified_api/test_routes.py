@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unified_api.catalog import Catalog
-from unified_api.errors import ConfigurationError, NoCandidateError, ServerError
+from unified_api.errors import AttemptsExhaustedError, ConfigurationError, NoCandidateError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.models import DataPolicy, Model, Prices
 from unified_api.settings import Settings
@@ -64,7 +64,9 @@ def known(name: str, **facts: object) -> Model:
 
 
 TWO = 'models = ["openai/gpt-4o", "anthropic/claude-haiku-4-5"]\n'
+WEIGHTED = f"[routes.r]\n{TWO}strategy = 'weighted'\n"
 ESCALATE = f"[routes.r]\n{TWO}[routes.r.escalate]\n"
+LIKENESS = f"{ESCALATE}evaluator = 'similarity'\nthreshold = 0.5\nembedder = 'openai/text-embedding-3-small'\n"
 
 
 @pytest.mark.parametrize(
@@ -86,15 +88,13 @@ ESCALATE = f"[routes.r]\n{TWO}[routes.r.escalate]\n"
         (f"[routes.r]\n{TWO}weights = {{ 'openai/gpt-4o' = 1 }}", ("only with strategy = 'weighted'",)),
         *(
             (
-                f"[routes.r]\n{TWO}strategy = 'weighted'\n"
-                f"weights = {{ 'openai/gpt-4o' = {weight}, 'anthropic/claude-haiku-4-5' = 1 }}",
+                f"{WEIGHTED}weights = {{ 'openai/gpt-4o' = {weight}, 'anthropic/claude-haiku-4-5' = 1 }}",
                 ("'openai/gpt-4o' has the weight", "above 0"),
             )
             for weight in ("0", "-1", "inf", "nan")
         ),
         (
-            f"[routes.r]\n{TWO}strategy = 'weighted'\n"
-            "weights = { 'openai/gpt-4o' = 1, 'anthropic/claude-haiku-4-5' = 1, 'openai/gpt-4' = 1 }",
+            f"{WEIGHTED}weights = {{'openai/gpt-4o' = 1, 'anthropic/claude-haiku-4-5' = 1, 'openai/gpt-4' = 1}}",
             ("'openai/gpt-4'", "none of the route's models", "did you mean 'openai/gpt-4o'"),
         ),
         (f"[routes.r]\n{TWO}last_resort = ['openai/gpt-4o']", ("twice",)),
@@ -129,8 +129,7 @@ ESCALATE = f"[routes.r]\n{TWO}[routes.r.escalate]\n"
             ("cannot do 'embeddings'",),
         ),
         (
-            f"{ESCALATE}evaluator = 'similarity'\nthreshold = 0.5\nembedder = 'openai/text-embedding-3-small'\n"
-            "examples = 'absent.jsonl'",
+            f"{LIKENESS}examples = 'absent.jsonl'",
             ("absent.jsonl", "cannot be read"),
         ),
         ("[routes.r]\nmodels = ['openai/gpt-4o']\n[routes.r.escalate]\n", ("second model",)),
@@ -169,10 +168,7 @@ def test_good_answers_that_cannot_be_read_are_an_error_before_the_first_call(
     tmp_path: Path, lines: str, words: tuple[str, ...]
 ) -> None:
     (tmp_path / "good.jsonl").write_text(lines, "utf-8")
-    text = (
-        f"{ESCALATE}evaluator = 'similarity'\nthreshold = 0.5\nembedder = 'openai/text-embedding-3-small'\n"
-        "examples = 'good.jsonl'"
-    )
+    text = f"{LIKENESS}examples = 'good.jsonl'"
     message = fault(tmp_path, text)
     assert [word for word in (*words, "good.jsonl") if word not in message] == []
 
@@ -401,7 +397,7 @@ async def test_filters_hold_for_every_fallback(tmp_path: Path) -> None:
     scripts = {"a/cleared": ServerError("down"), "b/open": open_, "c/cleared": ServerError("down")}
     text = "[routes.r]\nmodels = ['a/cleared', 'b/open', 'c/cleared']"
     gateway = scripted_gateway(scripts, models=models, settings=settings(tmp_path, text), random=lambda: 0.0)
-    with pytest.raises(Exception, match="attempts failed|may be asked"):
+    with pytest.raises(AttemptsExhaustedError, match="no other|permitted"):
         await gateway.chat(ask("r"), Policy(sensitivity="internal", max_attempts=9))
     assert open_.calls == 0
 
@@ -476,7 +472,7 @@ def test_deciding_among_twenty_candidates_takes_less_than_a_millisecond(tmp_path
         for place in range(20)
     )
     names = [one.id for one in models]
-    weights = {name: 1.0 for name in names}
+    weights = dict.fromkeys(names, 1.0)
     text = f"[routes.r]\nmodels = {names}\nstrategy = 'weighted'\n[routes.r.weights]\n" + "".join(
         f"'{name}' = {weight}\n" for name, weight in weights.items()
     )
