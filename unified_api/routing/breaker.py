@@ -61,9 +61,9 @@ class Breaker:
         """Why it opened last, in words."""
 
     def state(self, now: float) -> State:
+        self._hear(now)
         if self._until is None:
             return "closed"
-        self._hear(now)
         return "open" if now < self._until else "half_open"
 
     @property
