@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from unified_api.privacy.kinds import Found, Kind
+from unified_api.privacy.vocabulary import vocabulary
 
 __all__ = ["announced"]
 
@@ -21,52 +22,48 @@ _DATE = (
 _BETWEEN = r"[^0-9\n]{0,24}?"
 _CODE = r"([A-Z]{0,3}[ \-]?[0-9][A-Z0-9\-]{4,16}[A-Z0-9])(?![^\W_])"
 
-_ANNOUNCED: tuple[tuple[Kind, tuple[str, ...], re.Pattern[str]], ...] = (
+_ANNOUNCED: tuple[tuple[Kind, frozenset[str], re.Pattern[str]], ...] = (
     (
         "date_of_birth",
-        (
-            "born",
-            "birth",
-            "dob",
-            "d.o.b",
-            "gebor",
-            "geb.",
-            "naissance",
-            "né",
-            "nacid",
-            "nacimiento",
-            "nato il",
-            "nata il",
+        vocabulary(
+            "born birth birthday birthdate dateofbirth date_of_birth birth_date dob b geboren",
+            "geburtsdatum geb naissance né née nacido nacida nacimiento nato nata",
         ),
         re.compile(
-            r"(?<![^\W_])(?:(?:was |were )?born|birth(?: ?da(?:te|y))?|date of birth|dob|d\.o\.b\.?|geboren"
-            r"|geburtsdatum|geb\.|née? le|date de naissance|nacid[oa]|fecha de nacimiento|nat[oa] il)(?![^\W_])"
+            r"(?<![^\W_])(?:(?:was |were )?born|birth(?:[ _]?da(?:te|y))?|date_?of_?birth|dob|d\.o\.b\.?|geboren"
+            r"|geburtsdatum|geb\.|née? le|naissance|nacid[oa]|nacimiento|nat[oa] il)(?![^\W_])"
             rf"{_BETWEEN}(?<![0-9])({_DATE})(?![0-9])",
             re.IGNORECASE,
         ),
     ),
     (
         "passport",
-        ("passport", "reisepass", "passeport", "pasaporte", "passaporto"),
+        vocabulary(
+            "passport passports passportno passportnumber passport_number passport_no reisepass",
+            "reisepassnummer passeport pasaporte passaporto",
+        ),
         re.compile(
             rf"(?:passport|reisepass|passeport|pasaporte|passaporto){_BETWEEN}(?<![^\W_]){_CODE}", re.IGNORECASE
         ),
     ),
     (
         "driving_licence",
-        ("licen", "führerschein", "permis de conduire", "carnet de conducir", "patente"),
+        vocabulary(
+            "license licence licenses licences license_number licence_number licensenumber",
+            "licencenumber führerschein führerscheinnummer permis carnet patente",
+        ),
         re.compile(
-            r"(?:driv(?:er'?s?|ing|ers'?) licen[cs]e|führerschein|permis de conduire|carnet de conducir"
-            rf"|patente di guida|licen[cs]e (?:number|no|num|id)\b\.?){_BETWEEN}(?<![^\W_]){_CODE}",
+            r"(?:driv(?:er'?s?|ing|ers'?)[ _]licen[cs]e|führerschein|permis de conduire|carnet de conducir"
+            rf"|patente di guida|licen[cs]e[ _]?(?:number|no|num|id)(?![a-z])\.?){_BETWEEN}(?<![^\W_]){_CODE}",
             re.IGNORECASE,
         ),
     ),
 )
 
 
-def announced(text: str) -> Iterator[Found]:
-    lowered = text.lower()
+def announced(text: str, words: frozenset[str]) -> Iterator[Found]:
+    """Those of the text, whose words in lower case are given."""
     for kind, marks, pattern in _ANNOUNCED:
-        if any(mark in lowered for mark in marks):
+        if not marks.isdisjoint(words):
             for match in pattern.finditer(text):
                 yield Found(kind, *match.span(1))

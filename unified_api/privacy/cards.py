@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unified_api.privacy.checksums import luhn
-from unified_api.privacy.context import near, words
 from unified_api.privacy.kinds import Found
 from unified_api.privacy.runs import Run
+from unified_api.privacy.vocabulary import vocabulary
 
 __all__ = ["cards", "is_card"]
 
+_SHORTEST, _LONGEST = 12, 19
 _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
     (4, 4, frozenset({13, 16, 18, 19})),  # Visa
     (34, 34, frozenset({15})), (37, 37, frozenset({15})),  # American Express
@@ -26,10 +27,19 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
     (9792, 9792, frozenset({16})), (5060, 5061, frozenset({16, 18, 19})),  # Troy, Verve
 )  # fmt: skip
 """The range of the first digits and the lengths; ISO/IEC 7812 and the networks' published ranges."""
-_SHORTEST, _LONGEST = 12, 19
 
 
-_SAID = words("card", "credit", "debit", "visa", "master ?card", "amex", "maestro", "pan\\b", "cc\\b", "karte", "carte")
+_SAID = vocabulary(
+    "card cards credit debit visa mastercard amex maestro pan cc karte kreditkarte carte",
+    "tarjeta carta",
+)
+_SHAPES = frozenset({
+    (4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 4, 5), (4, 4, 4), (4, 4, 4, 1), (4, 4, 4, 2), (4, 4, 4, 3),
+    (6, 13), (8, 8), (4, 12), (4, 8, 4), (6, 10), (12, 4), (8, 4, 4),
+    *((length,) for length in range(_SHORTEST, _LONGEST + 1)),
+})  # fmt: skip
+"""How many digits stand in each group on cards; with other numbers around it, no other writing is taken for one."""
+_LENGTHS = (1, 2, 3, 4, 5)
 
 
 def is_card(digits: str, *, said: bool = False) -> bool:
@@ -38,30 +48,19 @@ def is_card(digits: str, *, said: bool = False) -> bool:
 
 
 def _issued(digits: str) -> bool:
-    return any(
-        low <= int(digits[: len(str(low))]) <= high and len(digits) in lengths for low, high, lengths in _ISSUERS
-    )
+    length = len(digits)
+    return any(low <= int(digits[: len(str(low))]) <= high and length in lengths for low, high, lengths in _ISSUERS)
 
 
-def cards(text: str, run: Run) -> Iterator[Found]:
+def cards(run: Run) -> Iterator[Found]:
     """The cards in a run; other numbers may stand before and after them in it."""
-    if len(run.digits) < _SHORTEST or _in_word(text, run):
+    if len(run.digits) < _SHORTEST or not run.stands_alone:
         return
-    until = run.start
-    said = near(_SAID, text, run.start, run.end)
-    for one in run.windows(_LONGEST):
-        whole = len(one.groups) == len(run.groups)
-        if one.start >= until and (whole or _grouped(one)) and is_card(one.digits, said=said and one.shape[0] >= 4):
-            yield Found("card", one.start, one.end)
-            until = one.end
-
-
-def _grouped(run: Run) -> bool:
-    """As cards are printed: no group of a digit or two but the last."""
-    return len(run.groups) == 1 or all(len(group) >= 3 for group in run.groups[:-1])
-
-
-def _in_word(text: str, run: Run) -> bool:
-    """Whether a letter stands against it: a number inside a name or a hash."""
-    before, after = text[run.start - 1 : run.start], text[run.end : run.end + 1]
-    return (before.isalnum() and run.start > 0) or after.isalnum()
+    if len(run.digits) <= _LONGEST and is_card(run.digits, said=run.announced(_SAID)):
+        yield Found("card", *run.place(0, len(run.groups)))
+        return
+    until = 0
+    for first, end in run.windows(_SHAPES, _LENGTHS):
+        if first >= until and is_card("".join(run.groups[first:end])):
+            yield Found("card", *run.place(first, end))
+            until = end

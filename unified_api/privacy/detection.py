@@ -24,8 +24,11 @@ __all__ = ["find"]
 
 _WORTH = re.compile(r"[0-9@]|PRIVATE KEY")
 """Without a digit or an `@` there is nothing but a key in its envelope."""
-_CODE = re.compile(r"(?<![^\W_])[A-Za-z]{1,6}+[ .\-]?[0-9]")
+_CODE = re.compile(r"[A-Za-z](?<![^\W_].)[A-Za-z]{0,5}+[ .\-]?[0-9]")
 """Where letters are followed by a digit, as numbers with letters in them begin."""
+_SHORT_WORD = 15
+"""Characters of the longest word that holds no key, no address of a machine or of money, and no vehicle's number."""
+_AS_SPACE = {ord(mark): " " for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~’"}
 _ORDER: tuple[Kind, ...] = (
     "secret", "iban", "email", "card", "national_id", "health_id", "passport", "driving_licence", "crypto_address",
     "vin", "ip_address", "mac_address", "date_of_birth", "phone", "street_address",
@@ -47,35 +50,37 @@ def find(text: str, kinds: Collection[Kind] = _ORDER) -> list[Found]:
 
 
 def _all(text: str) -> Iterator[Found]:
-    yield from secrets(text)
+    long = " ".join([word for word in text.split() if len(word) > _SHORT_WORD])
+    yield from secrets(text, long)
     if "@" in text:
         yield from emails(text)
     runs = runs_of(text)
     for run in runs:
-        yield from cards(text, run)
-        yield from national_ids(text, run)
-        yield from phones(text, run)
+        yield from cards(run)
+        yield from national_ids(run)
+        yield from phones(run)
     for code in _CODE.finditer(text):
         yield from ibans(text, code.start())
         yield from lettered_ids(text, code.start())
     if runs:
-        yield from numbered_ids(text)
-    yield from crypto_addresses(text)
-    yield from vins(text)
-    if "." in text or ":" in text:
+        yield from numbered_ids(text, runs)
+    if long:
+        yield from crypto_addresses(text, long)
+        yield from vins(text, long)
+        yield from mac_addresses(text, long)
+    if runs or ":" in text:
         yield from ip_addresses(text)
-    if ":" in text or "-" in text:
-        yield from mac_addresses(text)
-    yield from announced(text)
-    yield from street_addresses(text)
+    words = frozenset(text.translate(_AS_SPACE).lower().split())
+    yield from announced(text, words)
+    yield from street_addresses(text, words)
 
 
 def _apart(found: list[Found]) -> list[Found]:
-    """Of those that overlap, the more certain kind, then the longer."""
+    """Of those that overlap, the more certain kind, or else the longer."""
     kept: list[Found] = []
-    taken: list[tuple[int, int]] = []
-    for one in sorted(found, key=lambda one: (_RANK[one.kind], one.start - one.end)):
-        if not any(one.start < end and start < one.end for start, end in taken):
+    for one in sorted(found, key=lambda one: (one.start, _RANK[one.kind], -one.end)):
+        if not kept or kept[-1].end <= one.start:
             kept.append(one)
-            taken.append((one.start, one.end))
-    return sorted(kept, key=lambda one: one.start)
+        elif (_RANK[one.kind], one.start - one.end) < (_RANK[kept[-1].kind], kept[-1].start - kept[-1].end):
+            kept[-1] = one
+    return kept

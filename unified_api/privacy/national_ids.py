@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from unified_api.privacy.checksums import luhn, mod_11_10, verhoeff, weighted
-from unified_api.privacy.context import near, words
 from unified_api.privacy.kinds import Found, Kind
 from unified_api.privacy.runs import Run
+from unified_api.privacy.vocabulary import vocabulary
 
 __all__ = ["lettered_ids", "national_ids", "numbered_ids"]
 
@@ -20,8 +20,9 @@ class _Number:
 
     valid: Callable[[str], bool]
     lengths: tuple[int, ...]
-    written: re.Pattern[str] | None
-    said: re.Pattern[str]
+    said: frozenset[str]
+    written: Mapping[tuple[int, ...], str] = field(default_factory=dict)
+    """The lengths of its groups, and what may stand between them."""
     kind: Kind = "national_id"
 
 
@@ -99,53 +100,70 @@ def _cn_number(digits: str) -> bool:
     return digits[6:8] in {"19", "20"} and 1 <= month <= 12 and 1 <= day <= 31 and check == digits[17]
 
 
-_ANY = re.compile(r"[0-9]+")
 _NUMBERS = (
-    _Number(_us_ssn, (9,), re.compile(r"[0-9]{3}([- .])[0-9]{2}\1[0-9]{4}"), words("ssn", "social[ -]?sec")),
-    _Number(_us_itin, (9,), re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}"), words("itin\\b", "taxpayer")),
-    _Number(_uk_nhs, (10,), None, words("nhs\\b", "national health", "patient"), "health_id"),
-    _Number(_de_tax_id, (11,), _ANY, words("steuer", "idnr", "tax id", "tin\\b")),
-    _Number(_fr_nir, (15,), re.compile(r"[0-9](?: ?[0-9]{2}){3}(?: ?[0-9]{3}){2} ?[0-9]{2}"), words("nir\\b", "sécu")),
-    _Number(_pl_pesel, (11,), _ANY, words("pesel")),
-    _Number(_nl_bsn, (8, 9), None, words("bsn\\b", "burgerservice", "sofi")),
-    _Number(_in_aadhaar, (12,), re.compile(r"[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}"), words("aadh?aa?r", "uid", "आधार")),
-    _Number(_br_cpf, (11,), re.compile(r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), words("cpf\\b")),
-    _Number(_ca_sin, (9,), None, words("sin\\b", "social insurance", "nas\\b")),
-    _Number(_au_tfn, (9,), None, words("tfn\\b", "tax file")),
-    _Number(_se_number, (10, 12), re.compile(r"(?:19|20)?[0-9]{6}[-][0-9]{4}"), words("person(?:al identity|nummer)")),
-    _Number(_be_number, (11,), re.compile(r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}"), words("rijksregister")),
-    _Number(_cn_number, (18,), _ANY, words("身份证", "resident id")),
+    _Number(_us_ssn, (9,), vocabulary("ssn social"), {(3, 2, 4): "- ."}),
+    _Number(_us_itin, (9,), vocabulary("itin taxpayer"), {(3, 2, 4): "-"}),
+    _Number(_uk_nhs, (10,), vocabulary("nhs patient health"), kind="health_id"),
+    _Number(
+        _de_tax_id,
+        (11,),
+        vocabulary("steuer steuerid idnr identifikationsnummer tin tax"),
+        {(11,): "", (2, 3, 3, 3): " "},
+    ),
+    _Number(
+        _fr_nir, (15,), vocabulary("nir sécu sécurité sociale"), {(15,): "", (13, 2): " ", (1, 2, 2, 2, 3, 3, 2): " ."}
+    ),
+    _Number(_pl_pesel, (11,), vocabulary("pesel"), {(11,): ""}),
+    _Number(_nl_bsn, (9,), vocabulary("bsn burgerservicenummer sofi sofinummer")),
+    _Number(_in_aadhaar, (12,), vocabulary("aadhaar aadhar uid uidai आधार"), {(4, 4, 4): " -"}),
+    _Number(_br_cpf, (11,), vocabulary("cpf"), {(3, 3, 3, 2): ".-"}),
+    _Number(_ca_sin, (9,), vocabulary("sin nas insurance")),
+    _Number(_au_tfn, (9,), vocabulary("tfn tax")),
+    _Number(_se_number, (10, 12), vocabulary("personnummer personal identity"), {(6, 4): "-", (8, 4): "-"}),
+    _Number(_be_number, (11,), vocabulary("rijksregister rijksregisternummer national"), {(2, 2, 2, 3, 2): ".-"}),
+    _Number(_cn_number, (18,), vocabulary("身份证 resident"), {(18,): ""}),
 )
-_BY_LENGTH = {
-    length: tuple(one for one in _NUMBERS if length in one.lengths) for number in _NUMBERS for length in number.lengths
+_BY_SHAPE = {
+    shape: tuple(one for one in _NUMBERS if shape in one.written) for number in _NUMBERS for shape in number.written
 }
+_SHAPE_LENGTHS = tuple(sorted({len(shape) for shape in _BY_SHAPE}, reverse=True))
+_WORDS = frozenset().union(*(number.said for number in _NUMBERS))
 
 
-def national_ids(text: str, run: Run) -> Iterator[Found]:
+def national_ids(run: Run) -> Iterator[Found]:
     """The numbers in a run; postal codes and the like may stand before and after them in it."""
-    before, after = text[run.start - 1 : run.start] if run.start else "", text[run.end : run.end + 1]
-    if before.isalnum() or after.isalpha():
+    if not run.stands_alone or len(run.digits) < 9:
         return
-    until = run.start
-    for one in run.windows(18):
-        if one.start < until:
-            continue
-        for number in _BY_LENGTH.get(len(one.digits), ()):
-            if _is_it(number, one, text):
-                yield Found(number.kind, one.start, one.end)
-                until = one.end
-                break
+    until = 0
+    for first, end in run.windows(_BY_SHAPE, _SHAPE_LENGTHS):
+        if first >= until and (kind := _written(run, first, end)):
+            yield Found(kind, *run.place(first, end))
+            until = end
+    if until == 0 and run.announced(_WORDS):
+        for number in _NUMBERS:
+            if len(run.digits) in number.lengths and run.announced(number.said) and number.valid(run.digits):
+                yield Found(number.kind, *run.place(0, len(run.groups)))
+                return
 
 
-def _is_it(number: _Number, run: Run, text: str) -> bool:
-    if number.written is not None and number.written.fullmatch(run.written):
-        return number.valid(run.digits)
-    return near(number.said, text, run.start, run.end) and number.valid(run.digits)
+def _written(run: Run, first: int, end: int) -> Kind | None:
+    """What number it is by its writing and its check digits."""
+    groups = run.groups[first:end]
+    digits = "".join(groups)
+    between: set[str] | None = None
+    for number in _BY_SHAPE[tuple(map(len, groups))]:
+        if len(digits) in number.lengths and number.valid(digits):
+            if between is None:
+                start, stop = run.place(first, end)
+                between = set(re.sub("[0-9]", "", run.text[start:stop]))
+            if between <= set(number.written[tuple(map(len, groups))]):
+                return number.kind
+    return None
 
 
 _LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _SPANISH = re.compile(r"[XYZ][- ]?[0-9]{7}[- ]?[A-Z](?![^\W_])", re.IGNORECASE)
-_SPANISH_DNI = re.compile(r"(?<![^\W_])(?<![0-9][.,\-])[0-9]{8}[- ]?[A-HJ-NP-TV-Z](?![^\W_])")
+_SPANISH_DNI = re.compile(r"[0-9](?<![^\W_][0-9])(?<![0-9][.,\-][0-9])[0-9]{7}[- ]?[A-HJ-NP-TV-Z](?![^\W_])")
 _UK_NINO = re.compile(
     r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?![^\W_])",
     re.IGNORECASE,
@@ -154,8 +172,8 @@ _ITALIAN = re.compile(
     r"[A-Z]{6}[0-9L-NP-V]{2}[ABCDEHLMPRST][0-9L-NP-V]{2}[A-Z][0-9L-NP-V]{3}[A-Z](?![^\W_])", re.IGNORECASE
 )
 _INDIAN_PAN = re.compile(r"[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z](?![^\W_])")
-_CORSICAN = re.compile(r"(?<![^\W_])[12] ?[0-9]{2} ?[0-9]{2} ?2[AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![^\W_])")
-_CHINESE = re.compile(r"(?<![^\W_])[1-9][0-9]{16}X(?![^\W_])", re.IGNORECASE)
+_CORSICAN = re.compile(r"[12](?<![^\W_][12]) ?[0-9]{2} ?[0-9]{2} ?2[AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![^\W_])")
+_CHINESE = re.compile(r"[1-9](?<![^\W_][1-9])[0-9]{16}X(?![^\W_])", re.IGNORECASE)
 _DIGITS_ODD = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
 _LETTERS_ODD = (*_DIGITS_ODD, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 _ODD = dict(zip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", (*_DIGITS_ODD, *_LETTERS_ODD), strict=True))
@@ -181,18 +199,20 @@ def lettered_ids(text: str, start: int) -> Iterator[Found]:
             yield Found("national_id", start, match.end())
 
 
-def numbered_ids(text: str) -> Iterator[Found]:
-    """Those that begin with a digit and have letters further on."""
-    for match in _SPANISH_DNI.finditer(text):
-        if _spanish(_plain(match[0])):
-            yield Found("national_id", *match.span())
-    for match in _CORSICAN.finditer(text):
-        digits = _plain(match[0])
-        if _fr_nir(digits.replace("2A", "19").replace("2B", "18")):
-            yield Found("national_id", *match.span())
-    for match in _CHINESE.finditer(text):
-        if _cn_number(match[0].upper()):
-            yield Found("national_id", *match.span())
+def numbered_ids(text: str, runs: Collection[Run]) -> Iterator[Found]:
+    """Those that begin with a digit and have letters further on; `runs` are the text's long numbers."""
+    if any(8 in run.shape for run in runs):
+        for match in _SPANISH_DNI.finditer(text):
+            if _spanish(_plain(match[0])):
+                yield Found("national_id", *match.span())
+    if any(17 in run.shape for run in runs):
+        for match in _CHINESE.finditer(text):
+            if _cn_number(match[0].upper()):
+                yield Found("national_id", *match.span())
+    if "2A" in text or "2B" in text:
+        for match in _CORSICAN.finditer(text):
+            if _fr_nir(_plain(match[0]).replace("2A", "19").replace("2B", "18")):
+                yield Found("national_id", *match.span())
 
 
 def _plain(code: str) -> str:

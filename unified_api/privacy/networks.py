@@ -11,13 +11,17 @@ from unified_api.privacy.kinds import Found
 __all__ = ["ip_addresses", "mac_addresses"]
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"(?<![0-9A-Za-z_.\-])(?:{_BYTE}\.){{3}}{_BYTE}(?![0-9A-Za-z_])(?!\.[0-9])")
+_IPV4 = re.compile(
+    rf"[0-9](?<![0-9A-Za-z_.\-][0-9])(?=[0-9.]{{6}})[0-9]{{0,2}}\.(?:{_BYTE}\.){{2}}{_BYTE}(?![0-9A-Za-z_])(?!\.[0-9])"
+)
 _VERSION = re.compile(r"(?:version|release|v|==|>=|<=|~=)[ :=]*$", re.IGNORECASE)
 _NOBODY = ("0.", "127.", "255.")
 _COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _HEX = frozenset("0123456789abcdefABCDEF:")
 _LONGEST_IPV6 = 39
-_MAC = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![^\W_]|[:-][0-9A-Fa-f])")
+_MAC = re.compile(
+    r"[0-9A-Fa-f](?<![^\W_].)[0-9A-Fa-f]([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![^\W_]|[:-][0-9A-Fa-f])"
+)
 
 
 def ip_addresses(text: str) -> Iterator[Found]:
@@ -62,6 +66,7 @@ def _is_ipv6(written: str) -> bool:
     return not (address.is_loopback or address.is_unspecified) and sum(map(str.isalnum, written)) >= 4
 
 
-def mac_addresses(text: str) -> Iterator[Found]:
-    for match in _MAC.finditer(text):
+def mac_addresses(text: str, long: str) -> Iterator[Found]:
+    """Those of the text; `long` are its long words, without which there is none."""
+    for match in _MAC.finditer(text) if _MAC.search(long) else ():
         yield Found("mac_address", *match.span())

@@ -5,46 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from unified_api.privacy.context import near, words
 from unified_api.privacy.kinds import Found
 from unified_api.privacy.runs import Run
+from unified_api.privacy.vocabulary import vocabulary
 
 __all__ = ["phones"]
 
-_SAID = words(
-    "phone", "tele?(?:f|ph)", "tel\\b", "mobil", "cell", "call", "fax", "desk\\b", "office\\b", "ring\\b", "dial",
-    "sms\\b", "text(?:ed)? (?:me|us|him|her|them)", "messages? (?:to|from)",
-    "whats ?app", "signal\\b", "answering", "reach", "contact",
-    "registered", "voicemail", "hotline", "handy", "rufnummer", "ruf", "m[óo]vil", "celular", "portable", "gsm\\b",
-    "landline", "extension", "ext\\b", "pager", "direct line", "switchboard", "numéro", "номер", "тел", "电话", "電話",
-    "手机", "전화", "फ़ोन", "هاتف", "viber", "puhelin", "telefoon",
-)  # fmt: skip
-_DENIED = words(
-    "iban", "card", "account", "acc(?:t|ount)\\b", "order", "invoice", "ticket", "tracking", "isbn", "issn", "doi",
-    "serial", "version", "build", "commit", "zip", "postal", "postcode", "price", "cost", "total", "amount", "sku",
-    "case\\b", "ref(?:erence)?\\b", "patent", "rfc\\b", "id\\b", "ssn", "social security", "port\\b", "page", "upc\\b",
-)  # fmt: skip
+_SAID = vocabulary(
+    "phone phones telephone telephones phonenumber tel telefon telefono téléphone telefone",
+    "teléfono mobile mobil cell cellphone call calls called calling fax desk office ring dial",
+    "sms text texted whats whatsapp signal answering answer reach contact registered voicemail",
+    "hotline handy rufnummer móvil movil celular portable gsm landline extension ext pager",
+    "switchboard messages message numéro номер тел телефон 电话 電話 手机 전화 फ़ोन هاتف viber puhelin",
+    "puhelinnumero telefoon telefonnummer handynummer mobilnummer kontakt",
+)
+_DENIED = vocabulary(
+    "iban card account acct acc order invoice ticket tracking isbn issn doi serial version",
+    "build commit zip postal postcode price cost total amount sku case ref reference patent rfc",
+    "id ssn social port page upc bank routing",
+)
 _EXTENSION = re.compile(r" ?(?:x|ext\.? ?|#) ?[0-9]{1,6}(?![0-9])", re.IGNORECASE)
 _NORTH_AMERICAN = re.compile(
     r"\+?(?:1[ .\-]?)?(?:\([2-9][0-9]{2}\)[ .\-]?|[2-9][0-9]{2}[ .\-/])[2-9][0-9]{2}[ .\-][0-9]{4}"
 )
+_NORTH_AMERICAN_SHAPES = frozenset({(3, 3, 4), (1, 3, 3, 4)})
 _SHORTEST, _LONGEST = 6, 15
+_FEW_GROUPS = (1, 8)
 _MONEY = re.compile(r"[$€£¥₹][ ]?$")
 
 
-def phones(text: str, run: Run) -> Iterator[Found]:
-    """The numbers in a run; one that begins with `+` begins a number of its own."""
-    start, end = run.start, run.end
-    before = text[start - 1 : start] if start else ""
+def phones(run: Run) -> Iterator[Found]:
+    """The numbers in a run; postal codes and the like may stand before and after them in it."""
+    text, end = run.text, run.end
+    before = text[run.start - 1 : run.start] if run.start else ""
     if before.isalnum() or before == "_" or text[end : end + 1] == "_":
         return
-    said = near(_SAID, text, start, end)
-    if _is_written_as_phone(run) or (said and _may_be_phone(text, run)):
+    if _is_written_as_phone(run) or _is_announced(run):
         extension = _EXTENSION.match(text, end)
-        yield Found("phone", start, extension.end() if extension else end)
-        return
-    if len(run.groups) > 1:
-        yield from _inside(run, said=said)
+        yield Found("phone", run.start, extension.end() if extension else end)
+    elif len(run.groups) > _FEW_GROUPS[0]:
+        yield from _inside(run)
 
 
 def _is_written_as_phone(run: Run) -> bool:
@@ -52,41 +52,32 @@ def _is_written_as_phone(run: Run) -> bool:
     digits, shape = run.digits, run.shape
     if not 8 <= len(digits) <= _LONGEST:
         return False
-    if run.written.startswith("+"):
+    if run.written[0] == "+":
         return digits[0] != "0"
     if digits.startswith("00"):
         return len(digits) >= 11 and digits[2] != "0"
-    if _NORTH_AMERICAN.fullmatch(run.written):
-        return True
-    if digits[0] == "0" and 9 <= len(digits) <= 12:
-        return 2 <= len(shape) <= 6 and len(shape) > 1 and shape[0] <= 5 and min(shape) >= 2
-    bracketed = run.written.startswith("(") and run.written.find(")") in (2, 3, 4, 5, 6)
-    return bracketed and len(digits) <= 12 and len(shape) > 1 and shape[1] >= 2
+    if digits[0] == "0" and len(digits) >= 9:
+        return len(digits) <= 12 and 2 <= len(shape) <= 6 and shape[0] <= 5 and min(shape) >= 2
+    if len(shape) > 1 and run.written[0] == "(":
+        return len(digits) <= 12 and 2 <= shape[0] <= 5 and shape[1] >= 2
+    return shape in _NORTH_AMERICAN_SHAPES and _NORTH_AMERICAN.fullmatch(run.written) is not None
 
 
-def _may_be_phone(text: str, run: Run) -> bool:
-    """Whether it may be one where the words around it say so."""
-    if not _SHORTEST <= len(run.digits) <= _LONGEST:
+def _is_announced(run: Run) -> bool:
+    """Whether it may be one and the words around it say so."""
+    if not _SHORTEST <= len(run.digits) <= _LONGEST or len(run.groups) > _FEW_GROUPS[1]:
         return False
-    if _MONEY.search(text, max(0, run.start - 2), run.start):
-        return False
-    announced = _last(_SAID, text, run.start)
-    return announced >= _last(_DENIED, text, run.start)
+    return run.announced(_SAID, unless=_DENIED) and _MONEY.search(run.text, max(0, run.start - 2), run.start) is None
 
 
-def _last(pattern: re.Pattern[str], text: str, end: int) -> int:
-    """Where the last of the words before `end` begins; -1 for none."""
-    return max((match.start() for match in pattern.finditer(text, max(0, end - 48), end)), default=-1)
-
-
-def _inside(run: Run, *, said: bool) -> Iterator[Found]:
+def _inside(run: Run) -> Iterator[Found]:
     """Numbers among others, such as after a postal code, or two in a row."""
-    until = run.start
-    for part in run.windows(_LONGEST):
-        if part.start >= until and (
-            _NORTH_AMERICAN.fullmatch(part.written) or (said and _is_written_as_phone(part) and len(part.groups) > 1)
-        ):
-            yield Found("phone", part.start, part.end)
-            until = part.end
-    if said and until == run.start and len(run.digits) > _LONGEST:
+    until = 0
+    for first, end in run.windows(_NORTH_AMERICAN_SHAPES, (4, 3)):
+        start, stop = run.place(first, end)
+        start -= run.text[start - 1 : start] == "("
+        if first >= until and _NORTH_AMERICAN.fullmatch(run.text, start, stop):
+            yield Found("phone", start, stop)
+            until = end
+    if until == 0 and len(run.digits) <= 2 * _LONGEST and run.announced(_SAID, unless=_DENIED):
         yield Found("phone", run.start, run.end)

@@ -3,84 +3,108 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from functools import cached_property
 
 __all__ = ["Run", "runs_of"]
 
-_RUN = re.compile(r"(?:\+ ?)?\(?[0-9](?:[ \-./()]{0,3}[0-9]){5,}")
+# The look back stands behind the first digit, so that the search itself can skip to digits.
+_RUN = re.compile(r"[0-9](?<![0-9]{2})(?:[ \-./()]{0,3}[0-9]){5,}")
 _DATE = re.compile(
-    r"(?<![0-9])(?:(?:1[0-9]|2[01])[0-9]{2}([-/.])[01]?[0-9]\1[0-3]?[0-9]|[0-3]?[0-9]([-/.])[0-3]?[0-9]\2(?:1[89]|20)[0-9]{2})(?![0-9])"
+    r"[0-9](?<![0-9]{2})(?:(?:[0-9]{3})([-/.])[01]?[0-9]\1[0-3]?[0-9]|[0-9]?([-/.])[0-3]?[0-9]\2(?:1[89]|20)[0-9]{2})(?![0-9])"
 )
 _GROUP = re.compile(r"[0-9]+")
+_WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
 _LEAST = 6
+_BEFORE, _AFTER = 48, 16
 
 
-@dataclass(frozen=True, slots=True)
 class Run:
-    """The digits from `start` to `end` of a text, `groups` as they are written."""
+    """The digits of `text` from `start` to `end`, with the bracket or plus sign before them."""
 
-    start: int
-    end: int
-    written: str
-    groups: tuple[str, ...]
-    places: tuple[tuple[int, int], ...]
-    """Where each group stands in the text."""
-    digits: str
+    def __init__(self, text: str, first: int, end: int) -> None:
+        self.text = text
+        self.first = first
+        """Where the first digit is."""
+        self.start = _begin(text, first)
+        self.end = end
+        self.written = text[self.start : end]
+        self.groups: list[str] = _GROUP.findall(text, first, end)
+        self.digits = "".join(self.groups)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """How many digits each group has."""
         return tuple(map(len, self.groups))
 
-    def windows(self, most: int) -> Iterator[Run]:
-        """The run, then every run of neighbouring groups in it of at most `most` digits, the longest first."""
-        count = len(self.groups)
-        if len(self.digits) <= most:
-            yield self
-        for first in range(count):
-            digits = 0
-            last = first
-            while last < count and digits + len(self.groups[last]) <= most:
-                digits += len(self.groups[last])
-                last += 1
-            for end in range(last, first, -1):
-                if end - first < count:
-                    yield self.part(first, end)
+    @cached_property
+    def stands_alone(self) -> bool:
+        """Whether no letter or digit is against it: it is not a part of a name or a hash."""
+        before = self.text[self.start - 1 : self.start] if self.start else ""
+        return not (before.isalnum() or self.text[self.end : self.end + 1].isalnum())
 
-    def part(self, first: int, end: int) -> Run:
-        """The groups from `first` up to `end` alone."""
-        start, stop = self.places[first][0], self.places[end - 1][1]
-        groups = self.groups[first:end]
-        written = self.written[start - self.start : stop - self.start]
-        return Run(start, stop, written, groups, self.places[first:end], "".join(groups))
+    @cached_property
+    def words(self) -> list[str]:
+        """The words around it, in lower case: those before it in their order, the last one first, then those after."""
+        before = _WORD.findall(self.text, max(0, self.start - _BEFORE), self.start)
+        after = _WORD.findall(self.text, self.end, self.end + _AFTER)
+        return [word.lower() for word in (*reversed(before), *after)]
+
+    def announced(self, words: Collection[str], unless: Collection[str] = ()) -> bool:
+        """Whether one of the words is near, and none of the others nearer."""
+        for word in self.words:
+            if word in words:
+                return True
+            if word in unless:
+                return False
+        return False
+
+    def windows(self, shapes: Collection[tuple[int, ...]], lengths: Collection[int]) -> Iterator[tuple[int, int]]:
+        """The groups, from one up to another, that are written in one of those shapes; `lengths` are theirs."""
+        shape = self.shape
+        for first in range(len(shape)):
+            for length in lengths:
+                if first + length <= len(shape) and shape[first : first + length] in shapes:
+                    yield first, first + length
+
+    def place(self, first: int, end: int) -> tuple[int, int]:
+        """Where the groups from `first` up to `end` stand in the text."""
+        places = self._places
+        return places[first][0], places[end - 1][1]
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        return [one.span() for one in _GROUP.finditer(self.text, self.first, self.end)]
+
+
+def _begin(text: str, first: int) -> int:
+    begin = first
+    if text[begin - 1 : begin] == "(":
+        begin -= 1
+    if text[begin - 1 : begin] == "+":
+        return begin - 1
+    return begin - 2 if text[begin - 2 : begin] == "+ " else begin
 
 
 def runs_of(text: str) -> list[Run]:
-    """Every run of at least six digits; dates in it end it."""
+    """Every run of at least six digits; a date ends one."""
     found: list[Run] = []
     for match in _RUN.finditer(text):
-        start, written = match.start(), match[0]
-        if len(written) > 7 and _DATE.search(written):
-            at = 0
-            for date in _DATE.finditer(written):
-                _add(found, start + at, written[at : date.start()])
-                at = date.end()
-            _add(found, start + at, written[at:])
-        else:
-            _add(found, start, written)
+        start, end = match.span()
+        for date in _DATE.finditer(text, start, end):
+            _add(found, text, start, date.start())
+            start = date.end()
+        _add(found, text, start, end)
     return found
 
 
-def _add(found: list[Run], start: int, written: str) -> None:
-    places = tuple((start + one.start(), start + one.end()) for one in _GROUP.finditer(written))
-    groups = tuple(_GROUP.findall(written))
-    digits = "".join(groups)
-    if len(digits) < _LEAST:
+def _add(found: list[Run], text: str, start: int, end: int) -> None:
+    if end - start < _LEAST:
         return
-    first = places[0][0]
-    if written[first - start - 1 : first - start] == "(":
-        first -= 1
-    plus = written.find("+", 0, first - start)
-    begin = start + plus if plus >= 0 else first
-    found.append(Run(begin, places[-1][1], written[begin - start : places[-1][1] - start], groups, places, digits))
+    while start < end and not text[start].isdigit():
+        start += 1
+    while end > start and not text[end - 1].isdigit():
+        end -= 1
+    run = Run(text, start, end)
+    if len(run.digits) >= _LEAST:
+        found.append(run)

@@ -53,36 +53,47 @@ _PRIVATE_KEY = re.compile(
     r"(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _IN_ADDRESS = re.compile(r"://[^\s/:@\"'<>]{0,128}:([^\s/@\"'<>]{1,256})@")
-_NAMED = re.compile(
-    r"(?:password|passwort|passwd|pwd|secret|api[ _\-]?key|apikey|access[ _\-]?token|auth[ _\-]?token|private[ _\-]?key"
-    r"|client[ _\-]?secret|bearer|contraseña|mot de passe)[\"']?(?: is)?(?: ?[:=]+ ?| )[\"']?"
-    r"([^\s\"',;<>(){}\[\]]{8,256})",
-    re.IGNORECASE,
-)
 _NAMES = ("passw", "pwd", "secret", "key", "token", "bearer", "contraseña", "mot de passe")
+_KEY_OF = ("api", "private", "access", "secret", "auth", "encryption", "signing", "account")
+_VALUE = re.compile(r"(?:or[dt])?[\"']?(?: is)?(?: ?[:=]+ ?| )[\"']?([^\s\"',;<>(){}\[\]]{8,256})")
 _WORD = re.compile(r"[A-Za-z]+[0-9]{0,2}[.!?]?")
 
 
-def secrets(text: str) -> Iterator[Found]:
-    for mark, pattern in _MARKED:
-        if mark in text:
-            for match in pattern.finditer(text):
-                yield Found("secret", *match.span())
+def secrets(text: str, long: str) -> Iterator[Found]:
+    """Those of the text; `long` are its long words, which marked ones are among."""
+    if long:
+        for mark, pattern in _MARKED:
+            if mark in long:
+                for match in pattern.finditer(text):
+                    yield Found("secret", *match.span())
+        if "://" in long and "@" in long:
+            for match in _IN_ADDRESS.finditer(text):
+                yield Found("secret", *match.span(1))
     if "PRIVATE KEY" in text:
         for match in _PRIVATE_KEY.finditer(text):
             yield Found("secret", *match.span())
-    if "://" in text and "@" in text:
-        for match in _IN_ADDRESS.finditer(text):
-            yield Found("secret", *match.span(1))
-    lowered = text.lower()
-    if any(name in lowered for name in _NAMES):
-        yield from _named(text)
+    yield from _named(text)
 
 
 def _named(text: str) -> Iterator[Found]:
     """What a name says is a secret, if it looks like one: digits and letters together, and no plain word."""
-    for match in _NAMED.finditer(text):
-        value = match[1]
-        mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-        if mixed and not _WORD.fullmatch(value):
-            yield Found("secret", *match.span(1))
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a letter that is two in lower case would move the places
+        lowered = text
+    for name in _NAMES:
+        at = lowered.find(name)
+        while at >= 0:
+            end = at + len(name)
+            match = _VALUE.match(text, end) if name != "key" or _says_whose(lowered, at) else None
+            if match and _is_mixed(match[1]):
+                yield Found("secret", *match.span(1))
+            at = lowered.find(name, end)
+
+
+def _says_whose(lowered: str, at: int) -> bool:
+    """Whether the key is one that opens something, and none of a table or a piano."""
+    return lowered[max(0, at - 12) : at].rstrip(" _-").endswith(_KEY_OF)
+
+
+def _is_mixed(value: str) -> bool:
+    return any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not _WORD.fullmatch(value)
