@@ -186,8 +186,12 @@ def test_a_last_resort_is_asked_rather_than_waiting_beyond_the_deadline_or_for_a
 def test_no_escalation_goes_to_a_last_resort_nor_to_what_was_rejected() -> None:
     assert move((0, None), route=APART, rules=LAST) == Ask(1)
     assert isinstance(move((0, None), (1, None), route=APART, rules=LAST), GiveUp)
-    assert isinstance(move((0, None), (1, TimedOutError("x")), route=APART, rules=LAST), GiveUp)
     assert move((0, None), fault(1), route=APART[:2]) == Ask(1, 0.25)
+
+
+def test_a_last_resort_serves_where_whoever_was_to_better_a_rejected_answer_failed() -> None:
+    assert move((0, None), (1, TimedOutError("x")), route=APART, rules=LAST) == Ask(2)
+    assert isinstance(move((0, TimedOutError("x")), (1, None), route=APART, rules=LAST), GiveUp)
 
 
 def test_a_resting_candidate_is_passed_over_and_waited_for_only_when_it_is_the_last() -> None:
@@ -262,7 +266,7 @@ def test_every_call_ends_within_its_budget_and_its_deadline_and_never_returns_to
             assert found.delay == 0
             assert policy.fallback or found.index == 0
         if ROUTE[found.index].id in last_resort:
-            assert None not in [one.error for one in tried]
+            assert not tried or tried[-1].error is not None
         now += found.delay
         wait = 0.0 if outcome is None else pause(tried, found.index, outcome, jitter=jitter)
         tried.append(Tried(found.index, outcome, now + wait))

@@ -186,8 +186,8 @@ class _State:
         if one.index == index:
             return False
         model, asked = self.candidates[index], self.candidates[one.index]
-        if one.error is None:
-            return model.id in self.rules.last_resort
+        if one.error is None:  # nothing is escalated to a last resort; it serves where who was asked instead failed
+            return model.id in self.rules.last_resort and self.tried[-1].error is None
         if isinstance(one.error, ContextOverflowError):
             return not _is_longer(model, asked)
         if isinstance(one.error, ConnectionFailedError) and again:
