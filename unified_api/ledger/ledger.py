@@ -235,6 +235,7 @@ class Ledger:
         entry.taken = False
         if entry in self._waiting and isinstance(outcome, Short) and not outcome.final and not entry.left:
             return
+        self._waiting.pop(entry, None)  # now, not when its task wakes: the next transaction may be sooner
         if isinstance(outcome, Reservation):
             self._living.add(outcome.id)
         if isinstance(entry.operation, Settle):

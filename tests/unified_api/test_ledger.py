@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import URL
+
+from unified_api.clock import MonotonicClock
+from unified_api.errors import LedgerError
+from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, micros, month_of
+from unified_api.ledger.accounts import Balance, Books, Short
+from unified_api.testing import ManualClock
+
+NOVEMBER = 1_795_000_000.0  # 2026-11-18
+CAP = 1_000
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.now = NOVEMBER
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def share(name: str, cap: int = CAP, *, month: str = "2026-11") -> Share:
+    return Share(Account("user", name, month=month), cap)
+
+
+def ledger_at(address: URL | Path, wall: Wall | None = None) -> Ledger:
+    return Ledger(address, clock=MonotonicClock(), wall=wall or Wall())
+
+
+async def reserved(
+    ledger: Ledger, *shares: Share, each: int = 100, tries: int = 1, lease_s: float = 60, wait_s: float = 0
+) -> Reservation:
+    until = anyio.current_time() + wait_s
+    return await ledger.reserve(shares, each, tries=tries, lease_s=lease_s, until=until)
+
+
+async def standing(ledger: Ledger) -> dict[str, tuple[int, int]]:
+    """Account name -> spent and held."""
+    return {Account.of_key(one.key).name: (one.spent, one.held) for one in await ledger.balances()}
+
+
+async def test_what_is_reserved_is_held_on_every_account_and_settled_on_every_one(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    held = await reserved(ledger, share("a"), share("b", 500), tries=3)
+    assert held.amount == 300
+    assert await standing(ledger) == {"a": (0, 300), "b": (0, 300)}
+    await ledger.settle(held, 70)
+    assert await standing(ledger) == {"a": (70, 0), "b": (70, 0)}
+    await ledger.aclose()
+
+
+async def test_an_account_without_room_keeps_the_others_as_they_were(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    with pytest.raises(Shortage) as caught:
+        await reserved(ledger, share("a"), share("small", 99))
+    assert (caught.value.short.share.account.name, caught.value.short.final) == ("small", True)
+    assert await standing(ledger) == {"a": (0, 0), "small": (0, 0)}
+    await ledger.aclose()
+
+
+async def test_further_tries_are_held_in_half_of_the_room_only(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    assert (await reserved(ledger, share("a"), tries=4)).tries == 4
+    assert (await reserved(ledger, share("a"), tries=4)).tries == 3
+    assert (await reserved(ledger, share("a"), tries=4)).tries == 2
+    assert (await reserved(ledger, share("a"), tries=4)).tries == 1
+    with pytest.raises(Shortage):
+        await reserved(ledger, share("a"), tries=4)
+    await ledger.aclose()
+
+
+async def test_a_reservation_waits_for_room_that_others_hold_and_takes_it_when_they_settle(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    first = await reserved(ledger, share("a"), each=1_000)
+    granted: list[Reservation] = []
+
+    async def wait() -> None:
+        granted.append(await reserved(ledger, share("a"), each=900, wait_s=30))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert granted == []
+        await ledger.settle(first, 100)
+    assert granted[0].each == 900
+    with pytest.raises(Shortage) as caught:
+        await reserved(ledger, share("a"), each=100)
+    assert (caught.value.short.final, caught.value.short.held) == (False, 900)
+    await ledger.aclose()
+
+
+async def test_another_program_sees_what_is_settled_without_being_told(ledger_address: URL | Path):
+    one, other = ledger_at(ledger_address), ledger_at(ledger_address)
+    first = await reserved(one, share("a"), each=1_000)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: reserved(other, share("a"), each=1_000, wait_s=30))
+        await anyio.wait_all_tasks_blocked()
+        await one.settle(first, 0)
+    assert await standing(one) == {"a": (0, 1_000)}
+    await one.aclose()
+    await other.aclose()
+
+
+async def test_a_settlement_counts_once_however_often_it_is_made(ledger_address: URL | Path):
+    ledger, other = ledger_at(ledger_address), ledger_at(ledger_address)
+    held = await reserved(ledger, share("a"))
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(ledger.settle, held, 40)
+    await ledger.settle(held, 40)
+    await other.settle(held, 40)
+    assert await standing(ledger) == {"a": (40, 0)}
+    await ledger.aclose()
+    await other.aclose()
+
+
+async def test_a_lease_that_ended_frees_the_room_and_a_late_settlement_still_counts(ledger_address: URL | Path):
+    wall = Wall()
+    dead, living = ledger_at(ledger_address, wall), ledger_at(ledger_address, wall)
+    held = await reserved(dead, share("a"), each=1_000)
+    with pytest.raises(Shortage):
+        await reserved(living, share("a"))
+    wall.now += 62
+    again = await reserved(living, share("a"), each=1_000)
+    await dead.settle(held, 300)
+    await dead.settle(held, 300)
+    assert await standing(living) == {"a": (300, 1_000)}
+    await living.settle(again, 5)
+    assert await standing(living) == {"a": (305, 0)}
+    await dead.aclose()
+    await living.aclose()
+
+
+async def test_a_program_gives_back_nothing_of_its_own_when_the_clock_jumps(ledger_address: URL | Path):
+    wall = Wall()
+    ledger = ledger_at(ledger_address, wall)
+    held = await reserved(ledger, share("a"), each=1_000)
+    wall.now += 10 * 365 * 86_400
+    with pytest.raises(Shortage):
+        await reserved(ledger, share("a"))
+    wall.now = 0.0
+    await ledger.settle(held, 400)
+    assert await standing(ledger) == {"a": (400, 0)}
+    await ledger.aclose()
+
+
+async def test_a_lease_written_while_a_clock_was_ahead_ends_all_the_same(ledger_address: URL | Path):
+    ahead, wall = Wall(), Wall()
+    ahead.now += 10 * 365 * 86_400
+    dead, living = ledger_at(ledger_address, ahead), ledger_at(ledger_address, wall)
+    await reserved(dead, share("a"), each=1_000)
+    with pytest.raises(Shortage):
+        await reserved(living, share("a"))
+    wall.now += 62
+    assert (await reserved(living, share("a"), each=1_000)).tries == 1
+    await dead.aclose()
+    await living.aclose()
+
+
+async def test_old_reservations_are_forgotten_and_their_money_is_not(ledger_address: URL | Path):
+    wall = Wall()
+    ledger = ledger_at(ledger_address, wall)
+    await ledger.settle(await reserved(ledger, share("a")), 40)
+    wall.now += 3 * 86_400
+    await ledger.settle(await reserved(ledger, share("a")), 2)
+    assert await standing(ledger) == {"a": (42, 0)}
+    await ledger.aclose()
+
+
+async def test_a_reservation_whose_caller_is_cancelled_holds_nothing(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    for delay in range(12):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(lambda: reserved(ledger, share("a"), each=500, wait_s=30))
+            for _ in range(delay):
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+        held = (await standing(ledger)).get("a", (0, 0))[1]
+        # What was granted before the cancellation came belongs to a call that has ended without a word.
+        assert held in (0, 500, 1_000)
+        await ledger.aclose()
+        wall = Wall()
+        wall.now += 100
+        fresh = ledger_at(ledger_address, wall)
+        assert (await standing(fresh)).get("a", (0, 0)) == (0, 0)
+        await fresh.aclose()
+
+
+async def test_a_settlement_is_made_even_when_its_caller_is_cancelled(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    held = await reserved(ledger, share("a"))
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await ledger.settle(held, 60)
+    assert await standing(ledger) == {"a": (60, 0)}
+    await ledger.aclose()
+
+
+async def test_names_of_any_letters_have_accounts_of_their_own(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    names = ["a", "a/b", 'a"b', "a,b", "\ud800", "zero\x00", "李", "", "'; DROP TABLE budget_accounts; --", "x" * 300]
+    accounts = [Account("tag", name, tenant) for name in names for tenant in ("", "a")]
+    for place, account in enumerate(accounts):
+        held = await ledger.reserve([Share(account, CAP)], 100, tries=1, lease_s=60, until=0)
+        await ledger.settle(held, place)
+    found = {Account.of_key(one.key): one.spent for one in await ledger.balances()}
+    assert found == {account: place for place, account in enumerate(accounts)}
+    await ledger.aclose()
+
+
+async def test_many_at_once_spend_the_cap_and_no_more(ledger_address: URL | Path):
+    chance = random.Random(7)
+    ledgers = [ledger_at(ledger_address) for _ in range(2)]
+    users, tags = [share(f"u{n}", 400) for n in range(3)], [share(f"t{n}", 700) for n in range(2)]
+    spent: dict[str, int] = {}
+    refused = 0
+
+    async def call(ledger: Ledger) -> None:
+        nonlocal refused
+        shares = (chance.choice(users), chance.choice(tags))
+        cost = chance.randint(0, 20)
+        try:
+            held = await reserved(ledger, *shares, each=20, tries=3, wait_s=60)
+        except Shortage:
+            refused += 1
+            return
+        await anyio.sleep(chance.random() / 500)
+        await ledger.settle(held, cost)
+        for one in shares:
+            spent[one.account.name] = spent.get(one.account.name, 0) + cost
+
+    async with anyio.create_task_group() as group:
+        for number in range(400):
+            group.start_soon(call, ledgers[number % 2])
+    found = await standing(ledgers[0])
+    assert refused
+    assert {name: sums[0] for name, sums in found.items()} == spent
+    assert all(held == 0 for _, held in found.values())
+    for one in users + tags:
+        assert spent[one.account.name] <= one.cap
+    assert all(any(one.cap - spent[one.account.name] < 20 for one in group) for group in (users, tags))
+    for ledger in ledgers:
+        await ledger.aclose()
+
+
+async def test_a_ledger_that_cannot_be_opened_refuses_in_words(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    ledger = ledger_at(tmp_path / "file" / "budgets.sqlite")
+    with pytest.raises(LedgerError, match=r"cannot be used .* calls with a cap are refused"):
+        await reserved(ledger, share("a"))
+    (tmp_path / "other.sqlite").write_text("this is no database, " * 100)
+    other = ledger_at(tmp_path / "other.sqlite")
+    with pytest.raises(LedgerError, match="not a database"):
+        await reserved(other, share("a"))
+    await ledger.aclose()
+    await other.aclose()
+
+
+async def test_what_cannot_be_settled_now_is_settled_before_the_next_reservation(tmp_path: Path):
+    path, aside = tmp_path / "data" / "budgets.sqlite", tmp_path / "aside"
+    ledger = ledger_at(path)
+    held = await reserved(ledger, share("a"))
+    await ledger.aclose()
+    path.parent.rename(aside)
+    path.parent.write_text("in the way")
+    await ledger.settle(held, 60)
+    with pytest.raises(LedgerError):
+        await reserved(ledger, share("a"))
+    with pytest.warns(RuntimeWarning, match=r"1 calls .* 60 millionths .* not settled"):
+        await ledger.aclose()
+    path.parent.unlink()
+    aside.rename(path.parent)
+    await reserved(ledger, share("a"))
+    assert await standing(ledger) == {"a": (60, 100)}
+    await ledger.aclose()
+
+
+async def test_waiting_goes_by_the_clock_that_is_given(tmp_path: Path):
+    clock = ManualClock()
+    ledger = Ledger(tmp_path / "budgets.sqlite", clock=clock, wall=Wall())
+    await ledger.reserve([share("a")], CAP, tries=1, lease_s=60, until=0)
+    ended = anyio.Event()
+
+    async def wait() -> None:
+        with pytest.raises(Shortage):
+            await ledger.reserve([share("a")], 10, tries=1, lease_s=60, until=clock.now() + 30)
+        ended.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        with anyio.fail_after(20):
+            while not ended.is_set():
+                await anyio.sleep(0.001)
+                clock.advance(5)
+    await ledger.aclose()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 60), st.integers(1, 5), st.integers(0, 300))))
+def test_no_order_of_reserving_and_settling_overspends(steps: list[tuple[int, int, int, int]]):
+    caps = (100, 150, 300)
+    shares = [share(str(cap), cap) for cap in caps]
+    books = Books({one.account.key: Balance() for one in shares})
+    balances = books._balances
+    held: list[tuple[list[Share], int]] = []
+    for first, each, tries, part in steps:
+        chosen = shares[first:]
+        if part > 150 and held:
+            settled, amount = held.pop(part % len(held))
+            for one in settled:
+                books.add(one.account.key, spent=amount * (part - 150) // 150, held=-amount)
+        else:
+            before = {key: (one.spent, one.held) for key, one in balances.items()}
+            got = books.reserve(chosen, each, tries=tries)
+            if isinstance(got, Short):
+                assert {key: (one.spent, one.held) for key, one in balances.items()} == before
+                assert got.spent + (0 if got.final else got.held) + each > got.share.cap
+            else:
+                assert 1 <= got <= tries
+                held.append((chosen, each * got))
+        assert all(
+            balances[one.account.key].spent + balances[one.account.key].held <= cap
+            for one, cap in zip(shares, caps, strict=True)
+        )
+
+
+def test_money_is_rounded_up_and_months_are_those_of_utc():
+    assert micros(Decimal("0.0000001")) == 1
+    assert micros(Decimal("1.5")) == 1_500_000
+    assert micros(Decimal(-3)) == 0
+    assert micros(Decimal("NaN")) == micros(Decimal("1e40")) == 10**15
+    assert [month_of(at) for at in (1_793_491_199.9, 1_793_491_200.0)] == ["2026-10", "2026-11"]
