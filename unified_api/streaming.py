@@ -270,7 +270,7 @@ def _onward(call: Call[Request], begun: _Begun, error: GatewayError, *, now: flo
         return why
     if not isinstance(error, ProviderError) or now >= call.deadline:
         return "the call has no time left"
-    candidates = candidates_after(selection, begun.model, error, call.policy)
+    candidates = candidates_after(selection, begun.model, error, call.policy, call.trail.records)
     if not anew:
         candidates = tuple(one for one in candidates if one.prefill)
     if not candidates:
@@ -289,6 +289,9 @@ def _onward(call: Call[Request], begun: _Begun, error: GatewayError, *, now: flo
 _NOBODY = "no model that may be asked now goes on with an answer that was begun for it (`prefill`)"
 
 
+_SO_FAR = "; of the answer "
+
+
 def _turn(call: Call[Request], before: _Begun, begun: _Begun) -> Iterator[Chunk]:
     """What the reader is told between two streams."""
     if call.policy.reader == "step":
@@ -300,6 +303,7 @@ def _turn(call: Call[Request], before: _Begun, begun: _Begun) -> Iterator[Chunk]
 def _explain(error: GatewayError, begun: _Begun, call: Call[Request], why: object) -> None:
     """Tells the reader of a broken stream how much of the answer there is, and what was tried."""
     what = "begun anew" if call.policy.reader == "step" else "continued"
-    error.message += f"; {begun.had:,} characters of the answer had come, and it was not {what}: {why}"
+    said = error.message.partition(_SO_FAR)[0]  # an adapter may raise the same error again
+    error.message = f"{said}{_SO_FAR}{begun.had:,} characters had come, and it was not {what}: {why}"
     error.args = (error.message,)
     error.attempts = call.trail.story

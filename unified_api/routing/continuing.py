@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from unified_api.errors import AuthenticationError, ProviderError, QuotaError
 from unified_api.models import Model, Selection
 from unified_api.types import (
     AlternativeChunk,
+    Attempt,
     Chunk,
     CitationChunk,
     FinishChunk,
@@ -37,6 +38,16 @@ _BESIDE: dict[type[object], str] = {
     CitationChunk: "citations",
     LogprobsChunk: "probabilities of tokens",
 }
+
+
+def _kinds(kind: type[ProviderError]) -> Iterator[type[ProviderError]]:
+    yield kind
+    for one in kind.__subclasses__():
+        yield from _kinds(one)
+
+
+_RETRYABLE = frozenset(kind.code for kind in _kinds(ProviderError) if kind.retryable)
+"""Codes of the failures after which the same deployment may be asked again."""
 
 
 @dataclass(slots=True)
@@ -102,16 +113,20 @@ def why_not_continued(request: Request, progress: Progress) -> str | None:
     return None if progress.text.strip() else "no words of it had come"
 
 
-def candidates_after(selection: Selection, failed: Model, error: ProviderError, policy: Policy) -> tuple[Model, ...]:
-    """Who may be asked after a break, in the order of asking: first whoever is free, then `failed` once more.
-
-    A deployment that is asked again after a failure comes last, as everywhere in a call.
+def candidates_after(
+    selection: Selection, failed: Model, error: ProviderError, policy: Policy, past: Iterable[Attempt]
+) -> tuple[Model, ...]:
+    """Who may be asked after a break, in the order of asking: whoever has not failed in the call yet, as `past` tells,
+    then those that may do better when they are asked again, and `failed` the last.
     """
     others: tuple[Model, ...] = ()
     if policy.fallback and error.fallback:
         dead = {failed.provider} if isinstance(error, AuthenticationError | QuotaError) else set()
         others = tuple(one for one in selection.candidates if one.id != failed.id and one.provider not in dead)
-    return (*others, failed) if error.retryable else others
+    tried = {one.model: one.error for one in past if one.number}
+    free = (one for one in others if one.id not in tried)
+    again = (one for one in others if tried.get(one.id) in _RETRYABLE)
+    return (*free, *again, *((failed,) if error.retryable else ()))
 
 
 def allowance(policy: Policy, *, tries: int, billable: int) -> Policy | None:
