@@ -21,7 +21,6 @@ from unified_api.types import (
     RefusalChunk,
     Request,
     TextChunk,
-    TextPart,
     ToolCallChunk,
     UsageChunk,
 )
@@ -143,12 +142,8 @@ def continued(request: Request, text: str, *, written: int) -> Request:
 
     Blanks at the end are left out: Anthropic refuses them there, and models go on badly after them.
     """
-    begun, messages = text.rstrip(), request.messages
-    if messages and messages[-1].role == "assistant":
-        begun = "".join(part.text for part in messages[-1].parts if isinstance(part, TextPart)) + begun
-        messages = messages[:-1]
     longest = None if request.max_tokens is None else max(1, request.max_tokens - written)
-    return replace(request, messages=(*messages, Message.assistant(begun)), max_tokens=longest)
+    return replace(request, messages=(*request.messages, Message.assistant(text.rstrip())), max_tokens=longest)
 
 
 def _dangers(request: Request) -> Iterator[str]:
@@ -162,9 +157,5 @@ def _dangers(request: Request) -> Iterator[str]:
         yield "the probabilities of its tokens are asked for"
     if request.reasoning_effort not in (None, "none") or request.reasoning_budget or request.show_reasoning:
         yield "the model is told to think first"
-    if request.messages and request.messages[-1].role == "assistant" and not _is_plain(request.messages[-1]):
-        yield "the request begins the answer with more than text"
-
-
-def _is_plain(message: Message) -> bool:
-    return all(isinstance(part, TextPart) for part in message.parts)
+    if request.messages and request.messages[-1].role == "assistant":
+        yield "the request begins the answer itself"  # some servers have repeated that, and some have not
