@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
+import weakref
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
 
 import orjson
@@ -35,42 +36,47 @@ class JsonFormatter(logging.Formatter):
     """A line of JSON a record: time, level, logger and message, and for a call all that is told of it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told: dict[str, object] = {
-            "time": at,
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "call", {}),
-        }
+        told = _head(record.created, record.levelname, record.name, record.getMessage())
+        told |= getattr(record, "call", {})
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return _line(told)
 
 
 class LogFile:
-    """Writes a line of JSON a call to a file that only its owner may read; opened at the first call."""
+    """Adds a line of JSON a call to a file that only its owner may read, as `JsonFormatter` writes it.
+
+    It is opened at the first call. Each line is one write, so that several programs may share the file. A line that
+    cannot be written is lost, and the logger `unified_api` is told so, once: no call fails for it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._handler = _OwnFile(path, encoding="utf-8", delay=True)
-        self._handler.setFormatter(JsonFormatter())
+        self._path = path
+        self._file: int | None = None
+        self._failed = False
 
     def __call__(self, record: CallRecord) -> None:
-        level = _LEVELS.get(record.outcome, logging.INFO)
-        line = logging.LogRecord(_LOGGER, level, "", 0, "%s", (_words(record),), None)
-        line.call = record.to_json()
-        self._handler.handle(line)
+        level = logging.getLevelName(_LEVELS.get(record.outcome, logging.INFO))
+        told = _head(time.time(), level, _LOGGER, _words(record)) | record.to_json()
+        try:
+            os.write(self._opened(), f"{_line(told)}\n".encode())
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                words = "calls are not recorded: %s cannot be written (%s)"
+                logging.getLogger(_LOGGER).warning(words, self._path, error.strerror or error)
 
-    def close(self) -> None:
-        """Let go of the file. The next call opens it again."""
-        self._handler.close()
+    def _opened(self) -> int:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+            weakref.finalize(self, os.close, self._file)
+        return self._file
 
 
-class _OwnFile(logging.FileHandler):
-    def _open(self) -> TextIOWrapper:
-        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self.baseFilename, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-        return super()._open()
+def _head(at: float, level: str, logger: str, message: str) -> dict[str, object]:
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"time": moment, "level": level.lower(), "logger": logger, "message": message}
 
 
 def _words(record: CallRecord) -> str:
