@@ -26,6 +26,7 @@ from unified_api.types import (
     RefusalChunk,
     Request,
     Response,
+    SentChunk,
     SkippedChunk,
     UsageChunk,
 )
@@ -148,6 +149,7 @@ class _HeldBack:
         self.why: str | None = None
         """Why nothing more may be shown."""
         self.shown = False
+        """Whether something of the answer has been."""
         self._judge = judge
         self._call = call
         settings = judge.settings
@@ -187,5 +189,5 @@ class _HeldBack:
         if self.why is not None:
             return []
         given = self._windows.release()
-        self.shown = self.shown or bool(given)
+        self.shown = self.shown or not all(isinstance(one, SentChunk | UsageChunk) for one in given)
         return given

@@ -92,8 +92,13 @@ class Windows:
         self._ended = False
 
     def split(self, chunk: Chunk) -> Sequence[Chunk]:
-        """The chunk in pieces that are added one by one: a long text is several, so that only its bad part is cut."""
+        """The chunk in pieces that are added one by one: a long text is several, so that only its bad part is cut.
+
+        Not where the probabilities of its tokens stand before it: they may not be shown before the whole of it may.
+        """
         if not isinstance(chunk, _Speech) or len(chunk.text) <= self._step:
+            return (chunk,)
+        if self._held and isinstance(_inside(self._held[-1].chunk)[1], LogprobsChunk):
             return (chunk,)
         starts = range(0, len(chunk.text), self._step)
         pieces = [type(chunk)(chunk.text[start : start + self._step]) for start in starts]
