@@ -218,6 +218,7 @@ class Streaming:
         return chunk
 
     def _succeeded(self, call: Call[Request], begun: _Begun) -> None:
+        self._has_succeeded(call, begun.model)
         if begun.is_told:
             return
         cost = begun.cost if begun.progress.told is not None else self._price(begun.model, "", Usage())
