@@ -1,0 +1,161 @@
+"""Several programs on one ledger, on SQLite and on PostgreSQL, and programs that are killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from unified_api.clock import MonotonicClock
+from unified_api.errors import ConfigurationError, LedgerError
+from unified_api.ledger import Account, Ledger, Share
+from unified_api.ledger.address import address_of
+from unified_api.settings import BudgetSettings, Environment, Settings
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as these are POSIX")
+
+PROGRAM = """
+import os, random, sys, time
+import anyio
+from sqlalchemy import make_url
+from unified_api.clock import MonotonicClock
+from unified_api.ledger import Account, Ledger, Share, Shortage
+
+CAP, EACH, CALLS, WAIT = map(int, sys.argv[1:5])
+SHARES = [Share(Account("user", "u", month="2026-11"), CAP), Share(Account("run", "r"), CAP + 1_000)]
+
+async def main():
+    ledger = Ledger(make_url(os.environ["LEDGER"]), clock=MonotonicClock(), wall=time.time)
+    async def calls():
+        for _ in range(CALLS):
+            try:
+                until = anyio.current_time() + WAIT
+                held = await ledger.reserve(SHARES, EACH, tries=2, lease_s=1, until=until)
+            except Shortage:
+                return
+            await anyio.sleep(random.random() / 200)
+            cost = random.randint(0, EACH)
+            await ledger.settle(held, cost)
+            print(cost, flush=True)
+    async with anyio.create_task_group() as group:
+        for _ in range(16):
+            group.start_soon(calls)
+    await ledger.aclose()
+
+anyio.run(main)
+"""
+
+
+def url(address: URL | Path) -> str:
+    made = URL.create("sqlite", database=str(address)) if isinstance(address, Path) else address
+    return made.render_as_string(hide_password=False)
+
+
+def program(address: URL | Path, *, cap: int, each: int, calls: int, wait: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, (cap, each, calls, wait))],
+        env={**os.environ, "LEDGER": url(address)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def spent_and_held(address: URL | Path, *, ahead: float = 0.0) -> dict[str, tuple[int, int]]:
+    ledger = Ledger(address, clock=MonotonicClock(), wall=lambda: time.time() + ahead)
+    found = {Account.of_key(one.key).name: (one.spent, one.held) for one in await ledger.balances()}
+    await ledger.aclose()
+    return found
+
+
+async def test_four_programs_never_overspend_and_leave_less_than_one_reservation(ledger_address: URL | Path):
+    cap, each = 20_000, 100
+    programs = [program(ledger_address, cap=cap, each=each, calls=1_000, wait=20) for _ in range(4)]
+    ended = [one.communicate(timeout=50) for one in programs]
+    assert [err for _, err in ended] == ["", "", "", ""]
+    told = sum(int(line) for out, _ in ended for line in out.split())
+    assert await spent_and_held(ledger_address) == {"u": (told, 0), "r": (told, 0)}
+    assert cap - each < told <= cap
+
+
+async def test_a_killed_program_loses_no_settled_cent_and_leases_free_the_rest(ledger_address: URL | Path):
+    cap, each = 10_000_000, 100
+    killed = program(ledger_address, cap=cap, each=each, calls=100_000, wait=5)
+    assert killed.stdout is not None
+    told = [int(killed.stdout.readline()) for _ in range(200)]
+    killed.send_signal(signal.SIGKILL)
+    rest, _ = killed.communicate(timeout=20)
+    told += [int(line) for line in rest.split("\n")[:-1]]
+    # What was settled as it died, and not told any more, is at most what it had under way.
+    for spent, held in (await spent_and_held(ledger_address)).values():
+        assert sum(told) <= spent <= sum(told) + 16 * each
+        assert held <= 16 * 2 * each
+    after = await spent_and_held(ledger_address, ahead=3)
+    assert {held for _, held in after.values()} == {0}
+    assert min(spent for spent, _ in after.values()) >= sum(told)
+
+
+async def test_a_server_that_is_not_there_refuses_in_words_without_the_password():
+    address = URL.create("postgresql+psycopg", "me", "hush-hush", "127.0.0.1", 1, "budgets")
+    ledger = Ledger(address, clock=MonotonicClock(), wall=time.time)
+    with pytest.raises(LedgerError, match="cannot be used") as caught:
+        await ledger.reserve([Share(Account("user", "u"), 5)], 1, tries=1, lease_s=60, until=0)
+    assert "hush-hush" not in str(caught.value)
+    await ledger.aclose()
+
+
+async def test_a_connection_that_was_cut_is_made_anew(postgres_ledger: URL):
+    from sqlalchemy import create_engine
+
+    ledger = Ledger(postgres_ledger, clock=MonotonicClock(), wall=time.time)
+    shares = [Share(Account("user", "u"), 1_000)]
+    held = await ledger.reserve(shares, 10, tries=1, lease_s=60, until=0)
+    engine = create_engine(postgres_ledger)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'meta-orchestrator'"
+        )
+    engine.dispose()
+    await ledger.settle(held, 7)
+    await ledger.reserve(shares, 10, tries=1, lease_s=60, until=0)
+    assert [(one.spent, one.held) for one in await ledger.balances()] == [(7, 10)]
+    await ledger.aclose()
+
+
+def settings(value: str | None) -> Settings:
+    environment = Environment({} if value is None else {"BUDGETS": value})
+    return Settings(budgets=BudgetSettings(ledger_env="BUDGETS"), environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "BUDGETS, which is not set"),
+        ("hush-hush", "no address of a database"),
+        ("mysql://me:hush-hush@host/db", "neither PostgreSQL nor"),
+        ("sqlite://", "neither PostgreSQL nor"),
+        ("postgresql://me:hush-hush@host:port/db", "no address of a database"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(value: str | None, says: str):
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        address_of(settings(value))
+    assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_spelling_of_a_postgresql_address_is_taken(scheme: str):
+    address = address_of(settings(f"{scheme}://me:secret@host/db"))
+    assert isinstance(address, URL)
+    assert (address.drivername, address.host, address.password) == ("postgresql+psycopg", "host", "secret")
+
+
+def test_without_an_address_the_ledger_is_a_file_in_the_data_folder(tmp_path: Path):
+    here = Settings(environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}))
+    assert address_of(here) == tmp_path / "data" / "budgets.sqlite"
