@@ -100,10 +100,10 @@ def _by_second(load: Load) -> None:
 
 async def _drill(*, quick: bool) -> bool:
     with faulty_server() as server:
-        calls = 500 if quick else 20_000
+        calls = 300 if quick else 20_000
         met = await _at_random(server, calls, NO_BREAKER, "and no breaker ever opens")
         met &= await _at_random(server, calls, BreakerSettings(), "with the usual breaker")
-        return await _outage(server, 2.4 if quick else 60, 200 if quick else 333) and met
+        return await _outage(server, 1.2 if quick else 60, 200 if quick else 333) and met
 
 
 def main(*, quick: bool = False) -> bool:
