@@ -1,0 +1,40 @@
+"""The page on choosing models: its examples run, its tables load, and it names every key there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from unified_api.catalog import Catalog
+from unified_api.settings import Settings
+from unified_api.settings.routes import Escalate, Route, RouteTimeouts, When
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "routing.md").read_text("utf-8")
+CONFIGURATION = (DOCS / "configuration.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+TABLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+SERVERS = '\n[providers.acme]\nbase_url = "https://api.acme.example/v1"\n'
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+async def test_an_example_runs_and_what_it_asserts_holds(example: str) -> None:
+    assert "assert" in example
+    code = compile(example, "docs/routing.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    await eval(code, {})
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_loads(table: str, tmp_path: Path) -> None:
+    file = tmp_path / "orchestrator.toml"
+    file.write_text(table + SERVERS, "utf-8")
+    assert Catalog(Settings.load(file, environ={})).routes.names
+
+
+@pytest.mark.parametrize("page", [PAGE, CONFIGURATION], ids=["routing", "configuration"])
+@pytest.mark.parametrize("table", [Route, When, Escalate, RouteTimeouts])
+def test_every_key_is_named(page: str, table: type[Route]) -> None:
+    assert [key for key in table.model_fields if f"`{key}`" not in page] == []
