@@ -220,7 +220,7 @@ def _story(attempts: Sequence[Attempt]) -> Iterator[str]:
     before: Attempt | None = None
     for one in attempts:
         if one.number:
-            yield f"{one.number}. {_try(one)}; {_why(one, before, attempts)}."
+            yield f"{one.number}. {one.model}, {_why(one, before, attempts)}, {_fate(one)}"
             before = one
         elif one.outcome == "cached":
             yield f"{one.model} was not asked: its answer was there, {one.message or 'kept from before'}."
@@ -231,39 +231,41 @@ def _story(attempts: Sequence[Attempt]) -> Iterator[str]:
             yield f"{one.model}: {one.message or one.error}{spent}."
 
 
-def _try(one: Attempt) -> str:
+def _why(one: Attempt, before: Attempt | None, attempts: Sequence[Attempt]) -> str:
+    """Why this model was asked just then."""
+    if before is None:
+        passed = any(other.outcome == "skipped" for other in attempts)
+        return "the first in order that was not left alone" if passed else "the first in order"
+    if before.model == one.model:
+        return "once more"
+    after = {"rejected": "for a better answer", "cancelled": "as the one before took too long"}
+    return f"the next in order {after.get(before.outcome, 'after that failure')}"
+
+
+def _fate(one: Attempt) -> str:
+    """How the try ended."""
     took = seconds(one.seconds)
     match one.outcome:
         case "succeeded":
             note = f" ({one.message})" if one.message else ""
-            told = f"{one.model} answered in {took}, {_price(one)}{note}"
+            told = f"answered in {took} {_price(one)}{note}"
         case "rejected":
-            told = f"{one.model} answered in {took}, {_price(one)}, and not well enough"
+            told = f"answered in {took} {_price(one)}, and not well enough"
             told += f": {one.message}" if one.message else ""
         case "cancelled":
-            told = f"{one.model} was not waited for any longer after {took}"
+            told = f"was not waited for any longer after {took}"
             told += f", counted as {cost(one.cost_usd)}" if one.cost_usd else ""
         case _:
-            told = f"{one.model} failed after {took}: {one.message or one.error}"
+            told = f"failed after {took}"
+            told += f" and {plural(one.received, 'character')} of its answer" if one.received else ""
+            told += f": {one.message or one.error}"
             told += f" [{one.error}]" if one.error and one.message else ""
-            told += f" after {plural(one.received, 'character')} of its answer" if one.received else ""
             told += " (it may be billed)" if one.billable else ""
     return told if one.confidence is None else f"{told} (confidence {one.confidence:.2f})"
 
 
 def _price(one: Attempt) -> str:
     return "at a cost nobody knows" if one.cost_usd is None else f"for {cost(one.cost_usd)}"
-
-
-def _why(one: Attempt, before: Attempt | None, attempts: Sequence[Attempt]) -> str:
-    """Why this model was asked just then."""
-    if before is None:
-        passed = any(other.outcome == "skipped" for other in attempts)
-        return "it was the first in order that was not left alone" if passed else "it was the first in order"
-    if before.model == one.model:
-        return "it was asked again"
-    after = {"rejected": "a better answer was wanted", "cancelled": f"{before.model} took too long"}
-    return f"it was the next in order, as {after.get(before.outcome, f'{before.model} had failed')}"
 
 
 def _not_asked(attempts: Sequence[Attempt]) -> Iterator[str]:

@@ -30,6 +30,9 @@ REAL_MODEL = (
 )
 
 
+_TRIED_IN_VAIN = frozenset({"failed", "rejected", "cancelled"})
+
+
 def _unknown(_: str) -> bool:
     return False
 
@@ -99,6 +102,8 @@ def show_totals(
         f"{status.capitalize()}: {words.plural(len(listed), 'step')}{took}, cost {spent}{tokens}; run {run_id}",
         style=style,
     )
+    if any(attempt.outcome in _TRIED_IN_VAIN for step in listed for attempt in step.attempts):
+        console.say(f"`orchestrate explain {run_id}` says which models were tried in vain, and why.", style="dim")
 
 
 def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = None) -> None:
