@@ -112,6 +112,8 @@ class SafetySettings(Table):
             return f"backend = {self.backend!r} needs the model to ask: model = 'provider/name'"
         if self.backend != "llama_guard" and self.model_fields_set & {"version", "prompt"}:
             return "version and prompt belong to backend = 'llama_guard'"
+        if self.backend != "local" and "clearance" in self.model_fields_set:
+            return "clearance belongs to the local classifier; a model has that of its provider"
         if self.backend == "llama_guard" and self.guard is None:
             return (
                 f"model = {self.model!r} does not say which Llama Guard it is; say version = "
