@@ -32,6 +32,8 @@ class Look:
     """What of the caller's own looks like a placeholder."""
     spans: dict[tuple[str, ...], list[Found]] = field(default_factory=dict, repr=False)
     """What was found in each text; pieces count as one."""
+    json: set[tuple[str, ...]] = field(default_factory=set, repr=False)
+    """Which of the texts are JSON."""
 
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
         spans = self.spans.get(pieces)
@@ -45,6 +47,7 @@ class Look:
         return pieces
 
     def arguments(self, text: str) -> str:
+        self.json.add((text,))
         self.texts((text,))
         return text
 
@@ -82,7 +85,8 @@ class Replacement:
         for pieces, spans in look.spans.items():
             whole = "".join(pieces)
             for one in spans:
-                self.placeholders.of(one.kind, whole[one.start : one.end])
+                value = whole[one.start : one.end]
+                self.placeholders.of(one.kind, _unescaped(value) if pieces in look.json else value)
         self._known = _Known(self.placeholders.values)
 
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,6 +160,15 @@ def _cut(pieces: tuple[str, ...], cuts: list[tuple[int, int, str]]) -> tuple[str
         given.append("".join(parts))
         start = end
     return tuple(given)
+
+
+def _unescaped(value: str) -> str:
+    """What a piece of a JSON string means."""
+    try:
+        meant = orjson.loads(f'"{value}"')
+    except orjson.JSONDecodeError:
+        return value
+    return meant if isinstance(meant, str) else value
 
 
 def _is_json(text: str) -> bool:

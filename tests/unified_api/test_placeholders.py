@@ -1,0 +1,179 @@
+"""Values out of a request and back into its answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unified_api.privacy.inspection import Look, Replacement
+from unified_api.privacy.kinds import LABELS
+from unified_api.privacy.placeholders import Placeholders
+from unified_api.privacy.streamed import Restored
+from unified_api.privacy.texts import visited
+from unified_api.types import (
+    AlternativeChunk,
+    Chunk,
+    FinishChunk,
+    LogprobsChunk,
+    Message,
+    ReasoningChunk,
+    RefusalChunk,
+    Request,
+    TextChunk,
+    TextPart,
+    TokenLogprob,
+    ToolCallChunk,
+    ToolCallPart,
+)
+
+
+def replaced(*texts: str) -> tuple[tuple[str, ...], Placeholders]:
+    request = Request(model="a/b", messages=tuple(Message.user(text) for text in texts))
+    look = Look(frozenset(LABELS))
+    visited(request, look)
+    replacement = Replacement(look)
+    after = visited(request, replacement)
+    parts = [part for message in after.messages for part in message.parts]
+    return tuple(part.text for part in parts if isinstance(part, TextPart)), replacement.placeholders
+
+
+def test_the_same_value_gets_the_same_placeholder_in_whatever_spelling() -> None:
+    texts, placeholders = replaced(
+        "card 4111 1111 1111 1111 of ann@example.com", "4111-1111-1111-1111, ANN@example.com, bob@example.com"
+    )
+    assert texts == ("card <CARD_1> of <EMAIL_1>", "<CARD_1>, <EMAIL_1>, <EMAIL_2>")
+    assert placeholders.restore("<EMAIL_2> and <CARD_1>") == "bob@example.com and 4111 1111 1111 1111"
+
+
+def test_a_placeholder_that_was_never_given_or_is_damaged_stays_as_it_is() -> None:
+    _, placeholders = replaced("ann@example.com")
+    for text in ("<EMAIL_2>", "<EMAIL_1", "EMAIL_1>", "<email_1>", "< EMAIL_1>", "<EMAIL_01>"):
+        assert placeholders.restore(text) == text
+
+
+def test_what_the_caller_wrote_like_a_placeholder_is_never_taken_for_one() -> None:
+    texts, placeholders = replaced("what is <EMAIL_1>? mine is ann@example.com", "<EMAIL_2>")
+    assert texts == ("what is <EMAIL_1>? mine is <EMAIL_3>", "<EMAIL_2>")
+    assert placeholders.restore("<EMAIL_1> <EMAIL_3>") == "<EMAIL_1> ann@example.com"
+
+
+def test_a_value_found_by_its_words_is_replaced_where_it_stands_without_them() -> None:
+    texts, _ = replaced("my passport number is L01X00T47", "L01X00T47 expires soon; XL01X00T47 does not")
+    assert texts == ("my passport number is <PASSPORT_1>", "<PASSPORT_1> expires soon; XL01X00T47 does not")
+
+
+def test_a_value_cut_by_message_parts_is_replaced_as_one() -> None:
+    message = Message("user", (TextPart("card 4111 11"), TextPart("11 1111 "), TextPart("1111, thanks")))
+    look = Look(frozenset(LABELS))
+    request = Request(model="a/b", messages=(message,))
+    visited(request, look)
+    parts = visited(request, Replacement(look)).messages[0].parts
+    assert [part.text for part in parts if isinstance(part, TextPart)] == ["card <CARD_1>", "", ", thanks"]
+
+
+def test_arguments_stay_json_even_where_the_value_was_a_number() -> None:
+    call = ToolCallPart("1", "pay", '{"card":4111111111111111,"to":"ann\\u0040example.com","note":"4111111111111111"}')
+    look = Look(frozenset(LABELS))
+    request = Request(model="a/b", messages=(Message("assistant", (call,)),))
+    visited(request, look)
+    replacement = Replacement(look)
+    part = visited(request, replacement).messages[0].parts[0]
+    assert isinstance(part, ToolCallPart)
+    assert json.loads(part.arguments) == {"card": "<CARD_1>", "to": "<EMAIL_1>", "note": "<CARD_1>"}
+    assert json.loads(replacement.placeholders.restore_json(part.arguments))["to"] == "ann@example.com"
+
+
+@pytest.mark.parametrize("value", ['a "quoted" \\ one', "two\nlines", "ü"])
+def test_a_value_is_written_into_json_as_a_json_string_holds_it(value: str) -> None:
+    placeholders = Placeholders()
+    placeholders.of("street_address", value)
+    for written in ('{"a": "<STREET_ADDRESS_1>"}', '{"a": "\\u003cSTREET_ADDRESS_1\\u003E"}'):
+        assert json.loads(placeholders.restore_json(written)) == {"a": value}
+
+
+def _said(chunks: list[Chunk]) -> dict[str, str]:
+    said: dict[str, str] = {}
+    for chunk in chunks:
+        one, prefix = (chunk.chunk, f"{chunk.number} ") if isinstance(chunk, AlternativeChunk) else (chunk, "")
+        if isinstance(one, TextChunk | ReasoningChunk | RefusalChunk):
+            name = prefix + type(one).__name__
+            said[name] = said.get(name, "") + one.text
+        elif isinstance(one, ToolCallChunk):
+            name = f"{prefix}call {one.index}"
+            said[name] = said.get(name, "") + one.arguments
+    return said
+
+
+_PIECE = st.sampled_from([
+    "<EMAIL_1>", "<CARD_1>", "<EMAIL_9>", "<EMAIL", "_1>", "<", ">", "x", "<<EMAIL_1>>", " y ", "E",
+    "\\u003cCARD_1\\u003e", "\\", "\\u00",
+])  # fmt: skip
+_CHANNELS = ("text", "reasoning", "refusal", "call 0", "call 1", "alternative")
+
+
+def _chunk(channel: str, text: str) -> Chunk:
+    match channel:
+        case "text":
+            return TextChunk(text)
+        case "reasoning":
+            return ReasoningChunk(text)
+        case "refusal":
+            return RefusalChunk(text)
+        case "alternative":
+            return AlternativeChunk(1, TextChunk(text))
+        case _:
+            return ToolCallChunk(int(channel[-1]), arguments=text)
+
+
+@given(st.data())
+def test_a_stream_cut_anywhere_reads_as_the_whole_answer_does(data: st.DataObject) -> None:
+    placeholders = Placeholders()
+    placeholders.of("email", 'ann"@example.com')
+    placeholders.of("card", "4111 1111 1111 1111")
+    channel = data.draw(st.sampled_from(_CHANNELS))
+    whole = "".join(data.draw(st.lists(_PIECE, max_size=8)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=12)))
+    pieces = [whole[low:high] for low, high in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    restored = Restored(placeholders)
+    out: list[Chunk] = []
+    for piece in pieces:
+        out += restored.feed(_chunk(channel, piece))
+    out += restored.end()
+    expected = placeholders.restore_json(whole) if channel.startswith("call") else placeholders.restore(whole)
+    assert "".join(_said(out).values()) == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(_CHANNELS[3:]), _PIECE), max_size=20))
+def test_pieces_of_several_calls_and_answers_do_not_mix(given_pieces: list[tuple[str, str]]) -> None:
+    placeholders = Placeholders()
+    placeholders.of("email", "ann@example.com")
+    restored = Restored(placeholders)
+    out: list[Chunk] = []
+    for channel, piece in given_pieces:
+        out += restored.feed(_chunk(channel, piece))
+    out += [*restored.feed(FinishChunk("stop")), *restored.end()]
+    said = _said(out)
+    for channel in _CHANNELS[3:]:
+        whole = "".join(piece for name, piece in given_pieces if name == channel)
+        name = "1 TextChunk" if channel == "alternative" else channel
+        back = placeholders.restore if channel == "alternative" else placeholders.restore_json
+        assert said.get(name, "") == back(whole)
+
+
+def test_nothing_is_held_back_that_cannot_become_a_placeholder() -> None:
+    restored = Restored(Placeholders())
+    assert list(restored.feed(TextChunk("a < b"))) == [TextChunk("a < b")]
+    assert list(restored.feed(TextChunk("x <EM"))) == [TextChunk("x ")]
+    assert list(restored.feed(TextChunk("ail>"))) == [TextChunk("<EMail>")]
+
+
+def test_probabilities_of_the_placeholders_tokens_are_left_out() -> None:
+    assert list(Restored(Placeholders()).feed(LogprobsChunk((TokenLogprob("<EM", -0.1),)))) == []
+
+
+def test_placeholders_are_never_shown_with_their_values() -> None:
+    _, placeholders = replaced("ann@example.com")
+    assert "ann" not in repr(placeholders)

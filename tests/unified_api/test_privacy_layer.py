@@ -1,0 +1,318 @@
+"""Labels raised by what requests hold, and answers with the values back in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from unified_api.errors import ConfigurationError, NoCandidateError, TruncatedStreamError
+from unified_api.gateway import Gateway
+from unified_api.privacy.kinds import LABELS, Kind
+from unified_api.settings import CacheSettings, PrivacySettings, Settings
+from unified_api.testing import Script, ScriptedModel, scripted_gateway
+from unified_api.types import (
+    AudioPart,
+    BuiltinTool,
+    Chunk,
+    Citation,
+    DocumentPart,
+    EmbedRequest,
+    FinishChunk,
+    Image,
+    ImagePart,
+    ImageRequest,
+    LogprobsChunk,
+    Message,
+    ModerationRequest,
+    OutputSchema,
+    Policy,
+    ProviderState,
+    ReasoningPart,
+    RefusalPart,
+    Request,
+    RerankRequest,
+    Response,
+    Sensitivity,
+    TextChunk,
+    TextPart,
+    TokenLogprob,
+    Tool,
+    ToolCallChunk,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+CARD = "4111 1111 1111 1111"
+MAIL = "ann@example.com"
+
+
+def guarded(script: Script | ScriptedModel, clearance: Sensitivity = "restricted", **privacy: Any) -> Gateway:
+    settings = Settings(privacy=PrivacySettings.model_validate({"detect": True} | privacy))
+    return scripted_gateway({"scripted/one": script}, clearance=clearance, settings=settings)
+
+
+def asked(text: str, **fields: Any) -> Request:
+    return Request(model="scripted/one", messages=(Message.user(text),), **fields)
+
+
+def notes(response: Any) -> list[tuple[str | None, str | None]]:
+    return [(one.error, one.message) for one in response.attempts if one.model == "privacy"]
+
+
+async def test_what_is_found_raises_the_label_and_bars_who_is_not_cleared() -> None:
+    model = ScriptedModel("fine")
+    with pytest.raises(NoCandidateError, match=r"cleared for internal data, and this is restricted"):
+        await guarded(model, "internal").chat(asked(f"charge {CARD}"))
+    assert model.calls == 0
+    assert (await guarded(model, "internal").chat(asked("charge nothing"))).text == "fine"
+
+
+async def test_a_label_is_never_lowered() -> None:
+    gateway = guarded("fine", "confidential", labels={"email": "public"})
+    with pytest.raises(NoCandidateError):
+        await gateway.chat(asked(MAIL), Policy(sensitivity="restricted"))
+    response = await gateway.chat(asked(MAIL), Policy(sensitivity="confidential"))
+    assert notes(response) == [("found", "found 1 of kind email; it stays confidential")]
+
+
+async def test_the_trail_tells_kinds_and_numbers_and_never_a_value() -> None:
+    response = await guarded("fine").chat(asked(f"{MAIL} {CARD} bob@example.com"), Policy(sensitivity="internal"))
+    assert notes(response) == [
+        ("raised", "found 1 of kind card, 2 of kind email; labelled internal, so it counts as restricted")
+    ]
+    assert "4111" not in repr(response.attempts) + repr(response)
+    assert "ann@" not in repr(response.attempts)
+
+
+async def test_nothing_is_looked_for_unless_the_settings_say_so() -> None:
+    response = await guarded("fine", "public", detect=False).chat(asked(CARD))
+    assert notes(response) == []
+
+
+async def test_kinds_that_are_ignored_raise_nothing() -> None:
+    assert (await guarded("fine", "public", ignore=["email"]).chat(asked(MAIL))).text == "fine"
+
+
+def everywhere() -> list[Any]:
+    user = Message.user
+    message = user("hello")
+
+    def chat(*messages: Message, **fields: Any) -> Request:
+        return Request(model="scripted/one", messages=messages or (message,), **fields)
+
+    schema = {"type": "object", "properties": {"to": {"type": "string", "default": MAIL}}}
+    numbers = {"enum": [4111111111111111]}
+    return [
+        chat(Message.system(MAIL), message),
+        chat(Message("user", (TextPart("ann@exam"), TextPart("ple.com")))),
+        chat(Message("assistant", (ToolCallPart("1", "send", '{"to": "ann\\u0040example.com"}'),)), message),
+        chat(Message("assistant", (ToolCallPart("1", "send", "{}"),)), Message("tool", (ToolResultPart("1", MAIL),))),
+        chat(Message("tool", (ToolResultPart("1", (TextPart(MAIL),)),))),
+        chat(Message("assistant", (ReasoningPart(MAIL),)), message),
+        chat(Message("assistant", (RefusalPart(MAIL),)), message),
+        chat(Message("user", (TextPart("hi"),), name=MAIL)),
+        chat(Message("user", (DocumentPart(text=MAIL),))),
+        chat(Message("user", (DocumentPart(text="x", name=f"{MAIL}.txt"),))),
+        chat(Message("user", (ImagePart(url=f"https://pictures.example/{MAIL}.png"),))),
+        chat(Message("user", (AudioPart(data=b"x", media_type="audio/wav", transcript=MAIL),))),
+        chat(tools=(Tool("send", f"mails {MAIL}"),)),
+        chat(tools=(Tool("send", "mails", schema),)),
+        chat(output_schema=OutputSchema(schema)),
+        chat(output_schema=OutputSchema(numbers)),
+        chat(builtin_tools=(BuiltinTool("scripted", {"type": "search", "user": MAIL}),)),
+        chat(extra={"scripted": {"deep": [{"er": MAIL}]}}),
+        chat(user=MAIL),
+        chat(metadata={"who": MAIL}),
+        chat(metadata={MAIL: "who"}),
+        chat(stop=(MAIL,)),
+        EmbedRequest(model="scripted/one", inputs=("x", MAIL)),
+        ImageRequest(model="scripted/one", prompt=f"draw {MAIL}"),
+        ImageRequest(model="scripted/one", prompt="draw", negative_prompt=MAIL),
+        ImageRequest(model="scripted/one", prompt="draw", user=MAIL),
+        ImageRequest(model="scripted/one", prompt="draw", extra={"scripted": {"style": MAIL}}),
+        RerankRequest(model="scripted/one", query=MAIL, documents=("a",)),
+        RerankRequest(model="scripted/one", query="a", documents=("b", MAIL)),
+        ModerationRequest(model="scripted/one", inputs=("a", MAIL)),
+    ]
+
+
+async def ask(gateway: Gateway, request: Any) -> Any:
+    match request:
+        case EmbedRequest():
+            return await gateway.embed(request)
+        case ImageRequest():
+            return await gateway.image(request)
+        case RerankRequest():
+            return await gateway.rerank(request)
+        case ModerationRequest():
+            return await gateway.moderate(request)
+        case _:
+            return await gateway.chat(request)
+
+
+@pytest.mark.parametrize("request_", everywhere(), ids=lambda request: str(request)[:90])
+async def test_everything_that_leaves_is_looked_at(request_: Any) -> None:
+    model = ScriptedModel("never")
+    with pytest.raises(NoCandidateError, match="cleared for public data"):
+        await ask(guarded(model, "public"), request_)
+    assert model.calls == 0
+
+
+_FIXED = (
+    "),), name='ann", "pictures.example", "tools=(Tool(name", "OutputSchema(", "BuiltinTool(", "deep", "stop=('ann", "'who'}",
+    "style",
+)  # fmt: skip
+"""Names, addresses and what a schema says are a contract with others and are not rewritten."""
+
+
+@pytest.mark.parametrize("request_", everywhere(), ids=lambda request: str(request)[:90])
+async def test_what_can_be_replaced_is_and_the_rest_keeps_its_label(request_: Any) -> None:
+    replies: dict[type, Any] = {
+        EmbedRequest: lambda request: [[1.0]] * len(request.inputs),
+        ImageRequest: Image("image/png", data=b"x"),
+        RerankRequest: lambda request: [0.5] * len(request.documents),
+        ModerationRequest: lambda request: [False] * len(request.inputs),
+    }
+    model = ScriptedModel(replies.get(type(request_), "fine"))
+    gateway = guarded(model, "public", redact="placeholders")
+    if any(mark in repr(request_) for mark in _FIXED):
+        with pytest.raises(NoCandidateError):
+            await ask(gateway, request_)
+        assert model.calls == 0
+        return
+    await ask(gateway, request_)
+    sent = repr(model.requests)
+    assert "<EMAIL_1>" in sent
+    assert "ann" not in sent
+
+
+async def test_media_that_nobody_looks_into_get_the_label_that_the_settings_name() -> None:
+    picture = Request(
+        model="scripted/one", messages=(Message("user", (ImagePart(data=b"x", media_type="image/png"),)),)
+    )
+    with pytest.raises(NoCandidateError):
+        await guarded("fine", "internal", detect=False, unread_media="confidential").chat(picture)
+    response = await guarded("fine", "confidential", detect=False, unread_media="confidential").chat(picture)
+    assert notes(response) == [
+        ("raised", "holds media that nobody has looked into; labelled public, so it counts as confidential")
+    ]
+    assert (await guarded("fine", "public").chat(picture)).text == "fine"
+
+
+async def test_an_answer_has_the_values_back_everywhere_and_no_probabilities() -> None:
+    state = ProviderState("scripted", {"signature": "<EMAIL_1>"})
+    answer = Response(
+        model="one",
+        provider="scripted",
+        parts=(
+            ReasoningPart("of <EMAIL_1>", state),
+            TextPart("to <EMAIL_1>: <EMAIL_7>, see", (Citation(quote="<CARD_1>", start=14, end=23),), state),
+            ToolCallPart("1", "pay", '{"card": "<CARD_1>"}'),
+        ),
+        finish_reason="stop",
+        logprobs=(TokenLogprob("<EM", -0.1),),
+    )
+    model = ScriptedModel(answer)
+    response = await guarded(model, "public", redact="placeholders").chat(asked(f"pay {MAIL} by {CARD}"))
+    assert response.parts == (
+        ReasoningPart(f"of {MAIL}", state),
+        TextPart(f"to {MAIL}: <EMAIL_7>, see", (Citation(quote=CARD, start=20, end=29),), state),
+        ToolCallPart("1", "pay", f'{{"card": "{CARD}"}}'),
+    )
+    assert response.logprobs == ()
+    sent = model.requests[0]
+    assert isinstance(sent, Request)
+    assert sent.messages == (Message.user("pay <EMAIL_1> by <CARD_1>"),)
+    assert notes(response) == [("replaced", "put placeholders in the place of 1 of kind card, 1 of kind email")]
+
+
+async def test_an_answer_in_json_stays_json() -> None:
+    request = asked('password: hunter2\\x"9!abc', output_schema=OutputSchema({"type": "object"}))
+    model = ScriptedModel('{"was": "<SECRET_1>"}')
+    response = await guarded(model, "public", redact="placeholders").chat(request)
+    assert json.loads(response.text)["was"].startswith("hunter2")
+
+
+async def test_a_revised_prompt_has_the_values_back() -> None:
+    image = Image("image/png", data=b"x", revised_prompt="a card for <EMAIL_1>")
+    gateway = guarded(image, "public", redact="placeholders")
+    response = await gateway.image(ImageRequest(model="scripted/one", prompt=f"a card for {MAIL}"))
+    assert response.images[0].revised_prompt == f"a card for {MAIL}"
+
+
+async def test_a_stream_has_the_values_back() -> None:
+    chunks: list[Chunk] = [
+        TextChunk("to <EM"),
+        LogprobsChunk((TokenLogprob("<EM", -0.1),)),
+        TextChunk("AIL_1> <"),
+        ToolCallChunk(0, id="1", name="pay", arguments='{"card": "<CA'),
+        ToolCallChunk(0, arguments='RD_1>"}'),
+        FinishChunk("tool_calls"),
+    ]
+    gateway = guarded(chunks, "public", redact="placeholders")
+    async with gateway.stream(asked(f"pay {MAIL} by {CARD}")) as stream:
+        told = [chunk async for chunk in stream]
+    assert "".join(chunk.text for chunk in told if isinstance(chunk, TextChunk)) == f"to {MAIL} <"
+    arguments = "".join(chunk.arguments for chunk in told if isinstance(chunk, ToolCallChunk))
+    assert arguments == f'{{"card": "{CARD}"}}'
+    assert not any(isinstance(chunk, LogprobsChunk) for chunk in told)
+
+
+async def test_a_stream_that_breaks_tells_all_that_came_before() -> None:
+    chunks: list[Any] = [TextChunk("so far <EM"), TruncatedStreamError("cut")]
+    gateway = guarded(chunks, "public", redact="placeholders")
+    said = ""
+    async with gateway.stream(asked(MAIL), Policy(fallback=False, max_attempts=1)) as stream:
+        with pytest.raises(TruncatedStreamError):  # noqa: PT012  # what came before the error is what is told
+            async for chunk in stream:
+                said += chunk.text if isinstance(chunk, TextChunk) else ""
+    assert said == "so far <EM"
+
+
+async def test_a_reader_may_leave_a_stream_early() -> None:
+    chunks: list[Chunk] = [TextChunk("<EMAIL_1>"), TextChunk("more"), FinishChunk("stop")]
+    async with guarded(chunks, "public", redact="placeholders").stream(asked(MAIL)) as stream:
+        async for chunk in stream:
+            assert chunk == TextChunk(MAIL)
+            break
+
+
+async def test_what_is_kept_of_one_callers_answer_holds_none_of_their_values() -> None:
+    settings = Settings(
+        privacy=PrivacySettings(redact="placeholders"), cache=CacheSettings.model_validate({"enabled": True})
+    )
+    model = ScriptedModel("hello <EMAIL_1>")
+    gateway = scripted_gateway({"scripted/one": model}, settings=settings)
+    first = await gateway.chat(asked("I am ann@example.com", temperature=0))
+    second = await gateway.chat(asked("I am bob@example.com", temperature=0))
+    assert (first.text, second.text) == ("hello ann@example.com", "hello bob@example.com")
+    assert model.calls == 1
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"redact": "yes"},
+        {"labels": {"emails": "public"}},
+        {"labels": {"email": "secret"}},
+        {"ignore": ["x"]},
+        {"find": True},
+    ],
+)
+def test_a_wrong_setting_is_refused_when_the_file_is_read(table: dict[str, Any], tmp_path: Path) -> None:
+    def written(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key} = {written(one)}" for key, one in value.items()) + "}"
+        return json.dumps(value)
+
+    file = tmp_path / "orchestrator.toml"
+    file.write_text("[privacy]\n" + "".join(f"{key} = {written(value)}\n" for key, value in table.items()))
+    with pytest.raises(ConfigurationError, match="privacy"):
+        Settings.load(file, {})
+
+
+def test_every_kind_has_a_label() -> None:
+    assert set(LABELS) == set(get_args(Kind))
