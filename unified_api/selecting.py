@@ -60,8 +60,8 @@ class Selecting:
         return selection
 
     def worst_cost(self, request: AnyRequest, policy: Policy) -> Decimal | None:
-        """The most that the call may cost: the dearest candidate at the longest answer, and all of them together where
-        answers may be rejected; None for an unknown price.
+        """The most that the call may cost: the dearest candidate at the longest answer, two of them where one may race
+        another, and all together where answers may be rejected; None for an unknown price.
         """
         selection = self._eligible(request, replace(policy, needs=policy.needs | needs_of(request)))
         candidates = selection.candidates
@@ -74,9 +74,7 @@ class Selecting:
             if cost is None:
                 return None
             costs.append(cost)
-        if selection.rules.escalation is None or not policy.fallback:
-            return max(costs)
-        return sum(sorted(costs, reverse=True)[: policy.max_attempts], Decimal(0))
+        return sum(sorted(costs, reverse=True)[: _paid_together(selection, policy)], Decimal(0))
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
@@ -161,6 +159,15 @@ class Selecting:
             billing = catalog.stated_prices(model), catalog.price_address(model.provider)
             self._billed[1][model.id] = billing
         return billing
+
+
+def _paid_together(selection: Selection, policy: Policy) -> int:
+    """How many candidates may each have a bill for one call that succeeds."""
+    if not policy.fallback:
+        return 1
+    if selection.rules.escalation is not None:
+        return policy.max_attempts
+    return 2 if (selection.rules.hedge if policy.hedge is None else policy.hedge) else 1
 
 
 def _strategy(selection: Selection, policy: Policy) -> Strategy:

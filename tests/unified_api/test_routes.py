@@ -450,7 +450,7 @@ total_s = 4
     assert gateway._call("chat", ask("quick"), Policy(deadline_s=30)).deadline - begun > 25
 
 
-def test_the_worst_cost_of_an_escalating_route_is_that_of_all_its_answers(tmp_path: Path) -> None:
+def test_the_worst_cost_is_that_of_all_answers_that_may_be_paid_together(tmp_path: Path) -> None:
     models = tuple(known(f"{name}/m", prices=Prices(input=Decimal(1), output=Decimal(1))) for name in "ab")
     plain = "[routes.r]\nmodels = ['a/m', 'b/m']\n"
     request = Request(model="route/r", messages=(Message.user("x"),), max_tokens=100)
@@ -458,6 +458,9 @@ def test_the_worst_cost_of_an_escalating_route_is_that_of_all_its_answers(tmp_pa
     twice = scripted(tmp_path, f"{plain}[routes.r.escalate]\n", "a/m", "b/m", models=models).estimate(request)
     assert once is not None
     assert twice == 2 * once
+    raced = scripted(tmp_path, f"{plain}hedge = true\n", "a/m", "b/m", models=models)
+    assert raced.estimate(request) == twice
+    assert raced.estimate(request, Policy(hedge=False)) == once
     alone = scripted(tmp_path, f"{plain}[routes.r.escalate]\n", "a/m", "b/m", models=models)
     assert alone.estimate(request, Policy(fallback=False)) == once
 
