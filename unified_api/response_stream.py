@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from unified_api.trail import Trail
-from unified_api.types import Chunk, Response
+from unified_api.types import Attempt, Chunk, Response
 from unified_api.wire.collect import Collector
 
 __all__ = ["ResponseStream"]
@@ -39,6 +39,11 @@ class ResponseStream:
         if self._response is None:
             raise RuntimeError("the stream has not ended: iterate it to its end before asking for its response")
         return self._response
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What has been tried and decided so far; after a reader has left early, this is what tells of it."""
+        return self._trail.story
 
     @property
     def text(self) -> str:

@@ -49,7 +49,8 @@ class _Begun:
     started: float
     shown: str = ""
     """What its reader had before, where it goes on with another one's answer."""
-    progress: Progress = field(default_factory=Progress)
+    came: list[Chunk] = field(default_factory=list)
+    """All of its chunks, looked at when it ends: so each of them costs next to nothing."""
     cost: Decimal | None = None
     confidence: float | None = None
     """How good an evaluator found the answer."""
@@ -57,6 +58,10 @@ class _Begun:
     """Whether the trail knows how it ended."""
     broke: Callable[[GatewayError], None]
     """To be told how it broke."""
+
+    @property
+    def progress(self) -> Progress:
+        return Progress.of(self.came)
 
     @property
     def had(self) -> int:
@@ -89,14 +94,16 @@ class Streaming:
     @asynccontextmanager
     async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The chunks of one answer; usage comes with its cost."""
-        if _may_go_on(call):
-            async with Apart[_Begun]() as room:
+        async with AsyncExitStack() as stack:
+            if _may_go_on(call):
+                room = await stack.enter_async_context(Apart[_Begun]())
                 kept = await room.enter(self._begun(call))
-                async with aclosing(self._told_on(call, kept, room)) as chunks:
-                    yield chunks
-            return
-        async with self._begun(call) as begun, aclosing(self._told(call, begun)) as chunks:
-            yield chunks
+                begun, chunks = kept.result, self._told_on(call, kept, room)
+            else:
+                begun = await stack.enter_async_context(self._begun(call))
+                chunks = self._told(call, begun)
+            stack.callback(self._left, call, begun)  # for a reader that reads nothing
+            yield await stack.enter_async_context(aclosing(chunks))
 
     @asynccontextmanager
     async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
@@ -149,7 +156,7 @@ class Streaming:
 
     async def _told(self, call: Call[Request], begun: _Begun) -> AsyncGenerator[Chunk]:
         """The chunks of one stream, with what they cost; how it ended is told to the trail."""
-        add = begun.progress.add
+        add = begun.came.append
         try:
             async for chunk in begun.chunks:
                 one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
@@ -167,7 +174,7 @@ class Streaming:
         """The same, and of the stream that goes on after a break, as often as that may be."""
         while True:
             begun = kept.result
-            add = begun.progress.add
+            add = begun.came.append
             try:
                 async for chunk in begun.chunks:
                     one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
@@ -221,10 +228,14 @@ class Streaming:
         self._has_succeeded(call, begun.model)
         if begun.is_told:
             return
-        cost = begun.cost if begun.progress.told is not None else self._price(begun.model, "", Usage())
-        received, seconds = begun.progress.received, self._clock.now() - begun.started
+        progress, seconds = begun.progress, self._clock.now() - begun.started
         call.trail.succeeded(
-            begun.model, seconds, cost=cost, note=begun.note, received=received, confidence=begun.confidence
+            begun.model,
+            seconds,
+            cost=begun.cost if progress.told is not None else self._price(begun.model, "", Usage()),
+            note=begun.note,
+            received=progress.received,
+            confidence=begun.confidence,
         )
         begun.is_told = True
 
@@ -280,7 +291,7 @@ def _onward(call: Call[Request], begun: _Begun, error: GatewayError, *, now: flo
     policy = allowance(call.policy, tries=call.trail.tries, billable=billable)
     if policy is None:
         return "no further try is allowed (max_attempts, or what the budget has left)"
-    rules = replace(selection.rules, escalation=None)
+    rules = replace(selection.rules, escalation=None, hedge=False)
     trail = replace(call.trail, selection=replace(selection, candidates=candidates, rules=rules))
     text = begun.shown + begun.progress.text
     request = call.request if anew else continued(call.request, text, written=tokens_of(text))

@@ -336,6 +336,16 @@ async def test_a_reader_that_leaves_ends_the_call_upstream_and_is_told_of(policy
 
 
 @pytest.mark.parametrize("policy", [Policy(), STEP], ids=["person", "step"])
+async def test_a_reader_that_reads_nothing_is_told_of_too(policy: Policy) -> None:
+    gateway, backend = over_the_wire("openai_chat", long_answer())
+    async with gateway, gateway.stream(ask(), policy) as stream:
+        pass
+    (only,) = (one for one in stream.attempts if one.number)
+    assert (only.outcome, only.received, only.billable) == ("cancelled", 0, True)
+    assert backend.open == 0
+
+
+@pytest.mark.parametrize("policy", [Policy(), STEP], ids=["person", "step"])
 async def test_a_reader_that_is_cancelled_ends_the_call_upstream(policy: Policy) -> None:
     silent = answer("openai_chat", b"".join(family_stream("openai_chat", WORDS).events[:2]))
     gateway, backend = over_the_wire("openai_chat", replace(silent, repeat=(b": ping\n\n",)))

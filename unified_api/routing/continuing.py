@@ -63,7 +63,14 @@ class Progress:
     beside: str | None = None
     """What came that is no plain text, in words."""
 
-    def add(self, chunk: Chunk) -> None:
+    @classmethod
+    def of(cls, chunks: Iterable[Chunk]) -> Progress:
+        progress = cls()
+        for chunk in chunks:
+            progress._add(chunk)
+        return progress
+
+    def _add(self, chunk: Chunk) -> None:
         if isinstance(chunk, TextChunk):
             self.received += len(chunk.text)
             self.texts.append(chunk.text)
