@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unified_api import testing
 from unified_api.errors import ConfigurationError, RateLimitError, ServerError
-from unified_api.testing import ManualClock, ScriptedModel, scripted_gateway
+from unified_api.testing import ManualClock, ScriptedModel, faults, scripted_gateway
 from unified_api.types import (
     Alternative,
     AlternativeChunk,
@@ -49,6 +53,8 @@ from unified_api.types import (
 )
 
 ONCE = Policy(max_attempts=1)
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def ask(text: str = "Hello", model: str = "s/m") -> Request:
@@ -271,3 +277,81 @@ async def test_a_scripted_model_without_schemas_sees_the_tool_and_its_call_becom
     response = await gateway.chat(request)
     assert (response.text, response.structured_by) == ('{"a":1}', "tool")
     assert [tool.name for tool in model.requests[0].tools] == ["output"]
+
+
+async def test_sleepers_wake_in_the_order_of_time_whoever_slept_first() -> None:
+    clock = ManualClock(start=0)
+    woke: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, *naps: float) -> None:
+        for nap in naps:
+            await clock.sleep(nap)
+            woke.append((name, clock.now()))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(sleeper, "long", 10)
+        group.start_soon(sleeper, "short", 1, 2, 3)
+        group.start_soon(sleeper, "middle", 4.5)
+    assert woke == [("short", 1), ("short", 3), ("middle", 4.5), ("short", 6), ("long", 10)]
+
+
+@given(st.lists(st.lists(st.floats(0.001, 100), min_size=1, max_size=4), min_size=1, max_size=5))
+async def test_time_never_runs_back_and_everybody_wakes_when_their_naps_are_over(naps: list[list[float]]) -> None:
+    clock = ManualClock(start=0)
+    woke: list[float] = []
+
+    async def sleeper(own: list[float]) -> None:
+        due = 0.0
+        for nap in own:
+            await clock.sleep(nap)
+            due += nap
+            woke.append(clock.now())
+        assert clock.now() == pytest.approx(due)
+
+    async with anyio.create_task_group() as group:
+        for own in naps:
+            group.start_soon(sleeper, own)
+    assert woke == sorted(woke)
+
+
+async def test_a_sleeper_that_is_cancelled_no_longer_holds_back_the_others() -> None:
+    clock = ManualClock(start=0)
+    async with anyio.create_task_group() as group:
+        with clock.scope(5) as scope:
+            group.start_soon(clock.sleep, 20)
+            await clock.sleep(7)
+        assert scope.cancelled_caught
+        assert clock.now() == 5
+    assert clock.now() == 20
+
+
+async def test_a_deadline_ends_the_wait_of_its_own_task_alone() -> None:
+    clock = ManualClock(start=0)
+    ended: list[tuple[str, float]] = []
+
+    async def hung() -> None:
+        with clock.scope(3):
+            await clock.sleep(1e9)
+        ended.append(("hung", clock.now()))
+
+    async def patient() -> None:
+        await clock.sleep(8)
+        ended.append(("patient", clock.now()))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(hung)
+        group.start_soon(patient)
+    assert ended == [("hung", 3), ("patient", 8)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+async def test_an_example_of_the_page_on_testing_runs_and_what_it_asserts_holds(example: str) -> None:
+    assert "assert" in example
+    code = compile(example, "docs/testing.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    await eval(code, {})
+
+
+def test_the_page_on_testing_names_every_fault_and_every_fake() -> None:
+    assert [name for name in faults.__all__ if f"{name}(" not in PAGE and f"`faults.{name}`" not in PAGE] == []
+    fakes = set(testing.__all__) - {"ALL_CAPABILITIES", "ByForm", "Fault", "Reply", "Script", "chat_answer"}
+    assert [name for name in fakes if name not in PAGE] == []
