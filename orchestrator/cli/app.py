@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli import budgets, check, console, doctor, errors, explain, models, plan, run, runs, workflow
+from orchestrator.cli import budgets, check, console, doctor, errors, explain, models, plan, routes, run, runs, workflow
 
 __all__ = ["build", "main"]
 
@@ -58,7 +58,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    for command in (run.run, plan.plan, check.check, explain.explain, budgets.budgets, doctor.doctor):
+    for command in (run.run, plan.plan, check.check, explain.explain, routes.routes, budgets.budgets, doctor.doctor):
         app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):
         app.add_typer(group.build(markup), name=name)
