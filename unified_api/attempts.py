@@ -113,6 +113,7 @@ class Attempts:
             if best is None or (won.confidence or 0.0) > (best.confidence or 0.0):
                 best = won
         if best is None:
+            step.attempts = call.trail.story
             raise step
         why = f"no better answer came than that of {best.model.id}, so it serves"
         call.trail.noted("routing", "best_rejected", why)

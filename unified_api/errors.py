@@ -141,15 +141,8 @@ class RestingError(GatewayError):
 
     code = "resting"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float,
-        resting: tuple[str, ...],
-        attempts: tuple[Attempt, ...] = (),
-    ) -> None:
-        super().__init__(message, attempts=attempts)
+    def __init__(self, message: str, *, retry_after: float, resting: tuple[str, ...]) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
         """Seconds until the first of them may be asked."""
         self.resting = resting

@@ -102,7 +102,6 @@ class Walk:
             wait = pause(self._tried, step.index, error, jitter=self._random())
             self._tried.append(Tried(step.index, error, now + wait))
             return
-        error.attempts = trail.story
         error.provider = error.provider or step.model.provider
         error.model = error.model or step.model.id
 
@@ -176,7 +175,6 @@ class Walk:
         error = DeadlineExceededError(
             "the deadline of the call passed before an answer came; allow more with deadline_s"
         )
-        error.attempts = self._call.trail.story
         error.billable = any(one.error is not None and one.error.billable for one in self._tried)
         if self._tried:
             error.__cause__ = self._tried[-1].error
@@ -184,16 +182,14 @@ class Walk:
 
     def _final_error(self, move: GiveUp, standing: Standing, now: float) -> GatewayError:
         """The failure itself where it stands alone or is the request's own fault; else one that tells them all."""
-        trail, errors = self._call.trail, [one.error for one in self._tried if one.error is not None]
+        errors = [one.error for one in self._tried if one.error is not None]
         if not errors:
             return self._resting(standing, now)
         last = errors[-1]
         if len(errors) == 1 or (isinstance(last, InvalidRequestError) and not last.fallback):
-            last.attempts = trail.story
             return last
-        error = AttemptsExhaustedError(
-            f"{move.reason}:\n{_lines(trail)}", provider=last.provider, model=last.model, attempts=trail.story
-        )
+        told = f"{move.reason}:\n{_lines(self._call.trail)}"
+        error = AttemptsExhaustedError(told, provider=last.provider, model=last.model)
         error.__cause__ = last
         return error
 
@@ -206,7 +202,7 @@ class Walk:
             f"every deployment that may serve is left alone just now, and the deadline is in {left:.1f} s:\n"
             f"{_lines(self._call.trail)}\nCall again in {wait:.0f} s, or name further models in the route."
         )
-        return RestingError(message, retry_after=wait, resting=names, attempts=self._call.trail.story)
+        return RestingError(message, retry_after=wait, resting=names)
 
 
 _SLOW = TimedOutError("slow")
