@@ -330,7 +330,7 @@ async def test_a_reader_that_leaves_ends_the_call_upstream_and_is_told_of(policy
             async with gateway.stream(ask(), policy) as stream:
                 await leave(stream)
         assert backend.open == 0
-    (only,) = (one for one in stream._trail.story if one.number)  # nothing else tells of it
+    (only,) = (one for one in stream.attempts if one.number)
     assert (only.outcome, only.received, only.billable) == ("cancelled", 5, True)
     assert only.cost_usd is not None
 
@@ -355,7 +355,7 @@ async def test_a_reader_that_is_cancelled_ends_the_call_upstream(policy: Policy)
                 await read(stream)
         assert scope.cancelled_caught
         assert backend.open == 0
-    (only,) = (one for one in stream._trail.story if one.number)  # nothing else tells of it
+    (only,) = (one for one in stream.attempts if one.number)
     assert (only.outcome, only.received) == ("cancelled", 5)
 
 
