@@ -8,9 +8,11 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from unified_api import address, pricing
-from unified_api.errors import ConfigurationError, NoCandidateError
+from unified_api.errors import ConfigurationError
 from unified_api.facts import facts, listed
 from unified_api.models import DataPolicy, Dropped, Model, Prices, Requirements, RouteRules, Selection
+from unified_api.patterns import check_pattern
+from unified_api.policy_words import TIERS, names, no_candidate, one_of
 from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.routes import Branch, Routes, nearest
 from unified_api.routing.conditions import Circumstances
@@ -19,10 +21,10 @@ from unified_api.routing.ranking import at_most, rank
 from unified_api.rows import provider_rows
 from unified_api.settings import Settings
 from unified_api.signing import missing_variable
-from unified_api.types import Attempt, Capability, Policy
+from unified_api.types import SENSITIVITIES, Capability, Policy
 from unified_api.wire.families import unsupported_by
 
-__all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "no_candidate", "provider_rows"]
+__all__ = ["Catalog", "DataPolicy", "Dropped", "Model", "Prices", "Selection", "provider_rows"]
 
 _TOKEN_STEP = 1024
 """Sizes are rounded down to it, so that calls of about one size share one remembered selection."""
@@ -145,14 +147,14 @@ class Catalog:
         needs: frozenset[Capability] = policy.needs if policy.needs & _KINDS else policy.needs | _CHAT
         requirements = Requirements(
             needs=needs,
-            tier=policy.tier,
-            sensitivity=policy.sensitivity,
+            tier=None if policy.tier is None else one_of(TIERS, policy.tier, "tier"),
+            sensitivity=one_of(SENSITIVITIES, policy.sensitivity, "sensitivity"),
             parameters=parameters,
             tokens=tokens - tokens % _TOKEN_STEP,
             tools_of=tools_of,
-            regions=policy.regions,
-            allow=policy.allow,
-            deny=policy.deny,
+            regions=names(policy.regions, "regions"),
+            allow=names(policy.allow, "allow"),
+            deny=names(policy.deny, "deny"),
         )
         branch = 0
         if model.startswith(_ROUTE):
@@ -165,7 +167,7 @@ class Catalog:
         return self._select(model, requirements, branch, any_tier)
 
     def _candidates(self, model: str, requirements: Requirements, branch: int, any_tier: bool) -> Selection:  # noqa: FBT001  # positional for the cache
-        self._check_patterns(requirements.allow | requirements.deny, model)
+        self._check(requirements, model)
         named = model != "auto"
         route = self._resolve(model)[branch] if named else Branch(self._ranked(requirements), RouteRules())
         selection = replace(select(route.models, requirements, named=named), rules=route.rules)
@@ -200,29 +202,17 @@ class Catalog:
             return self.routes.named(model.removeprefix(_ROUTE))
         return (Branch((self._one(model),), RouteRules()),)
 
-    def _check_patterns(self, patterns: frozenset[str], asked: str) -> None:
-        """ConfigurationError for a pattern that means no model: what it was to keep away, or let in, would not be."""
-        for pattern in sorted(patterns):
-            provider, _, name = pattern.partition("/")
-            if not name:
-                hint = nearest(f"{pattern}/*", (f"{one}/*" for one in self._providers)) or nearest(
-                    pattern, (model.id for model in self._served.values())
-                )
-                raise ConfigurationError(
-                    f"{pattern!r} is no pattern: write 'provider/model' or 'provider/*'; {hint or ''}"
-                )
-            if provider not in self._providers:
-                near = get_close_matches(provider, self._providers, n=1)
-                hint = f"did you mean '{near[0]}/{name}'?" if near else "`orchestrate models` lists those there are"
-                raise ConfigurationError(f"the pattern {pattern!r} means no model: no provider has this name; {hint}")
-            if name != "*" and pattern != asked and not self._is_known(pattern):
-                known = (one for one in self._all() if one.startswith(f"{provider}/"))
-                hint = nearest(pattern, known) or f"list it in [providers.{provider}] models if it is right"
-                raise ConfigurationError(f"the pattern {pattern!r} means no known model; {hint}")
+    def _check(self, requirements: Requirements, asked: str) -> None:
+        """ConfigurationError for a policy that means nothing."""
+        for pattern in sorted(requirements.allow | requirements.deny):
+            if pattern != asked:
+                check_pattern(pattern, providers=self._providers, models=self._ids_of)
 
-    def _is_known(self, model_id: str) -> bool:
-        routed = (model.id for name in self.routes.names for one in self.routes.named(name) for model in one.models)
-        return model_id in self._served or model_id in routed or model_id in self._all()
+    def _ids_of(self, provider: str) -> frozenset[str]:
+        """The models that are known of the provider, be it only by a route."""
+        routed = (model for name in self.routes.names for one in self.routes.named(name) for model in one.models)
+        known = () if provider in self.unreachable else self._all().values()
+        return frozenset(model.id for model in (*known, *routed) if model.provider == provider)
 
     @property
     def _providers(self) -> Mapping[str, None]:
@@ -334,15 +324,3 @@ def _one_vector_space(selection: Selection) -> Selection:
         for model in selection.candidates[1:]
     ]
     return Selection(selection.candidates[:1], (*selection.dropped, *others))
-
-
-def no_candidate(model: str, needs: frozenset[Capability], dropped: tuple[Dropped, ...]) -> NoCandidateError:
-    """The error that says why each model was dropped."""
-    if not dropped:
-        return NoCandidateError(f"no known model can do {' and '.join(sorted(needs))}")
-    by_reason: dict[str, list[str]] = {}
-    for one in dropped:
-        by_reason.setdefault(one.reason, []).append(one.model)
-    reasons = "\n".join(f"  {', '.join(ids)}: {reason}" for reason, ids in by_reason.items())
-    trail = tuple(Attempt(number=0, model=d.model, outcome="dropped", error=d.code, message=d.reason) for d in dropped)
-    return NoCandidateError(f"no model may serve {model!r}:\n{reasons}", attempts=trail)

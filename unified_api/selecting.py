@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import get_args
 
 from unified_api import pricing
-from unified_api.catalog import Catalog, no_candidate
+from unified_api.catalog import Catalog
 from unified_api.errors import ConfigurationError
 from unified_api.estimates import held, likely_usage, longest_answer
 from unified_api.fitting import Ways, left_out, must_hold, way_of
 from unified_api.models import Model, Prices, Selection
 from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
+from unified_api.policy_words import STRATEGIES, no_candidate, one_of
 from unified_api.routing.filters import at_most_usd
 from unified_api.routing.latency import Kind
 from unified_api.routing.ranking import by_cost, by_latency, by_quality, by_weight, chance_of
@@ -171,9 +171,7 @@ def _paid_together(selection: Selection, policy: Policy) -> int:
 
 
 def _strategy(selection: Selection, policy: Policy) -> Strategy:
-    strategy = policy.strategy or selection.rules.strategy
-    if strategy not in get_args(Strategy):
-        raise ConfigurationError(f"strategy is {strategy!r}; write one of {', '.join(get_args(Strategy))}")
+    strategy = one_of(STRATEGIES, policy.strategy or selection.rules.strategy, "strategy")
     if strategy == "weighted" and not selection.rules.weights:
         raise ConfigurationError(
             "the strategy 'weighted' goes by the weights of a route; write them into [routes.NAME.weights] and call "
