@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from unified_api.batched import Batched
 from unified_api.batches import embedded_in_batches
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import AuthenticationError, MalformedResponseError, NotFoundError, ProviderError
@@ -95,8 +96,8 @@ class HttpAdapter:
                 self._raise_for(Reply(reply.status, reply.headers, body), model, profile)
             decoder = wire.StreamDecoder(provider=self._provider, model=model.name, profile=profile)
             unwrapper = Unwrapper() if needs_object(request.output_schema) else None
-            async with aclosing(self._chunks(reply.body, decoder, unwrapper)) as chunks:
-                yield chunks
+            async with aclosing(self._batches(reply.body, decoder, unwrapper)) as batches:
+                yield Batched(batches)
 
     async def embed(self, model: Model, request: EmbedRequest, timeouts: Timeouts) -> EmbedResponse:
         wire, profile = self._wire(families.EMBED, model), self._profile(model)
@@ -236,19 +237,18 @@ class HttpAdapter:
                 now=time.time(),
             )
 
-    async def _chunks(
+    async def _batches(
         self, pieces: AsyncIterator[bytes], decoder: families.Decoder, unwrapper: Unwrapper | None
-    ) -> AsyncGenerator[Chunk]:
+    ) -> AsyncGenerator[Sequence[Chunk]]:
+        """The chunks, those together that come together."""
         with self._told():
             async for piece in pieces:
                 chunks = decoder.feed(piece)
-                for chunk in chunks if unwrapper is None else unwrapper.feed(chunks):
-                    yield chunk
+                yield chunks if unwrapper is None else unwrapper.feed(chunks)
             chunks = decoder.end()
-            for chunk in chunks if unwrapper is None else unwrapper.feed(chunks):
-                yield chunk
+            yield chunks if unwrapper is None else unwrapper.feed(chunks)
             if decoder.malformed:
-                yield SkippedChunk(decoder.malformed)
+                yield (SkippedChunk(decoder.malformed),)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

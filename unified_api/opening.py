@@ -10,6 +10,7 @@ from typing import NoReturn
 import anyio.lowlevel
 
 from unified_api.adapter import Adapter
+from unified_api.batched import Batched
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError, TimedOutError
 from unified_api.models import Model
@@ -77,6 +78,8 @@ async def _timed(
     for chunk in head:
         yield chunk
     while True:
+        while isinstance(chunks, Batched) and (here := chunks.take()) is not None:
+            yield here  # a scope costs as much as all else that is done with a chunk, and there is nothing to wait for
         limit = clock.now() + timeouts.silence_s
         # The scope is left before the chunk is handed on, so that the reader's own slowness is never counted.
         with clock.scope(min(limit, deadline)) as scope:
