@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
@@ -71,6 +71,11 @@ class Share:
 
     account: Account
     cap: int
+    key: str = field(init=False, compare=False)
+    """The account's, made once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.account.key)
 
 
 @dataclass(slots=True)
@@ -117,7 +122,7 @@ class Books:
         """
         room, short = None, None
         for share in shares:
-            balance = self._balances[share.account.key]
+            balance = self._balances[share.key]
             left = share.cap - balance.spent
             if each > left:
                 return Short(share, balance.spent, balance.held, final=True)
@@ -129,5 +134,5 @@ class Books:
             return short
         held = tries if room is None or not each else min(tries, 1 + (room - each) // 2 // each)
         for share in shares:
-            self.add(share.account.key, held=each * held)
+            self.add(share.key, held=each * held)
         return held

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
@@ -42,9 +44,9 @@ _FORGET_S = 3_600.0
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """An operation on its way into a transaction."""
+    """An operation on its way into a transaction; None only looks whether those that wait have room now."""
 
-    operation: Operation
+    operation: Operation | None
     turn: anyio.Event = field(default_factory=anyio.Event)
     """Set when it is done, or when it is to lead the next transaction."""
     taken: bool = False
@@ -52,13 +54,19 @@ class _Entry:
     done: bool = False
     left: bool = False
     """Whether nobody waits for room for it any longer."""
-    looked: float | None = None
+    looked: float = -inf
     """When room was last looked for, in the clock's seconds."""
+    watches: bool = False
+    """Whether it is the one of those that wait that looks now and then."""
     outcome: Outcome = None
     error: LedgerError | None = None
 
     def again(self) -> None:
         self.turn, self.taken, self.done = anyio.Event(), False, False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return () if self.operation is None else self.operation.keys
 
 
 class Ledger:
@@ -178,13 +186,15 @@ class Ledger:
         outcomes: Sequence[Outcome] = ()
         error: LedgerError | None = LedgerError("the transaction was broken off")
         try:
-            outcomes = await self._in_thread(partial(self._write, [one.operation for one in batch]))
+            outcomes = await self._in_thread(partial(self._write, [one.operation for one in batch if one.operation]))
             error = None
         except LedgerError as raised:
             error = raised
         finally:
-            for number, entry in enumerate(batch):
-                self._finish(entry, None if error else outcomes[number], error)
+            told, now = iter(outcomes), self._clock.now()
+            for entry in batch:
+                entry.looked = now
+                self._finish(entry, next(told, None) if entry.operation else None, error)
             self._pass_on()
 
     def _take(self) -> list[_Entry]:
@@ -192,17 +202,17 @@ class Ledger:
         batch = self._queue[:_BATCH]
         del self._queue[:_BATCH]
         if self._waiting:
-            touched = {
-                key
-                for entry in batch
-                if isinstance(entry.operation, Settle) or entry.looked is not None
-                for key in entry.operation.keys
-            }
-            waiting = [one for one in self._waiting if not (one.taken or touched.isdisjoint(one.operation.keys))]
-            batch = waiting[:_BATCH] + batch
+            batch = [*islice(self._hopeful(batch), _BATCH), *batch]
         for entry in batch:
             entry.taken = True
         return batch
+
+    def _hopeful(self, batch: Sequence[_Entry]) -> Iterator[_Entry]:
+        if any(entry.operation is None for entry in batch):
+            longest_ago = set(sorted(self._waiting, key=lambda entry: entry.looked)[:_BATCH])
+            return (entry for entry in self._waiting if entry in longest_ago and not entry.taken)
+        freed = {key for entry in batch if isinstance(entry.operation, Settle) for key in entry.keys}
+        return (entry for entry in self._waiting if not (entry.taken or freed.isdisjoint(entry.keys)))
 
     def _write(self, operations: Sequence[Operation]) -> list[Outcome]:
         """In a worker thread."""
@@ -231,8 +241,7 @@ class Ledger:
                 self._owed.remove(one)
 
     def _finish(self, entry: _Entry, outcome: Outcome, error: LedgerError | None) -> None:
-        entry.looked, entry.outcome, entry.error = self._clock.now(), outcome, error
-        entry.taken = False
+        entry.outcome, entry.error, entry.taken = outcome, error, False
         if entry in self._waiting and isinstance(outcome, Short) and not outcome.final and not entry.left:
             return
         self._waiting.pop(entry, None)  # now, not when its task wakes: the next transaction may be sooner
@@ -253,20 +262,42 @@ class Ledger:
             self._queue[0].turn.set()
 
     async def _room(self, entry: _Entry, until: float) -> None:
-        """Until there is room, or it is time to look again: no event tells what other processes settle."""
+        """Until there is room, or `until`."""
         entry.again()
         self._waiting[entry] = None
         try:
             while not entry.done:
                 now = self._clock.now()
-                again = (entry.looked or now) + _LOOK_S
-                if not entry.taken and now >= min(until, again):
+                if now >= until and not entry.taken:
                     entry.again()
                     return
-                with self._clock.scope(now + _LOOK_S if entry.taken else min(until, again)):
-                    await entry.turn.wait()
+                entry.watches = next(iter(self._waiting)) is entry
+                wake = min(until, entry.looked + _LOOK_S) if entry.watches else until
+                if wake > now or entry.taken:
+                    with self._clock.scope(wake if wake > now else now + _LOOK_S):
+                        await entry.turn.wait()
+                        if not entry.done:
+                            entry.turn = anyio.Event()
+                else:
+                    await self._look()
         finally:
             self._waiting.pop(entry, None)
+            self._wake_watch()
+
+    async def _look(self) -> None:
+        """See whether those that wait have room now: no event tells what other processes settle."""
+        look = _Entry(None)
+        try:
+            await self._submit(look)
+        except BaseException:
+            self._remove(look)
+            raise
+
+    def _wake_watch(self) -> None:
+        """Of those that wait, the first looks now and then for all."""
+        first = next(iter(self._waiting), None)
+        if first is not None and not first.watches:
+            first.turn.set()
 
     async def _withdraw(self, entry: _Entry) -> None:
         """Nobody wants it any longer: it leaves the queue, or is given back once it is granted."""

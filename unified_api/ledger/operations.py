@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from unified_api.ledger.accounts import Share, Short
@@ -22,10 +22,11 @@ class Reserve:
     tries: int
     lease: int
     """Seconds after which it is given back when nobody settled it."""
+    keys: tuple[str, ...] = field(init=False, compare=False)
+    """Of its accounts."""
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return tuple(share.account.key for share in self.shares)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(share.key for share in self.shares))
 
 
 @dataclass(frozen=True, slots=True)

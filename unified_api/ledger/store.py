@@ -192,7 +192,7 @@ class _Granting:
     def __init__(self, books: Books, there: Mapping[str, tuple[int, int]]) -> None:
         self._books = books
         self._there = there
-        self._refused: dict[tuple[object, ...], Short] = {}
+        self._refused: dict[tuple[tuple[str, ...], int], Short] = {}
         self.fresh: list[tuple[Reservation, int]] = []
         """What is granted, with its lease."""
 
@@ -202,7 +202,7 @@ class _Granting:
         if state == HELD:
             return Reservation(asked.id, keys, asked.each, amount // asked.each)
         # Room only shrinks from here on: what had none just now has none still.
-        same = (*keys, asked.each)
+        same = (keys, asked.each)
         refused = self._refused.get(same)
         if refused is not None:
             return refused
