@@ -110,7 +110,7 @@ class Health:
         limits = Limits(**settings.model_dump(exclude={"refused_key_s"}))
         self._breakers: Breakers[_Key] = Breakers(limits, kept=_KEPT)
         self._refusals: Refusals[Credential] = Refusals(settings.refused_key_s)
-        self._waiting: dict[_Key, set[anyio.Event]] = {}
+        self._waiting: dict[_Key, dict[anyio.Event, None]] = {}  # in the order of their coming
 
     def standing(self, candidates: Sequence[Model]) -> Standing:
         """Who of the candidates is better left alone just now."""
@@ -140,7 +140,8 @@ class Health:
 
     def why_dead(self, model: Model) -> str:
         """Why it is asked last, in words."""
-        return f"{self._refusals.words(self._key(model)[0], self._clock.now()) or 'its key was refused'} a while ago"
+        words = self._refusals.words(self._key(model)[0], self._clock.now()) or "its key was refused"
+        return f"{words} lately, so the others are asked first"
 
     def admit(self, model: Model) -> Try | None:
         """Begin a call of `model`, which has to be ended; None where its breaker lets nothing through just now."""
@@ -185,7 +186,7 @@ class Health:
         event = anyio.Event()
         keys = [self._key(model) for model in models]
         for key in keys:
-            self._waiting.setdefault(key, set()).add(event)
+            self._waiting.setdefault(key, {})[event] = None
         try:
             if delay == inf:
                 with self._clock.scope(deadline):
@@ -194,8 +195,8 @@ class Health:
                 await self._sleep(delay, event)
         finally:
             for key in keys:
-                waiting = self._waiting.get(key, set())
-                waiting.discard(event)
+                waiting = self._waiting.get(key, {})
+                waiting.pop(event, None)
                 if not waiting:
                     self._waiting.pop(key, None)
 
