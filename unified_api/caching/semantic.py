@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from math import sqrt
 from operator import mul
 
 from unified_api.caching.keys import Question
+from unified_api.caching.marks import marks
 
-__all__ = ["Alike", "SemanticIndex", "marks"]
+__all__ = ["Alike", "SemanticIndex"]
 
 _WITHIN = 200
 """Questions of one context that are compared, the latest: 200 vectors of 256 numbers take about 2 ms."""
-_QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|`[^`]+`|(?<!\w)'[^']+'(?!\w)")
-_WORD = re.compile(r"[^\W_]+(?:[-._/:@'’][^\W_]+)*")
-_NEGATION = re.compile(r"\b(?:not|no|never|none|nor|neither|without|cannot|except|\w+n['’]t)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,9 @@ class _Asked:
 class SemanticIndex:
     """Compares by brute force what is equal in all but the last message. It holds vectors and marks, no answers."""
 
-    def __init__(self, *, threshold: float, max_entries: int) -> None:
+    def __init__(self, *, threshold: float, max_entries: int, same_words: bool) -> None:
         self._threshold = threshold
+        self._same_words = same_words
         self._max_entries = max_entries
         self._contexts: OrderedDict[bytes, deque[_Asked]] = OrderedDict()
         self._entries = 0
@@ -48,12 +46,12 @@ class SemanticIndex:
         return self._entries
 
     def find(self, question: Question, vector: Sequence[float]) -> Alike | None:
-        """The most similar question above the threshold that names the same things, the latest first."""
+        """The most similar question from the threshold on that has the same marks; of equals the latest."""
         asked = self._contexts.get(question.context)
         if asked is None:
             return None
         self._contexts.move_to_end(question.context)
-        unit, own = _unit(vector), marks(question.text)
+        unit, own = _unit(vector), marks(question.text, same_words=self._same_words)
         best: Alike | None = None
         for one in asked:
             if one.marks != own or len(one.vector) != len(unit):
@@ -66,7 +64,7 @@ class SemanticIndex:
     def add(self, question: Question, vector: Sequence[float], key: bytes) -> None:
         asked = self._contexts.setdefault(question.context, deque())
         self._contexts.move_to_end(question.context)
-        asked.appendleft(_Asked(_unit(vector), marks(question.text), key))
+        asked.appendleft(_Asked(_unit(vector), marks(question.text, same_words=self._same_words), key))
         self._entries += 1
         if len(asked) > _WITHIN:
             asked.pop()
@@ -80,28 +78,6 @@ class SemanticIndex:
         self._entries -= 1
         if not asked:
             del self._contexts[context]
-
-
-def marks(text: str) -> frozenset[str]:
-    """What two texts that mean the same must both have: names, numbers, quotations, and words that deny.
-
-    Vectors of sentences hardly see them: `in 2019` and `in 2020` are as good as equal.
-    """
-    found = {quoted.strip("\"“”`'").casefold() for quoted in _QUOTED.findall(text)}
-    rest = _QUOTED.sub(" ", text)
-    first = True
-    for match in _WORD.finditer(rest):
-        word = match[0]
-        named = word[:1].isupper() and not first and word not in _NO_NAMES
-        if named or any(char.isdigit() for char in word) or any(char in word for char in "./:@"):
-            found.add(word.casefold())
-        first = rest[match.end() : match.end() + 1] in _ENDS
-    found.update("not" for _ in _NEGATION.finditer(rest))
-    return frozenset(found)
-
-
-_NO_NAMES = frozenset({"I", "I'm", "I'd", "I've", "I'll", "I’m", "I’d", "I’ve", "I’ll"})
-_ENDS = frozenset(".!?:\n")
 
 
 def _unit(vector: Sequence[float]) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from unified_api.caching.keys import Question, question_of
 from unified_api.caching.semantic import SemanticIndex
 from unified_api.caching.store import Kept, Store
 from unified_api.call import AnyCall, Consult
-from unified_api.errors import GatewayError
+from unified_api.errors import ConfigurationError, GatewayError
 from unified_api.settings.cache import SemanticSettings
 from unified_api.types import EmbedRequest, EmbedResponse, Request
 
@@ -33,16 +33,23 @@ class Similar:
         self._model = settings.model
         self._store = store
         self._consult = consult
-        self._index = SemanticIndex(threshold=settings.threshold, max_entries=settings.max_entries)
+        self._index = SemanticIndex(
+            threshold=settings.threshold, max_entries=settings.max_entries, same_words=settings.same_words
+        )
 
     async def probe(self, call: AnyCall) -> Probe | None:
-        """None where the call has no question in plain words, or nobody may be asked what it means."""
+        """None where the call has no question in plain words, or nobody may be asked what it means.
+
+        Raises ConfigurationError where the settings name a model that there is not.
+        """
         question = question_of(call.request, call.policy) if isinstance(call.request, Request) else None
         if question is None or len(question.text) > LONGEST:
             return None
         request = EmbedRequest(model=self._model, inputs=(question.text,))
         try:
             response: EmbedResponse = await self._consult(call, "embed", request, "similarity")
+        except ConfigurationError:
+            raise
         except GatewayError as error:
             call.trail.noted(
                 "cache", "not_compared", f"{self._model} could not tell what the question means: {error.code}"

@@ -22,8 +22,11 @@ class SemanticSettings(Table):
     """Whether a chat may be answered by what was answered to a similar last message; everything else must be equal."""
     model: Annotated[str, StringConstraints(min_length=1)] = "local/wordllama-256"
     """What tells how alike two messages are: an embedding model as in a request."""
-    threshold: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """The cosine from which two messages count as the same."""
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.92
+    """The cosine from which two messages count as the same; `benchmarks/cache_similarity.py` shows what others give."""
+    same_words: bool = True
+    """Whether both must use the same words too, but for fillers and their order; without it the vectors decide alone,
+    once names, numbers and denials are equal."""
     max_entries: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     """Messages that are remembered; the one that was not asked for longest goes first."""
 
