@@ -16,6 +16,7 @@ from unified_api.evaluators.similarity import Similarity
 from unified_api.evaluators.structural import Structural
 from unified_api.needs import AnyRequest
 from unified_api.types import (
+    DocumentPart,
     EmbedRequest,
     EmbedResponse,
     ImagePart,
@@ -29,6 +30,7 @@ from unified_api.types import (
     TextPart,
     TokenLogprob,
     ToolCallPart,
+    ToolResultPart,
 )
 
 SCHEMA = OutputSchema({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
@@ -157,10 +159,12 @@ async def test_a_judge_sees_the_question_the_answer_and_the_criteria_and_no_answ
     await Judge(consulted, model="j/m", criteria="It names a source.").score(asked, answer(evil))
     ((operation, request, purpose),) = consulted.asked
     assert (operation, purpose, request.model) == ("chat", "evaluation", "j/m")
-    (text,) = [part.text for message in request.messages for part in message.parts]
+    ((told, shown),) = [message.parts for message in request.messages]
+    assert shown is messages[1].parts[1]  # what the answer is about, the judge is shown too
+    text = told.text
     assert "It names a source." in text
     assert "Be brief" in text
-    assert "[image]" in text
+    assert "[attachment 1]" in text
     assert evil not in text  # quoted as JSON
     assert text.count("\n{") == 1
 
@@ -170,6 +174,8 @@ async def test_an_answer_that_calls_tools_is_not_judged() -> None:
     wants = answer(ToolCallPart(id="1", name="look", arguments="{}"))
     assert (await Judge(consulted, model="j/m", criteria=None).score(call(), wants)).value is None
     assert (await Similarity(consulted, model="e/m", examples=("x",)).score(call(), wants)).value is None
+    drawn = answer(ImagePart(data=b"x", media_type="image/png"))
+    assert (await Judge(consulted, model="j/m", criteria=None).score(call(), drawn)).value is None
     assert consulted.asked == []
 
 
@@ -214,3 +220,35 @@ async def test_vectors_that_could_not_be_made_are_asked_for_again() -> None:
     with pytest.raises(RuntimeError):
         await evaluator.score(call(), answer("between"))
     assert (await evaluator.score(call(), answer("between"))).value == pytest.approx(0.5**0.5)
+
+
+async def test_a_judge_reads_documents_that_are_text_and_tools_results() -> None:
+    consulted = Consulted(lambda _: answer("5"))
+    parts = (TextPart("When?"), DocumentPart(text="It is due on the first of May.", name="contract.txt"))
+    result = ToolResultPart("1", (TextPart("17 crowns"), ImagePart(data=b"x", media_type="image/png")))
+    messages = (Message("user", parts), Message("tool", (result,)))
+    asked = Call(
+        operation="chat",
+        request=Request(model="route/r", messages=messages),
+        policy=Policy(sensitivity="confidential"),
+        deadline=1e9,
+    )
+    await Judge(consulted, model="j/m", criteria=None).score(asked, answer("In May."))
+    ((_, request, _),) = consulted.asked
+    (told, image) = request.messages[0].parts
+    assert "the first of May" in told.text
+    assert "17 crowns" in told.text
+    assert image is result.media[0]
+
+
+async def test_many_long_vectors_are_compared_as_few_are() -> None:
+    def long(request: AnyRequest) -> EmbedResponse:
+        assert isinstance(request, EmbedRequest)
+        found = tuple(tuple(1.0 if place == int(text) else 0.0 for place in range(400)) for text in request.inputs)
+        return EmbedResponse(model="e/m", provider="e", vectors=found)
+
+    consulted = Consulted(long)
+    evaluator = Similarity(consulted, model="e/m", examples=tuple(str(place) for place in range(200)))
+    assert (await evaluator.score(call(), answer("199"))).value == pytest.approx(1.0)
+    assert (await evaluator.score(call(), answer("300"))).value == 0.0
+    assert sorted(len(request.inputs) for _, request, _ in consulted.asked) == [1, 1, 8, 64, 64, 64]

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -506,3 +507,42 @@ def test_a_schema_still_comes_before_words_where_a_strategy_orders_auto(tmp_path
     gateway = scripted(tmp_path, "", "a/words", "b/native", models=models)
     request = Request(model="auto", messages=(Message.user("x"),), output_schema=OutputSchema({"type": "object"}))
     assert order(gateway, request, Policy(strategy="cost"))[0] == "b/native"
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({"sensitivity": "secret"}, ("sensitivity is 'secret'", "public, internal")),
+        ({"sensitivity": "Confidential"}, ("did you mean 'confidential'",)),
+        ({"tier": "premum"}, ("tier is 'premum'", "did you mean 'premium'")),
+        ({"strategy": "cheapest"}, ("strategy is 'cheapest'",)),
+        ({"deny": "openai/*"}, ("deny is the text 'openai/*'", "give a set")),
+        ({"regions": "eu"}, ("regions is the text 'eu'",)),
+        ({"allow": "a/one"}, ("allow is the text",)),
+    ],
+)
+@pytest.mark.parametrize("model", ["auto", "a/one", "route/work"])
+async def test_a_policy_of_other_words_is_refused_in_words(
+    tmp_path: Path, policy: dict[str, Any], words: tuple[str, ...], model: str
+) -> None:
+    gateway = scripted(tmp_path, WHEN, "a/one", *NAMES)
+    with pytest.raises(ConfigurationError) as raised:
+        await gateway.chat(Request(model=model, messages=(Message.user("x"),)), Policy(**policy))
+    assert [word for word in words if word not in str(raised.value)] == []
+
+
+async def test_the_fastest_of_late_is_asked_first_once_all_are_measured(tmp_path: Path) -> None:
+    clock = ManualClock()
+
+    def after(seconds: float) -> Any:
+        async def reply(_: Any) -> str:
+            await clock.sleep(seconds)
+            return "fine"
+
+        return reply
+
+    text = "[routes.r]\nmodels = ['a/slow', 'b/fast']\nstrategy = 'latency'"
+    scripts = {"a/slow": after(3), "b/fast": after(1)}
+    gateway = scripted_gateway(scripts, settings=settings(tmp_path, text), clock=clock)
+    asked = [(await gateway.chat(ask("r"))).provider for _ in range(4)]
+    assert asked == ["a", "b", "b", "b"]

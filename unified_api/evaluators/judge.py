@@ -8,7 +8,20 @@ from collections.abc import Iterable
 
 from unified_api.call import Call, Consult
 from unified_api.evaluators.evaluator import Score
-from unified_api.types import Message, Part, Request, Response, TextPart, ToolCallPart, ToolResultPart
+from unified_api.types import (
+    AudioPart,
+    DocumentPart,
+    ImagePart,
+    MediaPart,
+    Message,
+    Part,
+    Request,
+    Response,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    VideoPart,
+)
 
 __all__ = ["Judge"]
 
@@ -29,16 +42,18 @@ class Judge:
         self._asked = _ASKED.format(criteria=criteria or _CRITERIA)
 
     async def score(self, call: Call[Request], response: Response) -> Score:
-        if response.tool_calls:
-            return Score(None, "it calls tools, which the judge cannot grade")
+        if response.tool_calls or not response.answer.strip():
+            return Score(None, "it has no text to grade")
+        shown = _Shown()
         # As JSON, so that no answer can end the quotation and speak to the judge.
         material = {
-            "conversation": [{"role": one.role, "text": _words(one.parts)} for one in call.request.messages],
+            "conversation": [{"role": one.role, "text": shown.words(one.parts)} for one in call.request.messages],
             "answer": response.answer,
         }
         text = f"{self._asked}\n\n{json.dumps(material, ensure_ascii=False)}"
+        message = Message("user", (TextPart(text), *shown.media))
         judgement: Response = await self._consult(
-            call, "chat", Request(model=self._model, messages=(Message.user(text),)), "evaluation"
+            call, "chat", Request(model=self._model, messages=(message,)), "evaluation"
         )
         mark = _MARK.fullmatch(judgement.answer.strip())
         if mark is None:
@@ -46,15 +61,27 @@ class Judge:
         return Score(float(mark[1]) / 10, f"{judgement.model} gave it {mark[1]} of 10")
 
 
-def _words(parts: Iterable[Part]) -> str:
-    return "\n".join(_word(part) for part in parts)
+class _Shown:
+    """The conversation as the judge is shown it: words, and beside them the media that they point to."""
 
+    def __init__(self) -> None:
+        self.media: list[MediaPart] = []
 
-def _word(part: Part) -> str:
-    match part:
-        case TextPart() | ToolResultPart():
-            return part.text
-        case ToolCallPart():
-            return f"[calls {part.name} with {part.arguments}]"
-        case _:
-            return f"[{type(part).__name__.removesuffix('Part').lower()}]"
+    def words(self, parts: Iterable[Part]) -> str:
+        return "\n".join(self._word(part) for part in parts)
+
+    def _word(self, part: Part) -> str:
+        match part:
+            case TextPart():
+                return part.text
+            case ToolResultPart():
+                return "\n".join((part.text, *(self._word(one) for one in part.media)))
+            case ToolCallPart():
+                return f"[calls {part.name} with {part.arguments}]"
+            case DocumentPart() if part.text is not None:
+                return part.text
+            case ImagePart() | AudioPart() | VideoPart() | DocumentPart() if part.state is None:
+                self.media.append(part)
+                return f"[attachment {len(self.media)}]"
+            case _:
+                return f"[{type(part).__name__.removesuffix('Part').lower()}]"

@@ -7,6 +7,7 @@ from math import sqrt
 from operator import mul
 
 import anyio
+import anyio.to_thread
 
 from unified_api.call import Call, Consult
 from unified_api.evaluators.evaluator import Score
@@ -15,6 +16,8 @@ from unified_api.types import EmbedRequest, EmbedResponse, Request, Response
 __all__ = ["Similarity"]
 
 _BATCH = 64
+_AT_ONCE = 30_000
+"""Numbers that are multiplied in about a millisecond."""
 Vector = tuple[float, ...]
 
 
@@ -36,7 +39,9 @@ class Similarity:
         (own,) = await self._embedded(call, (text,))
         if len(own) != len(known[0]):
             return Score(None, f"the vectors of {self._model} have changed their length")
-        nearest = max(sum(map(mul, own, vector)) for vector in known)
+        # Many long vectors take milliseconds, in which other calls should go on.
+        is_short = len(known) * len(own) <= _AT_ONCE
+        nearest = _nearest(own, known) if is_short else await anyio.to_thread.run_sync(_nearest, own, known)
         value = min(max(nearest, 0.0), 1.0)
         return Score(value, f"it is {value:.2f} like the nearest of {len(known):,} good answers")
 
@@ -56,6 +61,10 @@ class Similarity:
         request = EmbedRequest(model=self._model, inputs=texts)
         response: EmbedResponse = await self._consult(call, "embed", request, "similarity")
         return [_of_length_one(vector) for vector in response.vectors]
+
+
+def _nearest(own: Vector, known: Sequence[Vector]) -> float:
+    return max(sum(map(mul, own, vector)) for vector in known)
 
 
 def _of_length_one(vector: Sequence[float]) -> Vector:
