@@ -77,8 +77,9 @@ async def _timed(
 ) -> AsyncGenerator[Chunk]:
     for chunk in head:
         yield chunk
+    batched = chunks if isinstance(chunks, Batched) else None
     while True:
-        while isinstance(chunks, Batched) and (here := chunks.take()) is not None:
+        while batched is not None and (here := batched.take()) is not None:
             yield here  # a scope costs as much as all else that is done with a chunk, and there is nothing to wait for
         limit = clock.now() + timeouts.silence_s
         # The scope is left before the chunk is handed on, so that the reader's own slowness is never counted.
