@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
@@ -193,6 +194,11 @@ def test_the_time_grows_with_the_text_and_no_faster(name: str, unit: str) -> Non
     small, large = seconds(4_000), seconds(16_000)
     assert large < 0.15
     assert large < 9 * small + 0.002  # four times for four times the text, and room for a busy machine
+
+
+def test_the_digits_of_every_script_are_read() -> None:
+    scripts = [chr(code) for code in range(0x80, 0x110000) if unicodedata.category(chr(code)) == "Nd"]
+    assert [digit for digit in scripts if fold(digit).text != str(unicodedata.digit(digit))] == []
 
 
 @needs_corpora

@@ -162,7 +162,8 @@ async def test_everything_that_leaves_is_looked_at(request_: Any) -> None:
 
 
 _FIXED = (
-    "),), name='ann", "pictures.example", "tools=(Tool(name", "OutputSchema(", "BuiltinTool(", "deep", "stop=('ann", "'who'}",
+    "),), name='ann", "pictures.example", "tools=(Tool(name", "OutputSchema(", "BuiltinTool(", "deep",
+    "stop=('ann", "'who'}",
     "style",
 )  # fmt: skip
 """Names, addresses and what a schema says are a contract with others and are not rewritten."""

@@ -101,12 +101,12 @@ def _wide() -> tuple[re.Pattern[str], dict[int, str]]:
     table = {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\ufe58\ufe63\uff0d"}
     table |= {ord(space): " " for space in "\u00a0\u1680\u202f\u205f\u3000"} | dict.fromkeys(range(0x2000, 0x200B), " ")
     table |= {ord(dot): "." for dot in "\u2024\u3002\ufe52\uff61"}
-    for code in (*range(0x660, 0x1FBFB), *range(0xFF01, 0xFF5F)):
-        character = chr(code)
-        if unicodedata.category(character) == "Nd":
-            table[code] = str(unicodedata.digit(character))
-        elif 0x1D400 <= code < 0x1D6A4 or 0xFF01 <= code < 0xFF5F or 0xFE50 <= code < 0xFE70 or 0x2460 <= code < 0x2474:
-            plain = unicodedata.normalize("NFKC", character)
-            if len(plain) == 1 and plain.isascii():
-                table.setdefault(code, plain)
+    for code in (*range(0x2460, 0x2474), *range(0xFE50, 0xFE70), *range(0xFF01, 0xFF5F), *range(0x1D400, 0x1D800)):
+        plain = unicodedata.normalize("NFKC", chr(code))
+        if len(plain) == 1 and plain.isascii():
+            table.setdefault(code, plain)
+    # The ten digits of a script follow each other, the first at a place that ends in 0 or 6.
+    for zero in (*range(0x660, 0x20000, 16), *range(0x666, 0x20000, 16)):
+        if unicodedata.decimal(chr(zero), None) == 0:
+            table |= {zero + digit: str(digit) for digit in range(10)}
     return re.compile(f"[{re.escape(''.join(map(chr, table)))}]"), table
