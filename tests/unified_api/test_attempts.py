@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from decimal import Decimal
 from email.utils import formatdate
 from math import inf
 
@@ -13,6 +14,8 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from unified_api.attempts import Attempts, Judged
+from unified_api.call import Call
 from unified_api.errors import (
     AttemptsExhaustedError,
     AuthenticationError,
@@ -26,6 +29,8 @@ from unified_api.errors import (
     TruncatedStreamError,
 )
 from unified_api.gateway import Gateway
+from unified_api.health import Health
+from unified_api.models import Escalation, Model, RouteRules, Selection
 from unified_api.providers import ProviderRow
 from unified_api.settings import Environment, Route, Settings
 from unified_api.testing import (
@@ -362,3 +367,178 @@ async def test_many_calls_at_once_keep_their_own_trails() -> None:
         for _ in range(20):
             group.start_soon(call)
     assert trails == [2] * 20
+
+
+async def test_a_deployment_that_failed_is_come_back_to_when_its_own_wait_is_over() -> None:
+    clock = ManualClock()
+    limited = HttpAnswer(status=429, headers={"Retry-After": "7"})
+    backend = network(
+        clock=clock, by_host={"a.example": [limited], "b.example": [HttpAnswer(status=503), chat_answer("again")]}
+    )
+    async with gateway(backend, clock) as made:
+        response = await made.chat(ask())
+    assert [(a.model, a.outcome) for a in response.attempts] == [
+        ("a/m", "failed"),
+        ("b/m", "failed"),
+        ("b/m", "succeeded"),
+    ]
+    assert clock.sleeps == [0.25]
+
+
+async def test_a_call_whose_time_is_up_sends_nothing() -> None:
+    clock = ManualClock()
+    backend = network(chat_answer("never"), clock=clock)
+    async with gateway(backend, clock) as made:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await made.chat(ask(), Policy(deadline_s=0))
+    assert backend.requests == []
+    assert caught.value.attempts == ()
+
+
+async def test_the_deadline_tells_of_the_attempts_before_it() -> None:
+    clock = ManualClock()
+    backend = network(
+        clock=clock, by_host={"a.example": [HttpAnswer(status=503)], "b.example": [HttpAnswer(wait_s=inf)]}
+    )
+    async with gateway(backend, clock) as made:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await made.chat(ask(), Policy(deadline_s=9))
+    assert [(a.model, a.error) for a in caught.value.attempts] == [
+        ("a/m", "server_error"),
+        ("b/m", "deadline_exceeded"),
+    ]
+
+
+async def test_an_endless_drip_ends_with_the_deadline() -> None:
+    clock = ManualClock()
+    drip = HttpAnswer(headers={"content-type": "application/json"}, pieces=(b" ",) * 10_000, pause_s=20)
+    async with gateway(network(drip, clock=clock), clock) as made:
+        begun = clock.now()
+        with pytest.raises(DeadlineExceededError):
+            await made.chat(ask("a/m"))
+        assert clock.now() - begun == pytest.approx(600)
+
+
+async def test_an_endless_drip_of_comments_is_no_first_content() -> None:
+    clock = ManualClock()
+    begun = stream_answer("late")
+    drip = HttpAnswer(headers=begun.headers, pieces=(b": ping\n\n",) * 10_000, pause_s=20)
+    backend = network(clock=clock, by_host={"a.example": [drip], "b.example": [stream_answer("ok")]})
+    async with gateway(backend, clock) as made, made.stream(ask()) as stream:
+        assert await words(stream) == ["ok"]
+    assert [a.error for a in stream.response.attempts] == ["timed_out", None]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_caller_that_leaves_while_nobody_has_answered_yet_is_on_record(streamed: bool) -> None:
+    clock = ManualClock()
+    left: list[str] = []
+    asked = anyio.Event()
+
+    async def slow(request: object) -> str:
+        asked.set()
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            left.append("left")
+            raise
+        return "never"
+
+    made = scripted_gateway({"a/m": slow}, clock=clock)
+    call = made._call("stream" if streamed else "chat", ask("a/m"), Policy())
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as group:
+
+            async def make() -> None:
+                if not streamed:
+                    await made._serving.whole(call)
+                async with made._serving.stream(call):
+                    pytest.fail("nothing came")
+
+            group.start_soon(make)
+            await asked.wait()
+            scope.cancel()
+    assert left == ["left"]
+    assert [(a.model, a.outcome, a.billable) for a in call.trail.records] == [("a/m", "cancelled", True)]
+
+
+class Judging:
+    """Attempts over models that answer with their own name, judged as it is said here."""
+
+    def __init__(self, *, last_resort: frozenset[str] = frozenset(), **opinions: float | Exception | None) -> None:
+        self.clock = ManualClock()
+        self.opinions = opinions
+        self.asked: list[str] = []
+        candidates = tuple(Model(id=f"{name}/m", provider=name, name="m", wire="openai_chat") for name in opinions)
+        rules = RouteRules(last_resort=last_resort, escalation=Escalation(evaluator="structural", threshold=0.5))
+        self.call = Call(operation="chat", request=ask(), policy=Policy(), deadline=self.clock.now() + 60)
+        self.call.trail.selection = Selection(candidates, (), rules)
+
+    async def served(self) -> tuple[str, bool]:
+        attempts = Attempts(clock=self.clock, random=lambda: 0.5, health=Health(clock=self.clock))
+        async with attempts.first(self.call, self.ask, self.judge) as won:
+            return won.result, won.rejected
+
+    @asynccontextmanager
+    async def ask(self, model: Model, deadline: float) -> AsyncIterator[str]:
+        self.asked.append(model.provider)
+        opinion = self.opinions[model.provider]
+        if isinstance(opinion, Exception):
+            raise opinion
+        yield model.provider
+
+    async def judge(self, model: Model, result: str) -> Judged:
+        opinion = self.opinions[result]
+        assert not isinstance(opinion, Exception)
+        return Judged(opinion, None if opinion is None else Decimal(1))
+
+
+async def test_an_answer_that_is_not_good_enough_is_rejected_and_the_next_one_asked() -> None:
+    judging = Judging(a=0.2, b=0.9, c=0.9)
+    assert await judging.served() == ("b", False)
+    (told,) = judging.call.trail.records
+    assert (told.model, told.outcome, told.confidence, told.cost_usd) == ("a/m", "rejected", 0.2, Decimal(1))
+    assert told.message == "structural gave it 0.20, and 0.5 is wanted"
+
+
+async def test_the_last_that_may_better_it_is_not_judged() -> None:
+    judging = Judging(a=0.2, b=0.1)
+    assert await judging.served() == ("b", False)
+
+
+async def test_an_answer_that_is_not_judged_is_taken() -> None:
+    assert await Judging(a=None, b=0.9).served() == ("a", False)
+
+
+@pytest.mark.parametrize("error", [TimedOutError("x"), InvalidRequestError("x"), DeadlineExceededError("x")])
+async def test_the_best_rejected_answer_serves_where_nobody_gives_a_better_one(error: Exception) -> None:
+    judging = Judging(a=0.2, b=0.4, c=0.3, d=error)
+    assert await judging.served() == ("b", True)
+    assert judging.asked == ["a", "b", "c", "d"]
+    outcomes = [one.outcome for one in judging.call.trail.records]
+    assert outcomes == ["rejected", "rejected", "rejected", "failed", "noted"]
+
+
+async def test_a_call_that_is_cancelled_while_an_answer_is_judged_still_tells_of_the_answer() -> None:
+    judging = Judging(a=0.9, b=0.9)
+    with anyio.CancelScope() as scope:
+
+        async def judge(model: Model, result: str) -> Judged:
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+            return Judged(0.9)
+
+        judging.judge = judge
+        await judging.served()
+    assert [one.outcome for one in judging.call.trail.records] == ["cancelled"]
+
+
+async def test_a_judge_that_is_slower_than_the_deadline_is_not_waited_for() -> None:
+    judging = Judging(a=0.1, b=0.9)
+
+    async def judge(model: Model, result: str) -> Judged:
+        await judging.clock.sleep(1000)
+        return Judged(0.1)
+
+    judging.judge = judge
+    assert await judging.served() == ("a", False)

@@ -340,7 +340,7 @@ async def test_a_reader_that_leaves_early_or_fails_says_nothing_against_the_mode
         with pytest.raises(ServerError):
             await read_and_fail(made)
         with anyio.CancelScope() as scope:
-            async with made.stream(ask("a/m")) as stream:
+            async with made.stream(ask("a/m")):
                 scope.cancel()
                 await anyio.lowlevel.checkpoint()
     assert made.health.conditions()[0].state == "closed"
