@@ -41,16 +41,19 @@ class Routes:
     """The routes of the settings. Immutable once made."""
 
     def __init__(self, settings: Settings, lookup: Lookup) -> None:
-        """Raises ConfigurationError for a route that names a model that is not known, or one model twice."""
+        """Raises ConfigurationError for routes that name a model that is not known, or one model twice."""
         self._tables = settings.routes
         self._lookup = lookup
         self._folder = Path() if settings.path is None else settings.path.parent
         self._looked: dict[str, _Looked] = {}
+        faults: list[str] = []
         for name, route in self._tables.items():
             try:
                 self._looked[name] = self._look_up(name, route)
             except ConfigurationError as error:
-                raise ConfigurationError(f"{settings.path}: [routes.{name}]: {error}") from None
+                faults.append(f"[routes.{name}]: {error}")
+        if faults:
+            raise ConfigurationError(f"{settings.path}: " + "\n  ".join(faults))
 
     @property
     def names(self) -> tuple[str, ...]:

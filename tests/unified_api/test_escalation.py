@@ -251,9 +251,10 @@ async def read(ready: Gateway, policy: Policy = Policy()) -> tuple[list[Any], Re
         return [chunk async for chunk in stream], stream.response
 
 
-async def test_a_streamed_answer_is_held_back_until_it_is_judged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reader", ["person", "step"])
+async def test_a_streamed_answer_is_held_back_until_it_is_judged(tmp_path: Path, reader: str) -> None:
     ready = gateway(tmp_path, JUDGE, {"m/cheap": "cheap answer", "m/strong": "strong answer", "j/judge": "2"})
-    chunks, response = await read(ready)
+    chunks, response = await read(ready, Policy(reader=reader))
     assert "".join(one.text for one in chunks if isinstance(one, TextChunk)) == "strong answer"
     assert response.text == "strong answer"
     assert story(response) == [("m/cheap", "rejected"), ("m/strong", "succeeded")]
@@ -262,10 +263,11 @@ async def test_a_streamed_answer_is_held_back_until_it_is_judged(tmp_path: Path)
     assert (rejected.cost_usd or 0) > 0
 
 
-async def test_a_streamed_answer_that_is_good_is_replayed_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reader", ["person", "step"])
+async def test_a_streamed_answer_that_is_good_is_replayed_whole(tmp_path: Path, reader: str) -> None:
     strong = ScriptedModel("strong answer")
     ready = gateway(tmp_path, JUDGE, {"m/cheap": "a cheap answer", "m/strong": strong, "j/judge": "9"})
-    chunks, response = await read(ready)
+    chunks, response = await read(ready, Policy(reader=reader))
     assert [one.text for one in chunks if isinstance(one, TextChunk)] == ["a ", "cheap ", "answer"]
     assert isinstance(chunks[-1], UsageChunk)
     assert response.text == "a cheap answer"

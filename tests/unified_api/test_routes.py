@@ -546,3 +546,9 @@ async def test_the_fastest_of_late_is_asked_first_once_all_are_measured(tmp_path
     gateway = scripted_gateway(scripts, settings=settings(tmp_path, text), clock=clock)
     asked = [(await gateway.chat(ask("r"))).provider for _ in range(4)]
     assert asked == ["a", "b", "b", "b"]
+
+
+def test_every_route_that_cannot_be_is_named_at_once(tmp_path: Path) -> None:
+    message = fault(tmp_path, "[routes.r]\nmodels = ['gpt-nosuch']\n[routes.s]\nmodels = ['claude-nosuch']")
+    assert "[routes.r]" in message
+    assert "[routes.s]" in message

@@ -9,7 +9,7 @@ import orjson
 
 from unified_api.call import Call
 from unified_api.evaluators.evaluator import Score
-from unified_api.types import Json, JsonObject, Request, Response, TextPart
+from unified_api.types import Json, JsonObject, ReasoningPart, Request, Response, TextPart
 
 __all__ = ["Structural"]
 
@@ -29,16 +29,11 @@ def _fault(request: Request, response: Response) -> str | None:
         return "it was cut off"
     if response.finish_reason == "error":
         return "it ended in an error"
-    if response.tool_calls or any(not isinstance(part, TextPart) for part in response.parts if _is_shown(part)):
+    if any(not isinstance(part, TextPart | ReasoningPart) for part in response.parts):
         return None  # what it wants done, or shows, is no text to be checked
     if not response.answer.strip():
         return "it is empty"
     return None if request.output_schema is None else _misfit(response.answer, request.output_schema.schema)
-
-
-def _is_shown(part: object) -> bool:
-    """Whether the part is something besides words: thoughts are for nobody, and no answer."""
-    return type(part).__name__ != "ReasoningPart"
 
 
 def _misfit(answer: str, schema: JsonObject) -> str | None:
