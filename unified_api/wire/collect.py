@@ -61,7 +61,9 @@ class Collector:
         self._skipped = 0
 
     def add(self, chunk: Chunk) -> None:
-        if isinstance(chunk, UsageChunk):
+        if isinstance(chunk, TextChunk):  # nearly all of them
+            self._first.speak(chunk)
+        elif isinstance(chunk, UsageChunk):
             self._usage = chunk.usage
             self._model = chunk.model or self._model
             self._cost = self._cost if chunk.cost_usd is None else chunk.cost_usd
@@ -109,7 +111,7 @@ class _Answer:
 
     def add(self, chunk: ContentChunk | FinishChunk) -> None:
         if isinstance(chunk, TextChunk | ReasoningChunk | RefusalChunk):
-            self._speak(chunk)
+            self.speak(chunk)
         elif isinstance(chunk, ToolCallChunk):
             self._call(chunk)
         elif isinstance(chunk, FinishChunk):
@@ -126,7 +128,7 @@ class _Answer:
         made = (piece.part() if isinstance(piece, _Speech | _Call) else piece for piece in self._pieces)
         return tuple(part for part in made if part is not None)
 
-    def _speak(self, chunk: _Spoken) -> None:
+    def speak(self, chunk: _Spoken) -> None:
         speech = self._open
         if speech is None or speech.kind is not type(chunk) or speech.state is not None:
             speech = self._begin(type(chunk))
