@@ -1,4 +1,4 @@
-"""The labelled texts of `misc/safety`: how they are divided, and what a classifier is worth on them."""
+"""The labelled texts of the corpora: how they are divided, and what a classifier is worth on them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CATEGORIES", "LETTERS", "Count", "Labelled", "counts", "divided", "injections", "measured"]
+from unified_api.safety.texts import cut
+
+__all__ = [
+    "CATEGORIES",
+    "LETTERS",
+    "Count",
+    "Labelled",
+    "alarms",
+    "counts",
+    "divided",
+    "in_pieces",
+    "injections",
+    "measured",
+    "ordinary",
+]
 
 LETTERS = {"harassment": "HR", "hate": "H", "hate/threatening": "H2", "self-harm": "SH", "violence": "V"}
 """Category -> its key in the set. S and S3 have no unsafe text in this copy, V2 too few to learn from."""
@@ -17,6 +31,10 @@ CATEGORIES = tuple(LETTERS)
 ALL_LETTERS = ("S", "H", "V", "HR", "SH", "S3", "H2", "V2")
 LEARNED = 60
 """Percent of the texts that are learned from."""
+SET = "misc/safety/openai_moderation_no_sexual.jsonl"
+ORDINARY = ("plans/requests_*.jsonl", "routing/*.jsonl")
+MOST_ORDINARY = 600
+"""Of each part: learned from and held out."""
 
 Scores = Callable[[str], Mapping[str, float]]
 
@@ -59,25 +77,57 @@ class Count:
         return self.false_alarms / max(1, self.false_alarms + self.rightly_silent)
 
 
-def divided(folder: Path) -> tuple[list[Labelled], list[Labelled]]:
+def divided(root: Path) -> tuple[list[Labelled], list[Labelled]]:
     """The texts to learn from and those held out; the words of a text decide, so that copies stay together."""
     learned: list[Labelled] = []
     held_out: list[Labelled] = []
     seen: set[str] = set()
-    for line in (folder / "openai_moderation_no_sexual.jsonl").read_text("utf-8").splitlines():
+    for line in (root / SET).read_text("utf-8").splitlines():
         row = json.loads(line)
-        words = re.sub(r"\W+", " ", row["prompt"].lower()).strip()
-        if words in seen:
-            continue
-        seen.add(words)
-        percent = int(hashlib.sha256(words.encode()).hexdigest(), 16) % 100
-        (learned if percent < LEARNED else held_out).append(_labelled(row))
+        words = _words(row["prompt"])
+        if words not in seen:
+            seen.add(words)
+            (learned if _drawn(words) % 100 < LEARNED else held_out).append(_labelled(row))
     return learned, held_out
 
 
-def injections(folder: Path) -> list[str]:
+def ordinary(root: Path) -> tuple[list[Labelled], list[Labelled]]:
+    """Tasks and questions of every day, which are taken to be safe, divided in the same way."""
+    texts: dict[str, str] = {}
+    for path in sorted(path for pattern in ORDINARY for path in root.glob(pattern)):
+        for line in path.read_text("utf-8").splitlines():
+            row = json.loads(line)
+            text = row.get("request") or row.get("question")
+            if isinstance(text, str) and len(text) > 40:
+                texts.setdefault(_words(text), text[:600])
+    drawn = sorted(texts, key=_drawn)
+    safe = dict.fromkeys(CATEGORIES, False)
+    parts = [
+        [Labelled(texts[words], safe, unsafe=False) for words in drawn if (_drawn(words) % 100 < LEARNED) is learn]
+        for learn in (True, False)
+    ]
+    return parts[0][:MOST_ORDINARY], parts[1][:MOST_ORDINARY]
+
+
+def injections(root: Path) -> list[str]:
     """What users say to turn a model against its instructions."""
-    return [row["user_input"] for row in json.loads((folder / "purplellama_prompt_injection.json").read_text("utf-8"))]
+    rows = json.loads((root / "misc/safety/purplellama_prompt_injection.json").read_text("utf-8"))
+    return [row["user_input"] for row in rows]
+
+
+def in_pieces(scores: Scores, *, size: int = 300, overlap: int = 100) -> Scores:
+    """As the layer judges a longer text: piece by piece, the worst one counting."""
+
+    def worst(text: str) -> Mapping[str, float]:
+        each = [scores(text[start:end]) for start, end in cut(text, size, overlap)]
+        return {name: max(one[name] for one in each) for name in CATEGORIES}
+
+    return worst
+
+
+def alarms(scores: Scores, thresholds: Mapping[str, float], texts: Iterable[str]) -> int:
+    """How many of the texts are called unsafe."""
+    return sum(any(scores(text)[name] >= least for name, least in thresholds.items()) for text in texts)
 
 
 def counts(scores: Scores, thresholds: Mapping[str, float], texts: Iterable[Labelled]) -> dict[str, Count]:
@@ -109,3 +159,12 @@ def _labelled(row: Mapping[str, object]) -> Labelled:
     known = [bool(row[key]) for key in ALL_LETTERS if key in row]
     unsafe = True if any(known) else False if len(known) == len(ALL_LETTERS) else None
     return Labelled(str(row["prompt"]), labels, unsafe)
+
+
+def _words(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+def _drawn(words: str) -> int:
+    """A number that only the words decide."""
+    return int(hashlib.sha256(words.encode()).hexdigest(), 16)

@@ -1,11 +1,12 @@
 """Trains the local safety classifier: writes `unified_api/safety/classifier.weights`, prints what it is worth.
 
-    python tools/safety_classifier.py ../shared/corpora/misc/safety
+    python tools/safety_classifier.py FOLDER
 
-FOLDER holds OpenAI's moderation evaluation set (https://github.com/openai/moderation-api-release, MIT). Needs numpy and
-the extra `local`: the word vectors of the package `wordllama` (MIT) tell it of words that the few hundred texts do not
-hold. Three fifths of the texts, chosen by a hash of their words, are learned from, thresholds included; the rest is
-only measured on, here and in `benchmarks/drill_safety.py`. A category that a text has no label for is unknown, not 0.
+FOLDER holds OpenAI's moderation evaluation set (github.com/openai/moderation-api-release, MIT) in `misc/safety`,
+and tasks of every day in `plans` and `routing`, which are taken to be safe. Needs numpy and the extra `local`: the word
+vectors of the package `wordllama` (MIT) tell it of words that the few hundred texts do not hold. Three fifths of the
+texts, chosen by a hash of their words, are learned from, thresholds included; the rest is only measured on, here and in
+`benchmarks/drill_safety.py`. A category that a text has no label for is unknown, not 0.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from unified_api.safety.classifier import Classifier, pieces_of, words_of
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # behind the packages: tests/ has folders of the same names
 
-from safety_corpus import CATEGORIES, Labelled, divided, measured  # noqa: E402  # the line above finds it
+from safety_corpus import CATEGORIES, Labelled, alarms, divided, in_pieces, measured, ordinary  # noqa: E402  # the line above finds it
 
 Matrix: TypeAlias = NDArray[np.float64]
 
@@ -186,7 +187,7 @@ def _small(weights: Matrix) -> tuple[NDArray[np.int8], list[float]]:
 
 def report(classifier: Classifier, texts: Iterable[Labelled], title: str) -> None:
     _tell(title)
-    for line in measured(classifier.scores, classifier.thresholds, texts):
+    for line in measured(in_pieces(classifier.scores), classifier.thresholds, texts):
         _tell(f"  {line}")
 
 
@@ -195,16 +196,18 @@ def _tell(*words: object) -> None:
 
 
 def main(folder: Path) -> None:
-    learned, held_out = divided(folder)
-    _tell(f"{len(learned)} texts to learn from, {len(held_out)} held out")
+    (learned, held_out), (calm, more_calm) = divided(folder), ordinary(folder)
+    _tell(f"learned from: {len(learned)} labelled and {len(calm)} ordinary texts; {len(held_out)} labelled held out")
     _tell("labelled unsafe:", dict(Counter(name for one in learned for name, hit in one.labels.items() if hit)))
-    weights = trained(learned)
+    weights = trained([*learned, *calm])
     OUT.write_bytes(weights)
     _tell(f"{OUT.name}: {len(weights):,} bytes")
     classifier = Classifier(weights)
     _tell("thresholds:", {name: round(value, 3) for name, value in classifier.thresholds.items()})
     report(classifier, learned, "learned from (says nothing of its worth):")
     report(classifier, held_out, "held out:")
+    false = alarms(in_pieces(classifier.scores), classifier.thresholds, [one.text for one in more_calm])
+    _tell(f"ordinary texts, held out: {false} of {len(more_calm)} called unsafe")
 
 
 if __name__ == "__main__":

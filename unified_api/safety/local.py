@@ -17,8 +17,8 @@ class LocalGuard:
     """Judges text by `unified_api.safety.classifier`, whose verdicts are marked as `demo`; pictures it cannot see."""
 
     name = "the local classifier (demo quality)"
-    longest = 600
-    """It was trained on texts of some 300 characters, and a longer one drowns its unsafe part."""
+    longest = 300
+    """It was trained on texts of about that length, and a longer one drowns its unsafe part."""
 
     def __init__(self, settings: SafetySettings, classifier: Classifier | None = None) -> None:
         self._classifier = classifier or packed_classifier()
