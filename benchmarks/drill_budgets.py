@@ -210,7 +210,7 @@ def _cost(*, quick: bool) -> bool:
     """CPU of reserving and settling alone, in SQLite."""
     print("CPU of reserving on three accounts and settling, in SQLite", flush=True)
     met = True
-    for concurrency, limit in ((32, 150.0), (128, 100.0)):
+    for concurrency, limit in ((32, 100.0), (128, 100.0)):
         with tempfile.TemporaryDirectory() as home:
             spent = anyio.run(_cpu, Path(home) / "b.sqlite", concurrency, 2_000 if quick else 10_000)
         met &= at_most(f"a call, {concurrency} at a time", spent, limit, unit=" us", digits=0)

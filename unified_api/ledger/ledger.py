@@ -34,6 +34,8 @@ __all__ = ["Ledger"]
 Answer = TypeVar("Answer")
 _BATCH = 256
 """Operations of one transaction at most, and waiting ones that are looked at with them."""
+_PACE_S = 0.004
+"""From the beginning of one transaction to that of the next, at least."""
 _BOUND_S = 15.0
 """Within which a transaction has ended, or is taken to be lost."""
 _LOOK_S = 0.25
@@ -92,6 +94,8 @@ class Ledger:
         self._waiting: dict[_Entry, None] = {}
         """Reservations that wait for room, in order."""
         self._led = False
+        self._began = -inf
+        """When the last transaction began, by the event loop's time."""
         self._owed: list[Settle] = []
         """What could not be written yet."""
         self._living: set[str] = set()
@@ -177,11 +181,15 @@ class Ledger:
                 await entry.turn.wait()
         if not entry.done:
             self._led = True
+            entry.turn.set()  # whoever withdraws it hands the lead on
+            # A program that is busy waits a little, so that more comes together.
+            await anyio.sleep(max(0.0, self._began + _PACE_S - anyio.current_time()))
             await self._lead()
         if entry.error is not None:
             raise entry.error
 
     async def _lead(self) -> None:
+        self._began = anyio.current_time()
         batch = self._take()
         outcomes: Sequence[Outcome] = ()
         error: LedgerError | None = LedgerError("the transaction was broken off")
