@@ -25,6 +25,8 @@ __all__ = ["Escalating", "Held", "escalates", "held_back", "may_reject"]
 Got = TypeVar("Got")
 
 _LAYER = "escalation"
+_TO_SAY_SO_S = 0.01
+"""A judge ends so long before the call's own deadline, or nobody could say that none came."""
 
 
 def escalates(call: AnyCall) -> bool:
@@ -114,11 +116,11 @@ class Escalating:
 
     async def _judged(self, call: Call[Request], rule: Escalation, response: Response) -> Score:
         """No judgement where the evaluator fails or is late: an answer is not lost for want of a judge."""
-        until = min(self._clock.now() + rule.patience_s, call.deadline)
+        until = min(self._clock.now() + rule.patience_s, call.deadline - _TO_SAY_SO_S)
         evaluator = self._evaluators.get(rule)
         if evaluator is None:
             evaluator = self._evaluators[rule] = _made(rule, self._consult)
-        score = Score(None, f"no judgement came within {rule.patience_s:g} s")
+        score = Score(None, f"no judgement came within {rule.patience_s:g} s or the call's deadline")
         with self._clock.scope(until):
             try:
                 score = await evaluator.score(replace(call, deadline=until), response)

@@ -27,6 +27,9 @@ from unified_api.types import Chunk, Policy, Request, Response, Usage
 
 __all__ = ["Serving"]
 
+_TOLD = 5
+"""Candidates of an order that are named on the trail."""
+
 
 class Serving:
     """Answers calls by the models of `catalog`. Layers lie around it."""
@@ -115,6 +118,10 @@ class Serving:
             call.trail.noted(
                 "routing", "condition", f"route/{selection.rules.name} chose, as {selection.rules.because}"
             )
+        strategy = call.policy.strategy or selection.rules.strategy
+        if strategy != "priority" and len(selection.candidates) > 1:
+            order = ", ".join(one.id for one in selection.candidates[:_TOLD])
+            call.trail.noted("routing", "ordered", f"by {strategy}: {order}")
         if call.policy.caller.session is not None:
             selection = call.trail.selection = self._kept_to(call, selection)
         return selection

@@ -544,8 +544,9 @@ async def test_the_fastest_of_late_is_asked_first_once_all_are_measured(tmp_path
     text = "[routes.r]\nmodels = ['a/slow', 'b/fast']\nstrategy = 'latency'"
     scripts = {"a/slow": after(3), "b/fast": after(1)}
     gateway = scripted_gateway(scripts, settings=settings(tmp_path, text), clock=clock)
-    asked = [(await gateway.chat(ask("r"))).provider for _ in range(4)]
-    assert asked == ["a", "b", "b", "b"]
+    responses = [await gateway.chat(ask("r")) for _ in range(4)]
+    assert [one.provider for one in responses] == ["a", "b", "b", "b"]
+    assert "by latency: b/fast, a/slow" in [one.message for one in responses[-1].attempts]
 
 
 def test_every_route_that_cannot_be_is_named_at_once(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ class Similarity:
 
 
 def _nearest(own: Vector, known: Sequence[Vector]) -> float:
-    return max(sum(map(mul, own, vector)) for vector in known)
+    likeness: list[float] = [sum(map(mul, own, vector)) for vector in known]
+    return max(likeness)
 
 
 def _of_length_one(vector: Sequence[float]) -> Vector:
