@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -85,14 +85,15 @@ class Attempts:
         selection = call.trail.selection or Selection(())
         escalation = None if judge is None else selection.rules.escalation
         best: Won[Result] | None = None
-        if walk.may_hedge:
+        hedged = walk.may_hedge
+        if hedged:
             self._hedges.count()
         while True:
             step = await walk.next()
             if isinstance(step, GatewayError):
                 break
             async with AsyncExitStack() as stack:
-                opened = await self._opened(walk, step, ask, stack, deadline=call.deadline)
+                opened = await self._opened(walk, step, ask, stack, deadline=call.deadline, hedged=hedged)
                 if opened is None:
                     continue
                 if isinstance(opened, GatewayError):
@@ -101,8 +102,12 @@ class Attempts:
                 step, result = opened
                 won = Won(step.model, result, step.attempt.begun, broke=partial(walk.broke, step))
                 if judge is None or escalation is None or not selection.is_judged(step.model):
-                    with _heard(walk, step):
+                    try:
                         yield won
+                    except BaseException:  # what is done to an answer that has begun is not its model's fault
+                        walk.left(step)
+                        raise
+                    walk.succeeded(step)
                     return
             walk.succeeded(step)
             won = await self._judged(call, won, judge, escalation)
@@ -120,10 +125,10 @@ class Attempts:
         yield best
 
     async def _opened(
-        self, walk: Walk, step: Step, ask: Ask[Result], stack: AsyncExitStack, *, deadline: float
+        self, walk: Walk, step: Step, ask: Ask[Result], stack: AsyncExitStack, *, deadline: float, hedged: bool
     ) -> tuple[Step, Result] | GatewayError | None:
         """Who answers and with what, open until `stack` is left; None where somebody else may be asked."""
-        after = walk.is_slow_after(step) if walk.may_hedge else None
+        after = walk.is_slow_after(step) if hedged else None
         if after is not None:
             return await self._raced(walk, step, ask, stack, deadline=deadline, after=after)
         try:
@@ -183,17 +188,6 @@ class Attempts:
         why = f"{escalation.evaluator} gave it {judged.confidence:.2f}, and {escalation.threshold:g} is wanted"
         call.trail.tried(won.model, "rejected", seconds, message=why, cost=judged.cost, confidence=judged.confidence)
         return replace(won, confidence=judged.confidence, rejected=True)
-
-
-@contextmanager
-def _heard(walk: Walk, step: Step) -> Iterator[None]:
-    """Around the use of an answer that has begun: what its user does to it is not the model's fault."""
-    try:
-        yield
-    except BaseException:
-        walk.left(step)
-        raise
-    walk.succeeded(step)
 
 
 async def bounded(clock: Clock, deadline: float, work: Callable[[], Awaitable[Result]]) -> Result:

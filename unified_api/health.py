@@ -143,9 +143,9 @@ class Health:
         words = self._refusals.words(self._key(model)[0], self._clock.now()) or "its key was refused"
         return f"{words} lately, so the others are asked first"
 
-    def admit(self, model: Model) -> Try | None:
+    def admit(self, model: Model, now: float) -> Try | None:
         """Begin a call of `model`, which has to be ended; None where its breaker lets nothing through just now."""
-        key, now = self._key(model), self._clock.now()
+        key = self._key(model)
         breaker = self._breakers.of(key)
         ticket = breaker.admit(now)
         return None if ticket is None else Try(key, breaker, ticket, now)

@@ -30,7 +30,7 @@ _LEAST_HEARD = 20
 """Answers from which on a 95th percentile says something."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
     """One candidate that is asked."""
 
@@ -70,7 +70,7 @@ class Walk:
                 await self._health.change(resting, move.delay, deadline=self._call.deadline)
             elif move.delay:
                 await self._clock.sleep(move.delay)
-            elif (step := self._step(move.index)) is not None:
+            elif (step := self._step(move.index, now)) is not None:
                 return step
 
     def answered(self, step: Step) -> None:
@@ -125,13 +125,13 @@ class Walk:
 
     def beside(self, step: Step) -> Step | None:
         """Who may be asked too while `step` is slow: the next free candidate, but no last resort."""
-        standing = self._health.standing(self._candidates)
-        move = self._move([*self._tried, Tried(step.index, _SLOW)], standing, self._clock.now())
+        now, standing = self._clock.now(), self._health.standing(self._candidates)
+        move = self._move([*self._tried, Tried(step.index, _SLOW)], standing, now)
         if not isinstance(move, Ask) or move.delay or move.index in standing.dead:
             return None
         if self._candidates[move.index].id in self.rules.last_resort:
             return None
-        return self._step(move.index)
+        return self._step(move.index, now)
 
     @property
     def _kind(self) -> Kind:
@@ -148,9 +148,9 @@ class Walk:
             standing=standing,
         )
 
-    def _step(self, index: int) -> Step | None:
+    def _step(self, index: int, now: float) -> Step | None:
         model = self._candidates[index]
-        attempt = self._health.admit(model)
+        attempt = self._health.admit(model, now)
         return None if attempt is None else Step(index, model, attempt)
 
     def _tell_passed_over(self, standing: Standing, move: Move) -> None:
