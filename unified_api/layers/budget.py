@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from types import TracebackType
 from typing import Any
 
 from unified_api.bill import bill_of
@@ -25,6 +26,8 @@ __all__ = ["Budget"]
 
 _SLACK_S = 60.0
 """By which a lease outlives its call's deadline, so that no call loses its room while it runs."""
+_MOST_CALLERS = 4_096
+"""Whose accounts are remembered."""
 _KEYS = {
     "user": "[budgets.users] or per_user_month_usd",
     "key": "[budgets.keys] or per_key_month_usd",
@@ -61,52 +64,53 @@ class Budget:
         self._ledger = ledger
         self._worst_cost = worst_cost
         self._price = price
-        self._clock = clock
+        self.clock = clock
         self._wall = wall
+        self._found: dict[tuple[Caller, str], tuple[Share, ...]] = {}
 
     async def whole(self, call: AnyCall, proceed: Handler) -> Any:
-        async with self._paid(call) as paid:
+        async with _Paid(self, call) as paid:
             return await proceed(paid)
 
     @asynccontextmanager
     async def stream(self, call: Call[Request], proceed: StreamHandler) -> AsyncIterator[AsyncIterator[Chunk]]:
-        async with self._paid(call) as paid, proceed(paid) as chunks:
+        async with _Paid(self, call) as paid, proceed(paid) as chunks:
             yield chunks
 
-    @asynccontextmanager
-    async def _paid(self, call: AnyCall) -> AsyncIterator[AnyCall]:
-        """The call as its budget has room for, and settled afterwards, however it ends."""
+    async def reserve(self, call: AnyCall) -> tuple[AnyCall, Reservation] | None:
+        """The call as its budget has room for, and that room; None for one that needs none.
+
+        Raises:
+            UnknownPriceError: nobody knows what it may cost.
+            BudgetExceededError: there is no room.
+            LedgerError: the caps cannot be checked.
+
+        """
         shares = self._shares(call.policy.caller)
-        reserved = await self._reserve(call, shares) if shares else None
-        if reserved is None:
-            yield call
-            return
-        call, reservation = reserved
-        before, began, broken = len(call.trail.records), self._clock.now(), True
-        try:
-            yield call
-            broken = False
-        except GatewayError:
-            broken = False
-            raise
-        finally:
-            records = call.trail.records[before:]
-            if broken and call.trail.selection is not None and not _is_told(records):
-                records.append(_broken_off(self._clock.now() - began))
-            await self._ledger.settle(reservation, self._spent(call, records, reservation.each))
+        return await self._reserve(call, shares) if shares else None
+
+    async def settle(self, call: AnyCall, reservation: Reservation, records: list[Attempt]) -> None:
+        """What the tries of the call have cost is spent, and the rest given back."""
+        await self._ledger.settle(reservation, self._spent(call, records, reservation.each))
 
     def _shares(self, caller: Caller) -> tuple[Share, ...]:
         """The accounts that pay, with their caps. What has no cap has no account."""
+        month = month_of(self._wall())
+        shares = self._found.get((caller, month))
+        if shares is None:
+            if len(self._found) >= _MOST_CALLERS:
+                self._found.clear()
+            shares = self._found[caller, month] = tuple(self._each_share(caller, month))
+        return shares
+
+    def _each_share(self, caller: Caller, month: str) -> Iterator[Share]:
         named: list[tuple[AccountKind, str | None]] = [("user", caller.user), ("key", caller.key), ("run", caller.run)]
         named += [("tag", tag) for tag in sorted(caller.tags)]
-        month = month_of(self._wall())
-        shares = []
         for kind, name in named:
             cap = self._settings.cap(kind, name, tenant=caller.tenant) if name else None
             if name and cap is not None:
                 account = Account(kind, name, caller.tenant, "" if kind == "run" else month)
-                shares.append(Share(account, int(cap * 1_000_000)))
-        return tuple(shares)
+                yield Share(account, int(cap * 1_000_000))
 
     async def _reserve(self, call: AnyCall, shares: tuple[Share, ...]) -> tuple[AnyCall, Reservation] | None:
         """The call, its answer kept short enough if need be, and the room for it; None for one that costs nothing."""
@@ -129,7 +133,7 @@ class Budget:
                 call, worst = shorter  # which says how long it may be, so that this is done once
 
     async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Decimal) -> tuple[AnyCall, Reservation]:
-        policy, now = call.policy, self._clock.now()
+        policy, now = call.policy, self.clock.now()
         most = policy.max_attempts if policy.max_billable is None else min(policy.max_attempts, policy.max_billable)
         # A call that another one waits for may not wait for the room that the other one holds.
         waits = self._settings.wait_s if call.purpose == "answer" else 0.0
@@ -169,6 +173,34 @@ class Budget:
         costs = [self._price(model, "", used_by(attempt, call.request, model)) for model in asked]
         known = [micros(cost) for cost in costs if cost is not None]
         return max(known) if known and len(known) == len(costs) else worst
+
+
+class _Paid:
+    """A call while it is made: room for it is held, and settled at its end, however that comes."""
+
+    def __init__(self, budget: Budget, call: AnyCall) -> None:
+        self._budget = budget
+        self._call = call
+        self._reservation: Reservation | None = None
+        self._before = len(call.trail.records)
+        self._began = 0.0
+
+    async def __aenter__(self) -> AnyCall:
+        reserved = await self._budget.reserve(self._call)
+        if reserved is not None:
+            self._call, self._reservation = reserved
+            self._began = self._budget.clock.now()
+        return self._call
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._reservation is None:
+            return
+        trail = self._call.trail
+        records = trail.records[self._before :]
+        is_broken_off = error is not None and not isinstance(error, GatewayError)
+        if is_broken_off and trail.selection is not None and not _is_told(records):
+            records.append(_broken_off(self._budget.clock.now() - self._began))
+        await self._budget.settle(self._call, self._reservation, records)
 
 
 def _is_told(records: list[Attempt]) -> bool:

@@ -31,7 +31,12 @@ def dollars(amount: int) -> Decimal:
 
 def month_of(wall: float) -> str:
     """The month in UTC at `wall` seconds since 1970, such as `2026-11`."""
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m")
+    return _month(int(wall // 3_600))
+
+
+@lru_cache(maxsize=16)
+def _month(hours: int) -> str:
+    return datetime.fromtimestamp(hours * 3_600, UTC).strftime("%Y-%m")
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -108,7 +107,7 @@ class Store:
             if expired:
                 held: dict[str, int] = {}
                 for row in expired:
-                    for key in json.loads(row.accounts):
+                    for key in row.accounts.split("\n"):
                         held[key] = held.get(key, 0) + row.amount
                 connection.execute(_LOCK_ACCOUNTS, {"keys": sorted(held)})
                 connection.execute(_END_RESERVATION, [{"reservation": row.id, "end": FREED} for row in expired])
@@ -246,7 +245,7 @@ def _write(
 def _row(reservation: Reservation, state: int, *, lease: int, now: int) -> dict[str, Any]:
     return {
         "id": reservation.id,
-        "accounts": json.dumps(reservation.keys),
+        "accounts": "\n".join(reservation.keys),
         "amount": reservation.amount,
         "lease": lease,
         "expires": now + lease,

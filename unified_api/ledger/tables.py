@@ -44,7 +44,7 @@ reservations = Table(
     "budget_reservations",
     _metadata,
     Column("id", Text, primary_key=True),
-    Column("accounts", Text, nullable=False),  # their keys, as a JSON array
+    Column("accounts", Text, nullable=False),  # their keys, one a line
     Column("amount", BigInteger, nullable=False),  # on each of them
     Column("lease", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
