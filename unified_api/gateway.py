@@ -227,7 +227,8 @@ class Gateway:
         layers: list[Layer] = []
         under_way = UnderWay()
         if self.settings.record.is_set_up:
-            layers.append(Record(self.settings.record, clock=self._clock, under_way=under_way))
+            known_as = {name: row.known_as for name, row in self._rows.items() if row.known_as is not None}
+            layers.append(Record(self.settings.record, clock=self._clock, under_way=under_way, known_as=known_as))
         if self.settings.privacy.active:
             from unified_api.layers.privacy import Privacy  # its patterns take a while to compile
 

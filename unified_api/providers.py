@@ -215,6 +215,8 @@ class ProviderRow(BaseModel):
     """Pattern of model names -> price, before that of genai-prices, which knows the well-known `base_url`s."""
     priced_as: Annotated[str, AfterValidator(_checked_builtin)] | None = None
     """Name of the built-in provider whose public prices hold here too, as behind a proxy that passes them on."""
+    known_as: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """The provider's name in OpenTelemetry's conventions (`gen_ai.provider.name`), where it is not the table's own."""
     profile: ProfileRow = ProfileRow()
     clearance: Sensitivity | None = None
     """The most sensitive label that may be sent there."""

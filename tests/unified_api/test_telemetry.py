@@ -19,8 +19,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from unified_api.errors import NoCandidateError, RateLimitError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.models import Prices
-from unified_api.settings import CacheSettings, RecordSettings, Settings
-from unified_api.testing import ManualClock, scripted_gateway
+from unified_api.providers import builtin_rows
+from unified_api.settings import CacheSettings, Environment, RecordSettings, Settings
+from unified_api.testing import FaultyTransport, ManualClock, chat_answer, scripted_gateway
 from unified_api.types import (
     Caller,
     EmbedRequest,
@@ -230,3 +231,26 @@ async def test_the_first_chunk_is_timed_for_streams_only() -> None:
         async for _ in stream:
             pass
     assert sum(count for _, _, count in points(name)) == before + 1
+
+
+async def test_providers_are_called_what_the_conventions_call_them(spans: InMemorySpanExporter) -> None:
+    settings = Settings(
+        record=RecordSettings(traces=True, metrics=True), environment=Environment({"MISTRAL_API_KEY": "k"})
+    )
+    network = FaultyTransport([chat_answer("yes", model="mistral-small-1")], clock=ManualClock())
+    async with Gateway(settings, backend=network) as gateway:
+        await gateway.chat(Request(model="mistral/mistral-small", messages=ASKED.messages))
+    assert of(only(spans))["gen_ai.provider.name"] == "mistral_ai"
+    assert any(told.get("gen_ai.provider.name") == "mistral_ai" for told, _, _ in points("gen_ai.client.token.usage"))
+
+
+def test_every_name_of_the_conventions_is_one_of_theirs() -> None:
+    """https://github.com/open-telemetry/semantic-conventions-genai, `gen_ai.provider.name`, November 2026."""
+    theirs = {
+        "anthropic", "aws.bedrock", "azure.ai.inference", "azure.ai.openai", "cohere", "deepseek", "gcp.gemini",
+        "gcp.gen_ai", "gcp.vertex_ai", "groq", "ibm.watsonx.ai", "mistral_ai", "moonshot_ai", "openai", "perplexity",
+        "x_ai",
+    }  # fmt: skip
+    rows = builtin_rows()
+    assert {row.known_as for row in rows.values() if row.known_as} <= theirs
+    assert {"openai", "anthropic", "cohere", "deepseek", "groq", "perplexity"} <= set(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -29,11 +29,14 @@ class Record:
     labels calls and replaces personal data has noted it.
     """
 
-    def __init__(self, settings: RecordSettings, *, clock: Clock, under_way: UnderWay) -> None:
+    def __init__(
+        self, settings: RecordSettings, *, clock: Clock, under_way: UnderWay, known_as: Mapping[str, str]
+    ) -> None:
+        """`known_as`: provider -> its name in OpenTelemetry's conventions, where that is another."""
         self._settings = settings
         self._clock = clock
         self._under_way = under_way
-        self._spans, self._tellers = spans_of(settings), tellers_of(settings)
+        self._spans, self._tellers = spans_of(settings, known_as), tellers_of(settings, known_as)
 
     async def whole(self, call: AnyCall, proceed: Handler) -> Any:
         told = self._begin(call)

@@ -5,12 +5,9 @@ https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from unified_api.telemetry.call_record import CallRecord
-
-if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
 
 __all__ = ["Metrics"]
 
@@ -21,10 +18,12 @@ _TOKENS = [4.0**power for power in range(14)]
 class Metrics:
     """Labels are few, so that no number of users or runs makes many series; nor do names that mean no model."""
 
-    def __init__(self, provider: MeterProvider | None = None) -> None:
+    def __init__(self, known_as: Mapping[str, str]) -> None:
+        """`known_as`: providers whose name is another in the conventions."""
         from opentelemetry import metrics
 
-        meter = metrics.get_meter("unified_api", meter_provider=provider)
+        self._known_as = known_as
+        meter = metrics.get_meter("unified_api")
         self._duration = meter.create_histogram(
             "gen_ai.client.operation.duration",
             unit="s",
@@ -49,7 +48,7 @@ class Metrics:
         if record.attempts:
             labels["gen_ai.request.model"] = record.call.request.model
         if record.provider:
-            labels["gen_ai.provider.name"] = record.provider
+            labels["gen_ai.provider.name"] = self._known_as.get(record.provider, record.provider)
             labels["gen_ai.response.model"] = (record.model or "").removeprefix(f"{record.provider}/")
         if record.first_chunk_s is not None:
             self._first.record(record.first_chunk_s, labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from unified_api.errors import ConfigurationError
@@ -18,10 +18,10 @@ __all__ = ["Teller", "spans_of", "tellers_of"]
 Teller: TypeAlias = Callable[[CallRecord], None]
 
 
-def tellers_of(settings: RecordSettings) -> tuple[Teller, ...]:
+def tellers_of(settings: RecordSettings, known_as: Mapping[str, str]) -> tuple[Teller, ...]:
     tellers: list[Teller] = []
     if settings.metrics:
-        tellers.append(_metrics())
+        tellers.append(_metrics(known_as))
     if settings.log:
         tellers.append(Log())
     if settings.file is not None:
@@ -29,22 +29,22 @@ def tellers_of(settings: RecordSettings) -> tuple[Teller, ...]:
     return tuple(tellers)
 
 
-def spans_of(settings: RecordSettings) -> Spans | None:
+def spans_of(settings: RecordSettings, known_as: Mapping[str, str]) -> Spans | None:
     if not settings.traces:
         return None
     try:
         from unified_api.telemetry.spans import Spans
 
-        return Spans()
+        return Spans(known_as)
     except ImportError as error:
         raise _missing("traces") from error
 
 
-def _metrics() -> Teller:
+def _metrics(known_as: Mapping[str, str]) -> Teller:
     try:
         from unified_api.telemetry.metrics import Metrics
 
-        return Metrics()
+        return Metrics(known_as)
     except ImportError as error:
         raise _missing("metrics") from error
 

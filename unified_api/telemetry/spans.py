@@ -5,7 +5,7 @@ https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,11 +14,12 @@ from unified_api.telemetry.call_record import OPERATIONS, CallRecord
 from unified_api.types import Attempt, ImageRequest, Request, Usage
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import Span
 
 __all__ = ["Spans"]
 
 _Value: TypeAlias = "str | bool | int | float | list[str]"
+_PROVIDER = "gen_ai.provider.name"
 _SENT = {
     "max_tokens": "gen_ai.request.max_tokens",
     "temperature": "gen_ai.request.temperature",
@@ -44,17 +45,18 @@ _USED = {
 class Spans:
     """One span a call, with an event for every try and every decision on the way."""
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
+    def __init__(self, known_as: Mapping[str, str]) -> None:
+        """`known_as`: providers whose name is another in the conventions."""
         from opentelemetry import trace
 
+        self._known_as = known_as
         self._trace = trace
-        self._tracer = trace.get_tracer("unified_api", tracer_provider=provider)
+        self._tracer = trace.get_tracer("unified_api")
 
     def begin(self, call: AnyCall) -> Span:
         operation, model = OPERATIONS[call.operation], call.request.model
-        return self._tracer.start_span(
-            f"{operation} {model}", kind=self._trace.SpanKind.CLIENT, attributes=dict(_of_call(call, operation))
-        )
+        attributes = self._named(dict(_of_call(call, operation)))
+        return self._tracer.start_span(f"{operation} {model}", kind=self._trace.SpanKind.CLIENT, attributes=attributes)
 
     def inside(self, span: Span) -> AbstractContextManager[Span]:
         """Spans that begin within are children of this one."""
@@ -64,10 +66,16 @@ class Spans:
         if span.is_recording():
             for attempt in record.attempts:
                 span.add_event("unified_api.attempt", dict(_of_attempt(attempt)))
-            span.set_attributes(dict(_of_record(record)))
+            span.set_attributes(self._named(dict(_of_record(record))))
             if record.error is not None:
                 span.set_status(self._trace.StatusCode.ERROR, record.error)
         span.end()
+
+    def _named(self, attributes: dict[str, _Value]) -> dict[str, _Value]:
+        provider = attributes.get(_PROVIDER)
+        if isinstance(provider, str):
+            attributes[_PROVIDER] = self._known_as.get(provider, provider)
+        return attributes
 
 
 def _of_call(call: AnyCall, operation: str) -> Iterator[tuple[str, _Value]]:
@@ -77,7 +85,7 @@ def _of_call(call: AnyCall, operation: str) -> Iterator[tuple[str, _Value]]:
     yield "gen_ai.request.model", request.model
     provider, slash, _ = request.model.partition("/")
     if slash and provider != "route":
-        yield "gen_ai.provider.name", provider
+        yield _PROVIDER, provider
     if call.operation == "stream":
         yield "gen_ai.request.stream", True
     if isinstance(request, Request):
@@ -102,7 +110,7 @@ def _of_record(record: CallRecord) -> Iterator[tuple[str, _Value]]:
     yield "unified_api.outcome", record.outcome
     yield "unified_api.tries", record.tries
     if record.provider:
-        yield "gen_ai.provider.name", record.provider
+        yield _PROVIDER, record.provider
         yield "gen_ai.response.model", (record.model or "").removeprefix(f"{record.provider}/")
     if record.finish_reasons:
         yield "gen_ai.response.finish_reasons", list(record.finish_reasons)
