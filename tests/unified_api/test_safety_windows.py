@@ -251,6 +251,9 @@ def test_what_a_stream_may_have_held_is_bounded() -> None:
     for _ in range(45):
         windows.add(ToolCallChunk(0, arguments="x" * 100_000))
     assert windows.full
+    windows.close()
+    assert len(windows.release()) == 45
+    assert not windows.full
 
 
 @pytest.mark.parametrize("state", [None, ProviderState("p", {"signature": "s"})])

@@ -179,6 +179,7 @@ class _HeldBack:
         wanted = self._windows.windows()
         if self._windows.full:
             self.why = self.findings.add([no_verdict("more of it was held back than can be judged")])
+            self._windows.close()
         elif wanted:
             verdicts = await self._judge.verdicts(self._call, [one.piece for one in wanted])
             self.why = self.findings.add(verdicts)

@@ -160,7 +160,7 @@ class Windows:
         return self._hand_on(self._free())
 
     def close(self) -> None:
-        """The stream has ended: nothing goes on."""
+        """The stream has ended, or no more of it can be held: nothing that is held waits for what follows."""
         for text in self._texts:
             text.closed = True
         self._speech.clear()
@@ -187,6 +187,8 @@ class Windows:
         return free if waiting or any(not text.closed for text in self._texts) else len(self._held)
 
     def _hand_on(self, count: int) -> list[Chunk]:
+        if not count:
+            return []
         given, self._held = self._held[:count], self._held[count:]
         for one in given:
             self._weight -= one.size + _CHUNK
