@@ -14,7 +14,13 @@ from unified_api.attempts import Attempts, Judged
 from unified_api.call import Call
 from unified_api.clock import Clock
 from unified_api.continuation import joined
-from unified_api.errors import GatewayError, ProviderError
+from unified_api.errors import (
+    ConnectionFailedError,
+    DeadlineExceededError,
+    GatewayError,
+    ProviderError,
+    TimedOutError,
+)
 from unified_api.escalation import Escalating, Held, escalates, held_back, may_reject
 from unified_api.fitting import Fitted, Fitting, Ways
 from unified_api.models import Model, RouteRules, Selection
@@ -162,11 +168,14 @@ class Streaming:
                 one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
                 add(one)
                 yield one
-            self._succeeded(call, begun)
         except GatewayError as error:
-            self._broke(call, begun, error)
-            _explain(error, begun, call, _onward(call, begun, error, now=self._clock.now()))
-            raise
+            if not _is_whole(call, begun, error):
+                self._broke(call, begun, error)
+                _explain(error, begun, call, _onward(call, begun, error, now=self._clock.now()))
+                raise
+            self._succeeded(call, begun)
+        else:
+            self._succeeded(call, begun)
         finally:
             self._left(call, begun)
 
@@ -181,6 +190,9 @@ class Streaming:
                     add(one)
                     yield one
             except GatewayError as error:
+                if _is_whole(call, begun, error):
+                    self._succeeded(call, begun)
+                    return
                 self._broke(call, begun, error)
                 await kept.leave()
                 kept = await self._next(call, begun, error, room)
@@ -272,6 +284,12 @@ def _may_go_on(call: Call[Request]) -> bool:
     if call.policy.reader == "step":
         return True
     return why_unsafe(call.request) is None and any(one.prefill for one in call.trail.selection.candidates)
+
+
+def _is_whole(call: Call[Request], begun: _Begun, error: GatewayError) -> bool:
+    """Whether a stream broke only after its model had said that the answer is complete: the usage may be missing."""
+    late = isinstance(error, ConnectionFailedError | TimedOutError | DeadlineExceededError)
+    return late and call.request.n in (None, 1) and begun.progress.finished
 
 
 def _onward(call: Call[Request], begun: _Begun, error: GatewayError, *, now: float) -> Call[Request] | str:

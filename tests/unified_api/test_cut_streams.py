@@ -66,7 +66,8 @@ class Fate:
         return re.search(sign, arrived) is not None
 
     def must_succeed(self, stream: FamilyStream) -> bool:
-        return self.kind == "closed" and self.at >= sum(map(len, stream.events[: stream.terminal + 1]))
+        """What comes after the terminal event may be missing, even the end of the connection."""
+        return self.is_cut and self.at >= sum(map(len, stream.events[: stream.terminal + 1]))
 
 
 def fate(stream: FamilyStream, dice: random.Random) -> Fate:

@@ -174,6 +174,23 @@ async def test_an_answer_that_only_a_program_reads_is_begun_anew(family: str, ho
     assert backend.open == 0
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("policy", [Policy(), STEP], ids=["person", "step"])
+@pytest.mark.parametrize("how", ["broken", "silent"])
+async def test_a_connection_that_breaks_after_the_answer_is_complete_takes_nothing_from_it(
+    family: str, policy: Policy, how: str
+) -> None:
+    stream = family_stream(family, WORDS)
+    whole = b"".join(stream.events[: stream.terminal + 1])
+    late = answer(family, whole, b" ", pause_s=inf) if how == "silent" else answer(family, whole, cut=True)
+    gateway, backend = over_the_wire(family, late)
+    async with gateway, gateway.stream(ask(), policy) as chunks:
+        await read(chunks)
+    assert (chunks.response.text, chunks.response.finish_reason) == ("Once upon a time", "stop")
+    assert [one[1] for one in tries(chunks.response.attempts)] == ["succeeded"]
+    assert backend.open == 0
+
+
 # Begun anew
 
 
