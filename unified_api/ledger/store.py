@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from unified_api.ledger.accounts import Balance, Books, Short
 from unified_api.ledger.operations import Held, Operation, Outcome, Reservation, Reserve, Settle
-from unified_api.ledger.tables import FREED, HELD, SETTLED, accounts, open_engine, reservations
+from unified_api.ledger.tables import FREED, HELD, IS_HELD, SETTLED, accounts, open_engine, reservations
 
 __all__ = ["Store", "failures"]
 
@@ -46,7 +46,7 @@ _LOCK_ACCOUNTS = (
 )
 _LOCK_EXPIRED = (
     select(reservations.c.id, reservations.c.accounts, reservations.c.amount)
-    .where(reservations.c.state == HELD, reservations.c.expires <= bindparam("now"))
+    .where(IS_HELD, reservations.c.expires <= bindparam("now"))
     .order_by(reservations.c.id)
     .with_for_update(skip_locked=True)  # what is being settled just now needs no freeing
 )
@@ -60,7 +60,7 @@ _END_RESERVATION = (
 )
 _SHORTEN = (
     update(reservations)
-    .where(reservations.c.state == HELD, reservations.c.expires > bindparam("now") + reservations.c.lease)
+    .where(IS_HELD, reservations.c.expires > bindparam("now") + reservations.c.lease)
     .values(expires=bindparam("now") + reservations.c.lease)
 )
 _FORGET = delete(reservations).where(

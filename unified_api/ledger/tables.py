@@ -19,11 +19,12 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    literal_column,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["FREED", "HELD", "SETTLED", "accounts", "open_engine", "reservations"]
+__all__ = ["FREED", "HELD", "IS_HELD", "SETTLED", "accounts", "open_engine", "reservations"]
 
 HELD, FREED, SETTLED = 0, 1, 2
 """A reservation's states: FREED is one whose lease ended before anybody settled it."""
@@ -38,6 +39,7 @@ accounts = Table(
     Column("key", Text, primary_key=True),
     Column("spent", BigInteger, nullable=False, server_default="0"),
     Column("held", BigInteger, nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
 )
 
 reservations = Table(
@@ -49,8 +51,10 @@ reservations = Table(
     Column("lease", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
-    Index("budget_reservations_expiry", "state", "expires"),
+    sqlite_with_rowid=False,
 )
+IS_HELD = reservations.c.state == literal_column("0")  # a parameter would keep the index from being used
+Index("budget_reservations_held", reservations.c.expires, sqlite_where=IS_HELD, postgresql_where=IS_HELD)
 
 
 def open_engine(address: URL) -> Engine:
