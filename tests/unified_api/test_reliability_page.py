@@ -1,0 +1,39 @@
+"""The page on failures: its examples run, and it names every key with its real default."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from unified_api.settings import BreakerSettings, Settings, Timeouts
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "reliability.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+async def test_an_example_runs_and_what_it_asserts_holds(example: str) -> None:
+    assert "assert" in example
+    code = compile(example, "docs/reliability.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    await eval(code, {})
+
+
+@pytest.mark.parametrize("name", ["reliability.md", "configuration.md"])
+def test_the_keys_of_the_breaker_stand_with_their_defaults(name: str) -> None:
+    page = (DOCS / name).read_text("utf-8")
+    for key, field in BreakerSettings.model_fields.items():
+        assert re.search(rf"\| `{key}` \|.*\| {field.default:g} \|", page), key
+
+
+def test_every_timeout_is_named() -> None:
+    assert [key for key in Timeouts.model_fields if f"`{key}`" not in PAGE] == []
+
+
+def test_the_pages_table_is_valid(tmp_path: Path) -> None:
+    path = tmp_path / "orchestrator.toml"
+    path.write_text("\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)), "utf-8")
+    assert Settings.load(path, environ={}).breaker == BreakerSettings(failures=3, cooldown_s=30)
