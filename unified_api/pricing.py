@@ -96,21 +96,28 @@ def _counts(usage: Usage) -> dict[str, int | None]:
     return counts
 
 
-def flat_prices(base_url: str | None, name: str) -> Prices | None:
-    """The price data's own prices where a call costs nothing but its tokens times these, at any size and any hour.
+def flat_prices(base_url: str | None, name: str, tokens: int) -> Prices | None:
+    """The price data's own prices for a call with so many tokens of prompt, where it costs nothing but its tokens.
 
-    By them a cost is known sixty times as fast. None where the price has steps, hours or further parts.
+    By them a cost is known sixty times as fast. None where the price goes by the hour or has further parts.
     """
     from datetime import UTC, datetime
 
-    return None if base_url is None else _flat(base_url, name, datetime.now(UTC).toordinal())
+    if base_url is None:
+        return None
+    day = datetime.now(UTC).toordinal()
+    steps = _steps(base_url, name, day)
+    if steps is None:
+        return None
+    return _flat(base_url, name, day, max(start for start in steps if start == 0 or start < tokens))
 
 
 @lru_cache(maxsize=4096)
-def _flat(base_url: str, name: str, day: int) -> Prices | None:
+def _steps(base_url: str, name: str, day: int) -> tuple[int, ...] | None:
+    """Above how many tokens of prompt another price holds for all of them, 0 first; None for prices by the hour."""
     from datetime import UTC, datetime
 
-    from genai_prices.types import TimeOfDateConstraint
+    from genai_prices.types import TieredPrices, TimeOfDateConstraint
 
     del day  # prices change with the days: it is there for the cache
     found = _find(base_url, name)
@@ -119,12 +126,34 @@ def _flat(base_url: str, name: str, day: int) -> Prices | None:
     stated = found[1].prices
     if isinstance(stated, list) and any(isinstance(one.constraint, TimeOfDateConstraint) for one in stated):
         return None
-    now = found[1].get_prices(datetime.now(UTC))
-    given, made = getattr(now, "input_mtok", None), getattr(now, "output_mtok", None)
-    if not (isinstance(given, Decimal) and isinstance(made, Decimal)):
+    prices = vars(found[1].get_prices(datetime.now(UTC))).values()
+    starts = {tier.start for price in prices if isinstance(price, TieredPrices) for tier in price.tiers}
+    return tuple(sorted({0, *starts}))
+
+
+@lru_cache(maxsize=4096)
+def _flat(base_url: str, name: str, day: int, step: int) -> Prices | None:
+    """The prices above `step` tokens of prompt, if they are all there is to a bill."""
+    from datetime import UTC, datetime
+
+    del day
+    found = _find(base_url, name)
+    if found is None:
         return None
-    million = cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000), base_url=base_url, names=(name,))
-    return Prices(input=given, output=made) if million == given + made else None
+    now = found[1].get_prices(datetime.now(UTC))
+    given, made = _above(getattr(now, "input_mtok", None), step), _above(getattr(now, "output_mtok", None), step)
+    if given is None or made is None:
+        return None
+    usage = Usage(input_tokens=step + 1, output_tokens=1_000_000)
+    billed = cost(usage, base_url=base_url, names=(name,))
+    return Prices(input=given, output=made) if billed == given * (step + 1) / 1_000_000 + made else None
+
+
+def _above(price: object, step: int) -> Decimal | None:
+    """The price of prompts of more than `step` tokens."""
+    tiers = [tier.price for tier in getattr(price, "tiers", ()) if tier.start <= step]
+    found = tiers[-1] if tiers else _base(price)
+    return found if isinstance(found, Decimal) else None
 
 
 def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:

@@ -144,7 +144,7 @@ class Selecting:
         usage = Usage(input_tokens=held(asked, request, model), output_tokens=longest)
         stated, address = self._billing(model)
         if stated is None:
-            flat = pricing.flat_prices(address, model.name)
+            flat = pricing.flat_prices(address, model.name, usage.input_tokens or 0)
             if flat is not None:
                 return pricing.plain_cost(usage, flat)
         return self.price(model, "", usage)
