@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
+import phonenumbers
 import pytest
 from corpus import ROOT, needs_corpora
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from unified_api.privacy.checksums import luhn, mod_97, verhoeff
 from unified_api.privacy.detection import find
 from unified_api.privacy.folding import fold
+from unified_api.privacy.ibans import LENGTHS
 
 CORPUS = {
     "EMAIL_ADDRESS": "email",
@@ -162,6 +164,15 @@ def test_one_wrong_digit_is_seen(body: int) -> None:
     assert not verhoeff(wrong)
 
 
+@given(st.sampled_from(sorted(LENGTHS)), st.integers(0, 10**30), st.sampled_from(["", " ", "-"]))
+def test_an_account_number_of_every_country_is_found(country: str, body: int, between: str) -> None:
+    account = f"{body:030d}"[-(LENGTHS[country] - 4) :]
+    check = 98 - int("".join(str(int(one, 36)) for one in f"{account}{country}00")) % 97
+    code = f"{country}{check:02d}{account}"
+    written = between.join(code[at : at + 4] for at in range(0, len(code), 4))
+    assert ("iban", written) in found(f"to {written} please")
+
+
 def test_the_example_of_the_iban_registry_keeps_to_its_check_digits() -> None:
     assert mod_97("GB29NWBK60161331926819")
     assert not mod_97("GB29NWBK60161331926818")
@@ -199,6 +210,25 @@ def test_the_time_grows_with_the_text_and_no_faster(name: str, unit: str) -> Non
 def test_the_digits_of_every_script_are_read() -> None:
     scripts = [chr(code) for code in range(0x80, 0x110000) if unicodedata.category(chr(code)) == "Nd"]
     assert [digit for digit in scripts if fold(digit).text != str(unicodedata.digit(digit))] == []
+
+
+_FORMS = phonenumbers.PhoneNumberFormat
+
+
+@pytest.mark.parametrize(
+    ("form", "before", "share"),
+    [(_FORMS.INTERNATIONAL, "", 0.98), (_FORMS.E164, "is it ", 0.98), (_FORMS.NATIONAL, "call me on ", 0.95)],
+)
+def test_the_example_numbers_of_every_country_are_found(form: int, before: str, share: float) -> None:
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    examples = [
+        phonenumbers.format_number(number, form)
+        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        for kind in kinds
+        if (number := phonenumbers.example_number_for_type(region, kind)) is not None
+    ]
+    missed = [number for number in examples if ("phone", number) not in found(f"{before}{number}, thanks")]
+    assert len(missed) <= (1 - share) * len(examples), missed
 
 
 @needs_corpora

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from unified_api.privacy.checksums import mod_97
 from unified_api.privacy.kinds import Found
 
-__all__ = ["ibans"]
+__all__ = ["LENGTHS", "ibans"]
 
-_LENGTHS = {
+LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
     "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28,
@@ -27,7 +27,7 @@ _WRITTEN = re.compile(r"[A-Za-z]{2}[ .\-]?[0-9]{2}(?:[ .\-]?[A-Za-z0-9]){11,29}"
 
 def ibans(text: str, start: int) -> Iterator[Found]:
     """The account number that begins at `start`, if one does; words may follow it without a mark between."""
-    length = _LENGTHS.get(text[start : start + 2].upper())
+    length = LENGTHS.get(text[start : start + 2].upper())
     match = _WRITTEN.match(text, start) if length else None
     if length is None or match is None:
         return

@@ -132,7 +132,7 @@ _WORDS = frozenset().union(*(number.said for number in _NUMBERS))
 
 def national_ids(run: Run) -> Iterator[Found]:
     """The numbers in a run; postal codes and the like may stand before and after them in it."""
-    if not run.stands_alone or len(run.digits) < 9:
+    if not run.stands_alone or len(run.digits) < 9 or run.is_international:
         return
     until = 0
     for first, end in run.windows(_BY_SHAPE, _SHAPE_LENGTHS):
@@ -156,9 +156,14 @@ def _written(run: Run, first: int, end: int) -> Kind | None:
             if between is None:
                 start, stop = run.place(first, end)
                 between = set(re.sub("[0-9]", "", run.text[start:stop]))
-            if between <= set(number.written[tuple(map(len, groups))]):
+            if _belongs(between, number.written[tuple(map(len, groups))]):
                 return number.kind
     return None
+
+
+def _belongs(between: set[str], written: str) -> bool:
+    """One of the marks throughout; dots and a dash together where they are written so."""
+    return between <= set(written) and (len(between) <= 1 or written == ".-")
 
 
 _LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"

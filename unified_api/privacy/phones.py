@@ -50,10 +50,10 @@ def phones(run: Run) -> Iterator[Found]:
 def _is_written_as_phone(run: Run) -> bool:
     """Whether the writing alone says so."""
     digits, shape = run.digits, run.shape
+    if run.written[0] == "+":
+        return 7 <= len(digits) <= _LONGEST and digits[0] != "0"
     if not 8 <= len(digits) <= _LONGEST:
         return False
-    if run.written[0] == "+":
-        return digits[0] != "0"
     if digits.startswith("00"):
         return len(digits) >= 11 and digits[2] != "0"
     if digits[0] == "0" and len(digits) >= 9:

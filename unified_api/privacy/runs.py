@@ -44,6 +44,11 @@ class Run:
         return not (before.isalnum() or self.text[self.end : self.end + 1].isalnum())
 
     @cached_property
+    def is_international(self) -> bool:
+        """Whether it begins as telephone numbers with a country code do, and is as long (ITU-T E.164)."""
+        return self.written[0] == "+" and len(self.digits) <= 15
+
+    @cached_property
     def words(self) -> list[str]:
         """The words around it, in lower case: those before it in their order, the last one first, then those after."""
         before = _WORD.findall(self.text, max(0, self.start - _BEFORE), self.start)

@@ -20,6 +20,7 @@ from unified_api.types import (
     PartChunk,
     ReasoningChunk,
     RefusalChunk,
+    RestartChunk,
     TextChunk,
     ToolCallChunk,
 )
@@ -47,6 +48,9 @@ class Restored:
                 yield from self._answer(0).feed(chunk)
             case LogprobsChunk() | FinishChunk():
                 yield from self._answer(0).feed(chunk)
+            case RestartChunk():
+                self._answers = {}  # what is held belongs to what is void
+                yield chunk
             case _:
                 yield chunk
 
