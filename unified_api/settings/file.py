@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +18,12 @@ __all__ = ["read_tables"]
 
 Tables = TypeVar("Tables", bound=BaseModel)
 _MAX_BYTES = 1_000_000
+_IN_TOML = {
+    "tuple_type": 'give a list, such as ["one", "two"]',
+    "frozen_set_type": 'give a list, such as ["one", "two"]',
+    "model_type": "give a table, under a heading of its own",
+}
+"""What pydantic says in Python's words."""
 
 
 def read_tables(path: Path, model: type[Tables]) -> Tables:
@@ -53,19 +61,27 @@ def _explain(kind: str, message: str, loc: tuple[int | str, ...], *, model: type
         near = get_close_matches(key, _valid_keys(model, keys[:-1]), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else f"; valid: {', '.join(_valid_keys(model, keys[:-1]))}"
         return f"{place}unknown key {key!r} in {where}{hint}"
-    return f"{place}{key!r} in {where}: {message.removeprefix('Value error, ')}"
+    return f"{place}{key!r} in {where}: {_IN_TOML.get(kind, message.removeprefix('Value error, '))}"
 
 
 def _valid_keys(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The field names of the table at `path`; a dict of tables has one anonymous level."""
+    """The field names of the table at `path`; a dict of tables, or a list of them, has one anonymous level."""
     current: Any = model
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            current = current.model_fields[part].annotation if part in current.model_fields else None
+        table = _table_of(current)
+        if table is None:
+            held = [one for one in get_args(current) if one is not Ellipsis]
+            current = held[-1] if held else None
         else:
-            current = get_args(current)[-1] if get_args(current) else None
-    is_model = isinstance(current, type) and issubclass(current, BaseModel)
-    return sorted(current.model_fields) if is_model else []
+            current = table.model_fields[part].annotation if part in table.model_fields else None
+    table = _table_of(current)
+    return [] if table is None else sorted(table.model_fields)
+
+
+def _table_of(annotation: Any) -> type[BaseModel] | None:
+    """The table that is meant, be it an optional one."""
+    choices = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:
@@ -73,10 +89,14 @@ def _line_of(text: str, keys: list[str]) -> int | None:
     helps the eye, so None is no fault.
     """
     header = ""
+    lists: Counter[str] = Counter()
     best: int | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if match := re.match(r"\s*\[+\s*([^\]#]+?)\s*\]+\s*(#.*)?$", line):
             header = match[1].replace('"', "").replace("'", "").replace(" ", "")
+            if line.lstrip().startswith("[["):
+                lists[header] += 1
+                header = f"{header}.{lists[header] - 1}"
             if header == ".".join(keys):
                 return number
             continue
