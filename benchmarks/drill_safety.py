@@ -207,7 +207,7 @@ async def plain(*, times: int) -> None:
 
 
 def classifier_measured(classifier: Classifier) -> bool:
-    """As the layer judges: in pieces of 300 characters, the worst one counting."""
+    """As the layer judges: in pieces of 400 characters, the worst one counting."""
     scores, least = in_pieces(classifier.scores), classifier.thresholds
     learned, held_out = divided(ROOT)
     figure("misc/safety", f"{len(learned)} texts learned from; of the {len(held_out)} held out:")

@@ -115,7 +115,7 @@ def injections(root: Path) -> list[str]:
     return [row["user_input"] for row in rows]
 
 
-def in_pieces(scores: Scores, *, size: int = 300, overlap: int = 100) -> Scores:
+def in_pieces(scores: Scores, *, size: int = 400, overlap: int = 100) -> Scores:
     """As the layer judges a longer text: piece by piece, the worst one counting."""
 
     def worst(text: str) -> Mapping[str, float]:

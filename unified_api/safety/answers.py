@@ -34,6 +34,10 @@ async def judged_response(judge: Judge, call: AnyCall, response: Response) -> Re
     places, pieces = _pieces(judge, [response.parts, *(one.parts for one in response.alternatives)])
     verdicts = await judge.verdicts(call, pieces)
     findings = Findings(judge, call)
+    if all(one.ruling == "safe" for one in verdicts):
+        findings.add(verdicts)
+        findings.end()
+        return replace(response, attempts=call.trail.story)
 
     def ruled(number: int, answer: _Answer) -> _Answer:
         mine = [(place, verdict) for place, verdict in zip(places, verdicts, strict=True) if place.answer == number]

@@ -16,18 +16,20 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from itertools import starmap
-from struct import iter_unpack
+from struct import Struct, iter_unpack
 
 __all__ = ["Classifier", "packed_classifier", "pieces_of", "words_of"]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _LONGEST = 30
 """Longer words are no words."""
-_LANE = 32
-"""Bits of one category in a packed sum: one addition adds up all categories. Every weight is stored plus 128."""
+_SIZES = (3, 4, 5)
 _MOST_WORDS = 20_000
 """Whose sums are remembered, by their hash alone."""
-_SIZES = (3, 4, 5)
+_LANE = 32
+"""Bits of one number in a packed sum. What a word adds to all sums is one integer, so that a text is one sum of them:
+a lane each for the weights of its pieces and of its meaning, by category, then the number of its pieces, whether its
+meaning is known, and 1. Weights are stored plus 128."""
 
 
 def pieces_of(word: str) -> list[bytes]:
@@ -58,47 +60,48 @@ class Classifier:
         self._mask = (1 << facts["bits"]) - 1
         self._pieces = list(starmap(_packed, iter_unpack(f"{count}b", tables[:size])))
         self._words = {key: _packed(*own) for key, *own in iter_unpack(f"<I{count}b", tables[size:])}
-        self._seen: dict[int, tuple[int, int, int, int]] = {}
+        self._count = count
+        self._read = Struct(f"<{2 * count + 3}I")
+        self._seen: dict[int, int] = {}
 
     def scores(self, text: str) -> dict[str, float]:
-        """Category -> from 0 to 1. About a third of a microsecond a word that it met before, five for a new one."""
-        seen, sums, pieces, meanings, known, count = self._seen, 0, 0, 0, 0, 0
-        for word in words_of(text):
-            of = seen.get(hash(word)) or self._learn(word)
-            sums += of[0]
-            pieces += of[1]
-            meanings += of[2]
-            known += of[3]
-            count += 1
-        if not count:
+        """Category -> from 0 to 1. About a quarter of a microsecond a word that it met before, more for a new one."""
+        words = _WORD.findall(text.lower())
+        try:
+            packed = sum(map(self._seen.__getitem__, map(hash, words)))
+        except KeyError:
+            packed = sum(self._seen.get(hash(word)) or self._learn(word) for word in words)
+        *sums, pieces, known, met = self._read.unpack(packed.to_bytes(self._read.size, "little"))
+        if not met:
             return dict.fromkeys(self.categories, 0.0)
+        by_pieces, count = 1 / math.sqrt(pieces), self._count
         return {
             name: _logistic(
                 self._bias[place]
-                + self._of_pieces[place] * _lane(sums, place, pieces) / math.sqrt(pieces)
-                + self._of_words[place] * _lane(meanings, place, known) / count
+                + self._of_pieces[place] * (sums[place] - 128 * pieces) * by_pieces
+                + self._of_words[place] * (sums[count + place] - 128 * known) / met
             )
             for place, name in enumerate(self.categories)
         }
 
-    def _learn(self, word: str) -> tuple[int, int, int, int]:
+    def _learn(self, word: str) -> int:
         if len(self._seen) >= _MOST_WORDS:
             self._seen.clear()
-        pieces = pieces_of(word)
-        table, mask = self._pieces, self._mask
-        own = self._words.get(zlib.crc32(pieces[0]))
-        sums = sum(table[zlib.crc32(piece) & mask] for piece in pieces)
-        made = (sums, len(pieces), own or 0, 0 if own is None else 1)
+        made = self._packed(word) if len(word) <= _LONGEST else 0
         self._seen[hash(word)] = made
         return made
+
+    def _packed(self, word: str) -> int:
+        pieces = pieces_of(word)
+        table, mask, width = self._pieces, self._mask, _LANE * self._count
+        own = self._words.get(zlib.crc32(pieces[0]))
+        sums = sum(table[zlib.crc32(piece) & mask] for piece in pieces)
+        counts = len(pieces) | (own is not None) << _LANE | 1 << 2 * _LANE
+        return sums | (own or 0) << width | counts << 2 * width
 
 
 def _packed(*weights: int) -> int:
     return sum((weight + 128) << (_LANE * place) for place, weight in enumerate(weights))
-
-
-def _lane(packed: int, place: int, count: int) -> int:
-    return (packed >> (_LANE * place) & 0xFFFFFFFF) - 128 * count
 
 
 def _logistic(value: float) -> float:

@@ -34,6 +34,8 @@ class Judge:
         return [_worst([next(said) for _ in self._parts(piece)]) for piece in pieces]
 
     async def _in_time(self, call: AnyCall, parts: Sequence[Piece]) -> Sequence[Verdict]:
+        if not self.guard.waits:
+            return await self.guard.judge(call, parts)
         seconds = self.settings.timeout_s
         verdicts: Sequence[Verdict] | None = None
         with self._clock.scope(self._clock.now() + seconds):

@@ -53,6 +53,7 @@ class LlamaGuard:
     """
 
     longest = 8_000
+    waits = True
 
     def __init__(self, settings: SafetySettings, consult: Consult) -> None:
         if settings.guard is None:

@@ -17,8 +17,9 @@ class LocalGuard:
     """Judges text by `unified_api.safety.classifier`, whose verdicts are marked as `demo`; pictures it cannot see."""
 
     name = "the local classifier (demo quality)"
-    longest = 300
+    longest = 400
     """It was trained on texts of about that length, and a longer one drowns its unsafe part."""
+    waits = False
 
     def __init__(self, settings: SafetySettings, classifier: Classifier | None = None) -> None:
         self._classifier = classifier or packed_classifier()

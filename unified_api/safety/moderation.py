@@ -19,6 +19,7 @@ class ModerationGuard:
     """Judges texts, and pictures where the model takes them; texts of one answer are asked about together."""
 
     longest = 8_000
+    waits = True
 
     def __init__(self, settings: SafetySettings, consult: Consult) -> None:
         self._consult = consult

@@ -70,5 +70,9 @@ class Guard(Protocol):
     def longest(self) -> int:
         """Characters that it judges well at once; a longer text is judged in pieces."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for anything, and so may take too long."""
+
     async def judge(self, call: AnyCall, pieces: Sequence[Piece]) -> Sequence[Verdict]:
         """One verdict a piece. `call` is the one that is being answered."""
