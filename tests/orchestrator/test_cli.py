@@ -70,7 +70,7 @@ def write(path: Path, value: object) -> str:
 COMMANDS = [
     *(["run"], ["plan"], ["check"], ["doctor"], ["workflow"], ["workflow", "run"], ["workflow", "list"]),
     *(["workflow", "show"], ["runs"], ["runs", "list"], ["runs", "show"], ["models"], ["models", "list"]),
-    *(["models", "pull"], ["explain"], ["routes"]),
+    *(["models", "pull"], ["explain"], ["routes"], ["budgets"]),
 ]
 
 

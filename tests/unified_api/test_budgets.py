@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from unified_api.gateway import Gateway
 from unified_api.ledger import Account
 from unified_api.models import DataPolicy, Model, Prices
 from unified_api.settings import BudgetSettings, Environment, Settings
+from unified_api.settings.budgets import DefaultCaps, MonthCap
 from unified_api.settings.routes import Route
 from unified_api.testing import ALL_CAPABILITIES, ScriptedModel, scripted_gateway
 from unified_api.types import (
@@ -368,3 +371,28 @@ def test_a_wrong_table_is_an_error_that_says_where_and_why(text: str, tmp_path: 
 def test_a_ledger_whose_variable_is_not_set_is_an_error_before_anything_is_sent(home: Home):
     with pytest.raises(ConfigurationError, match="NO_SUCH, which is not set"):
         home.gateway("hi", {"ledger_env": "NO_SUCH", "default": {"per_run_usd": 1}})
+
+
+PAGES = Path(__file__).resolve().parents[2] / "docs"
+
+
+async def test_the_pages_examples_hold():
+    examples = re.findall(r"```python\n(.*?)```", (PAGES / "budgets.md").read_text("utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        code = compile(example, "docs/budgets.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        ended = eval(code, {})
+        if ended is not None:
+            await ended
+
+
+def test_the_pages_tables_are_valid_and_every_key_is_told(tmp_path: Path):
+    for number, table in enumerate(
+        re.findall(r"```toml\n(.*?)```", (PAGES / "budgets.md").read_text("utf-8"), re.DOTALL)
+    ):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(table)
+        Settings.load(file, {})
+    page = (PAGES / "configuration.md").read_text("utf-8")
+    keys = [key for kind in (DefaultCaps, MonthCap, BudgetSettings) for key in kind.model_fields]
+    assert [key for key in keys if f"`{key}`" not in page and f"[budgets.{key}" not in page] == []
