@@ -21,13 +21,18 @@ from unified_api.call import AnyCall, AnyResponse, Call, Consult, Handler, Strea
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError, GatewayError
 from unified_api.settings import CacheSettings
-from unified_api.types import Chunk, Request, Response, cleared
+from unified_api.types import Attempt, Chunk, Request, Response, cleared
 from unified_api.wire.collect import Collector
 
 __all__ = ["Cache"]
 
 STALL_S = 2.0
 """How long the reader of a stream may hold a chunk before those who wait for the answer ask for themselves."""
+
+_OBJECTIONS = frozenset({
+    ("safety", "unsafe"), ("safety", "no_verdict"), ("routing", "best_rejected"), ("streams", "continued"),
+})  # fmt: skip
+"""Notes of other layers on an answer that is not to be kept: unsafe or unjudged, found wanting, or by two models."""
 
 
 class Cache:
@@ -110,6 +115,7 @@ class Cache:
             if isinstance(end, Landed):
                 limited = isinstance(call.request, Request) and call.request.max_tokens is not None
                 if may_be_joined(end.answer, limited=limited):
+                    call.trail.records += _objections(flight.call)
                     return _given(call, end.answer, model=end.model, why="joined the same call while it was made")
                 return None
             if end is None:
@@ -168,7 +174,7 @@ class Cache:
         self._flights.end(key, flight, Landed(response, model.id))
 
     def _keep(self, key: bytes, call: AnyCall, response: AnyResponse, probe: Probe | None) -> None:
-        if not may_be_kept(response) or _objected(call):
+        if not may_be_kept(response) or _objections(call):
             return
         answer = replace(response, attempts=())
         kept = self._store.put(key, answer, model=_asked(call, response), now=self._clock.now())
@@ -203,9 +209,9 @@ def _given(call: AnyCall, answer: AnyResponse, *, model: str, why: str) -> AnyRe
     return replace(answer, cost_usd=Decimal(0), attempts=call.trail.story)
 
 
-def _objected(call: AnyCall) -> bool:
-    """Whether the safety layer had something to say, which a kept answer could not repeat."""
-    return any(one.outcome == "noted" and one.model == "safety" for one in call.trail.records)
+def _objections(call: AnyCall) -> list[Attempt]:
+    """What somebody had to say of the answer that a kept one could not repeat."""
+    return [one for one in call.trail.records if one.outcome == "noted" and (one.model, one.error) in _OBJECTIONS]
 
 
 def _shared(error: GatewayError, call: AnyCall) -> GatewayError:
