@@ -26,7 +26,7 @@ from unified_api.gateway import Gateway
 from unified_api.models import Model, Prices
 from unified_api.providers import PriceRow, ProviderRow
 from unified_api.response_stream import ResponseStream
-from unified_api.settings import Environment, Route, Settings
+from unified_api.settings import Environment, PrivacySettings, Route, SafetySettings, Settings
 from unified_api.testing import (
     ALL_CAPABILITIES,
     FaultyTransport,
@@ -512,3 +512,55 @@ async def test_one_permitted_attempt_is_one() -> None:
         async with scripted(prefill=True, a=[begun()], b="never").stream(ask(), policy) as stream:
             with pytest.raises(TruncatedStreamError, match="max_attempts"):
                 await read(stream)
+
+
+# Through the layers
+
+
+MAIL = "ann@example.com"
+
+
+async def test_what_the_privacy_layer_holds_back_is_void_after_a_restart() -> None:
+    settings = Settings(privacy=PrivacySettings(redact="placeholders"))
+    scripts = {"a/m": [begun(TextChunk("to <EM"))], "b/m": "mail <EMAIL_1>"}
+    settings = replace(settings, routes={"main": Route(models=tuple(scripts))})
+    gateway = scripted_gateway(scripts, settings=settings, clock=ManualClock())
+    request = Request(model="route/main", messages=(Message.user(f"I am {MAIL}"),))
+    async with gateway.stream(request, STEP) as stream:
+        chunks = await read(stream)
+    assert stream.response.text == f"mail {MAIL}"
+    at = chunks.index(RestartChunk("b/m"))
+    assert "".join(one.text for one in chunks[at:] if isinstance(one, TextChunk)) == f"mail {MAIL}"
+
+
+async def test_a_continuation_is_sent_no_private_value_either() -> None:
+    other = ScriptedModel(" or call <EMAIL_1>")
+    models = tuple(
+        Model(id=f"{name}/m", provider=name, name="m", wire="s", capabilities=ALL_CAPABILITIES, prefill=True)
+        for name in "ab"
+    )
+    settings = Settings(privacy=PrivacySettings(redact="placeholders"), routes={"main": Route(models=("a/m", "b/m"))})
+    scripts = {"a/m": [begun(TextChunk("mail <EMAIL_1>"))], "b/m": other}
+    gateway = scripted_gateway(scripts, models=models, settings=settings, clock=ManualClock())
+    request = Request(model="route/main", messages=(Message.user(f"I am {MAIL}"),))
+    async with gateway.stream(request) as stream:
+        await read(stream)
+    assert stream.response.text == f"mail {MAIL} or call {MAIL}"
+    assert other.requests[0].messages[-1] == Message.assistant("mail <EMAIL_1>")
+    assert MAIL not in repr(other.requests)
+
+
+async def test_what_the_safety_layer_holds_back_is_void_after_a_restart() -> None:
+    def guard(request: Request) -> str:
+        return "unsafe\nS1" if "GRIM" in repr(request.messages) else "safe"
+
+    settings = Settings(
+        safety=SafetySettings(backend="llama_guard", model="g/llama-guard3:8b"),
+        routes={"main": Route(models=("a/m", "b/m"))},
+    )
+    scripts = {"a/m": [begun(TextChunk("GRIM"))], "b/m": "all is well", "g/llama-guard3:8b": guard}
+    gateway = scripted_gateway(scripts, settings=settings, clock=ManualClock())
+    async with gateway.stream(ask(), STEP) as stream:
+        chunks = await read(stream)
+    assert stream.response.text == "all is well"
+    assert "GRIM" not in repr(chunks)

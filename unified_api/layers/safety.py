@@ -26,6 +26,7 @@ from unified_api.types import (
     RefusalChunk,
     Request,
     Response,
+    RestartChunk,
     SentChunk,
     SkippedChunk,
     UsageChunk,
@@ -153,12 +154,19 @@ class _HeldBack:
         self._judge = judge
         self._call = call
         settings = judge.settings
-        self._windows = Windows(settings.window, settings.overlap)
         self._shows_all = settings.action == "flag" and settings.fail == "open"
+        self._begin()
+
+    def _begin(self) -> None:
+        settings = self._judge.settings
+        self._windows = Windows(settings.window, settings.overlap)
         self.plain = self._windows.plain
 
     async def take(self, chunk: Chunk) -> list[Chunk]:
         """The chunks that may be shown now that `chunk` has come."""
+        if isinstance(chunk, RestartChunk) and not self._shows_all:
+            self._begin()  # what is held is void, and nobody will see it
+            return [chunk]
         given: list[Chunk] = []
         for piece in self._windows.split(chunk):
             self._windows.add(piece)
