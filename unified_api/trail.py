@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from unified_api.errors import GatewayError
 from unified_api.models import Model, Selection
-from unified_api.types import Attempt, AttemptOutcome, Sensitivity
+from unified_api.types import Attempt, AttemptOutcome
 
 __all__ = ["Trail"]
 
@@ -20,11 +20,6 @@ class Trail:
     """Who may serve, once that is decided."""
     model: Model | None = None
     """Who is answering, once somebody is."""
-    sensitivity: Sensitivity | None = None
-    """How sensitive the call is as its caller wrote it, where the privacy layer found it to be more so than labelled.
-
-    Whoever keeps what the caller wrote or was given (a log, a span) goes by this and the policy's label, whichever is
-    higher. Below the privacy layer the policy's label is enough: it is raised already, or the finds are replaced."""
     records: list[Attempt] = field(default_factory=list)
 
     @property

@@ -62,11 +62,8 @@ class Privacy:
         visited(call.request, look)
         if not look.found and not look.unread:
             return _Guarded(call)
-        written = self._label(call, look.found, look.unread)
-        if written != call.policy.sensitivity:
-            call.trail.sensitivity = written
         if not (self._redacts and look.found - look.kept):
-            return self._labelled(call, written, look.found)
+            return self._labelled(call, self._label(call, look.found, look.unread), look.found)
         replacement = Replacement(look)
         request = visited(call.request, replacement)
         call.trail.noted(_NAME, "replaced", f"put placeholders in the place of {_words(look.found - look.kept)}")

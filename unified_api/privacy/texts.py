@@ -76,14 +76,12 @@ def _image(request: ImageRequest, visitor: Visitor) -> ImageRequest:
 
 
 def _chat(request: Request, visitor: Visitor) -> Request:
+    # First what stays the same from turn to turn, so that a conversation that grows keeps its numbers.
+    user, metadata = _maybe(request.user, visitor), _metadata(request.metadata, visitor)
     messages = tuple(_message(message, visitor) for message in request.messages)
     _definitions(request, visitor)
-    return _changed(
-        request,
-        messages=request.messages if _same(messages, request.messages) else messages,
-        user=_maybe(request.user, visitor),
-        metadata=_metadata(request.metadata, visitor),
-    )
+    messages = request.messages if _same(messages, request.messages) else messages
+    return _changed(request, messages=messages, user=user, metadata=metadata)
 
 
 def _definitions(request: Request, visitor: Visitor) -> None:
