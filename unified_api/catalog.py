@@ -211,8 +211,10 @@ class Catalog:
     def _ids_of(self, provider: str) -> frozenset[str]:
         """The models that are known of the provider, be it only by a route."""
         routed = (model for name in self.routes.names for one in self.routes.named(name) for model in one.models)
-        known = () if provider in self.unreachable else self._all().values()
-        return frozenset(model.id for model in (*known, *routed) if model.provider == provider)
+        if provider in self.unreachable:
+            return frozenset()  # whatever its server may have
+        known = self._collected([provider] if provider in self._rows else [])
+        return frozenset(model.id for model in (*known.values(), *routed) if model.provider == provider)
 
     @property
     def _providers(self) -> Mapping[str, None]:

@@ -557,3 +557,12 @@ def test_every_route_that_cannot_be_is_named_at_once(tmp_path: Path) -> None:
     message = fault(tmp_path, "[routes.r]\nmodels = ['gpt-nosuch']\n[routes.s]\nmodels = ['claude-nosuch']")
     assert "[routes.r]" in message
     assert "[routes.s]" in message
+
+
+def test_patterns_may_name_models_of_a_server_that_did_not_list_any(tmp_path: Path) -> None:
+    text = "[providers.own]\nbase_url = 'http://127.0.0.1:9/v1'\n"
+    silent = Catalog(settings(tmp_path, text), unreachable={"own": "nobody answers"})
+    assert silent.candidates("openai/gpt-4o", Policy(deny=frozenset({"own/whatever"}))).candidates
+    listed = Catalog(settings(tmp_path, text), discovered={"own": ("llama3",)})
+    with pytest.raises(ConfigurationError, match="did you mean 'own/llama3'"):
+        listed.candidates("openai/gpt-4o", Policy(deny=frozenset({"own/lama3"})))
