@@ -217,6 +217,8 @@ class _Connection(asyncio.Protocol):
             headers["transfer-encoding"] = "chunked"
         self._transport.write(_head(play.status, headers))
         for piece in chain(play.pieces, cycle(play.repeat)):
+            if self._transport.is_closing():
+                return
             if isinstance(piece, int | float):
                 await _silence(piece)
             else:
