@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from unified_api.models import Model
-from unified_api.needs import AnyRequest, least_tokens
+from unified_api.needs import AnyRequest, least_tokens, worst_tokens
 from unified_api.types import (
     Attempt,
     EmbedRequest,
@@ -62,8 +62,14 @@ def used_by(attempt: Attempt, request: AnyRequest, model: Model) -> Usage:
 
     Of an answer of which nothing had come, the provider may have written as much as it can in the time.
     """
-    given, _ = likely_usage(request)
+    given = held(_prompt(request), request, model)
     if not isinstance(request, Request):
         return Usage(input_tokens=given, output_tokens=longest_answer(request, model, ()))
     written = attempt.received / 4 if attempt.received else attempt.seconds * _TOKENS_PER_S
     return Usage(input_tokens=given, output_tokens=min(ceil(written), longest_answer(request, model, ())))
+
+
+def _prompt(request: AnyRequest) -> int:
+    """Tokens of everything that is read: text at four bytes a token, what else there is as the dearest count it."""
+    most = worst_tokens(request)
+    return most - least_tokens(request) * 6 * 3 // 4 if isinstance(request, Request) else -(-most // 4)
