@@ -119,6 +119,8 @@ class StepRun:
     step_id: str
     deadline: float | None = None
     """End of the present try, in the clock's seconds; the run's deadline when that is nearer."""
+    again: bool = False
+    """Whether a try has failed already: then no kept answer will do, which may be the one that failed."""
     receipt: Receipt = field(default_factory=Receipt)
 
     def render(self, value: Any) -> Any:
@@ -147,6 +149,12 @@ class StepRun:
                 tier=model.tier,
                 sensitivity=self.context.sensitivity,
                 deadline_s=remaining,
+                cache=not self.again,
                 caller=self.context.caller,
             )
-        return Policy(sensitivity=self.context.sensitivity, deadline_s=remaining, caller=self.context.caller)
+        return Policy(
+            sensitivity=self.context.sensitivity,
+            deadline_s=remaining,
+            cache=not self.again,
+            caller=self.context.caller,
+        )

@@ -57,6 +57,7 @@ async def _tries(step: Step, run: StepRun) -> Json:
             failed += 1
             if failed >= step.retry.attempts or not failure.retryable:
                 raise
+            run.again = True
             await _wait(step, run, failure, failed=failed)
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,7 +52,7 @@ AGAIN = (Attempt(number=0, model="e/good", outcome="cached", message="kept 12.0 
 
 def ended(step: str, **fields: Any) -> StepFinished:
     usual = {"kind": "llm", "status": "succeeded", "at": NOON + timedelta(seconds=20), "started": NOON}
-    return StepFinished(run_id="01AAAA", step_id=step, **{**usual, **fields})
+    return StepFinished(**{"run_id": "01AAAA", "step_id": step, **usual, **fields})
 
 
 def started(run_id: str = "01AAAA") -> RunStarted:
@@ -136,6 +139,21 @@ def test_a_run_that_was_interrupted_is_explained_as_far_as_it_came(record: RunRe
     record.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="only there can it be told that a process is gone")
+def test_a_run_whose_process_died_is_explained_as_interrupted(record: RunRecord) -> None:
+    record(started("01CCCC"))
+    record(ended("draft", run_id="01CCCC", attempts=AGAIN))
+    record(StepStarted(run_id="01CCCC", at=NOON, step_id="judge", kind="llm"))
+    record.close()
+    with sqlite3.connect(record.path) as connection:
+        connection.execute("UPDATE runs SET owner = ?", (f"{platform.node()}/1/born-long-ago",))
+    connection.close()
+    explanation = explain(record, "01CCCC")
+    assert [step.status for step in explanation.steps] == ["succeeded", "interrupted", "pending"]
+    assert explanation.status == "interrupted"
+    assert "e/good was not asked" in str(explanation)
+
+
 @pytest.mark.parametrize(
     ("run_id", "step", "error", "words"),
     [
@@ -186,9 +204,22 @@ async def test_a_real_run_is_explained_from_python(tmp_path: Path) -> None:
         whole = orchestrator.explain(result.run_id)
         one = orchestrator.explain(result.run_id, "b")
     assert isinstance(whole, Explanation)
+    assert (result.steps[1].cost_usd, result.steps[1].status) == (0, "succeeded")
     assert "1. p/first, the first in order, failed after 0.0 s: busy" in str(whole)
     assert "2. p/second, the next in order after that failure, answered in 0.0 s" in str(whole)
     assert "p/second was not asked: its answer was there, kept" in str(one)
+
+
+async def test_a_step_that_is_tried_again_takes_no_kept_answer(tmp_path: Path) -> None:
+    settings = Settings(
+        environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}), cache=CacheSettings(enabled=True)
+    )
+    gateway = scripted_gateway({"p/m": ["[]", "[]", "[]", "[]", '{"a": 1}']}, settings=settings, clock=ManualClock())
+    schema = {"type": "object", "required": ["a"]}
+    step = {"id": "a", "kind": "llm", "prompt": "Say it.", "model": "p/m", "output": schema, "retry": {"attempts": 2}}
+    async with Orchestrator(gateway=gateway, settings=settings) as orchestrator:
+        result = await orchestrator.run(Workflow.model_validate({"workflow": "1", "name": "w", "steps": [step]}))
+    assert [step.output for step in result.steps] == [{"a": 1}]
 
 
 async def test_a_run_that_failed_outright_is_explained_too(tmp_path: Path) -> None:

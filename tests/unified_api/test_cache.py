@@ -30,6 +30,7 @@ from unified_api.types import (
     ImageRequest,
     Message,
     ModerationRequest,
+    OutputSchema,
     Policy,
     ReasoningPart,
     RefusalChunk,
@@ -197,6 +198,14 @@ async def test_what_is_no_whole_plain_answer_is_asked_for_again(reply: Any) -> N
         assert [chunk async for chunk in stream]
     await gateway.chat(ASKED)
     assert model.calls == 3
+
+
+@pytest.mark.parametrize(("reply", "calls"), [('{"a": 1}', 1), ("Sure! Here it is.", 2)])
+async def test_an_answer_that_is_not_the_json_that_was_asked_for_is_not_kept(reply: str, calls: int) -> None:
+    gateway, model = gateway_of(reply)
+    for _ in range(2):
+        await gateway.chat(replace(ASKED, output_schema=OutputSchema({"type": "object"})))
+    assert model.calls == calls
 
 
 async def test_a_failure_is_not_kept() -> None:

@@ -123,6 +123,8 @@ STATE = ProviderState("p", {"file": "f"})
         replace(text(), parts=(AudioPart(data=b"x", state=STATE),)),
         replace(text(), parts=(ImagePart(url="https://files.example/x.png"),)),
         replace(text(), parts=()),
+        text(" \n"),
+        replace(text(), parts=(ReasoningPart("hm"),)),
         replace(text(), quality="demo"),
         replace(text(), skipped_events=1),
         replace(text(), alternatives=(Alternative(parts=(TextPart("b"),), finish_reason="length"),)),

@@ -51,11 +51,8 @@ async def test_who_found_personal_data_keeps_it_from_a_cache_that_is_not_cleared
 
 async def test_placeholders_are_kept_and_each_caller_gets_its_own_values_back(tmp_path: Path) -> None:
     def answer(request: Any) -> str:
-        return (
-            f"Sent to {request.messages[0].text}"
-            if hasattr(request.messages[0], "text")
-            else request.messages[0].parts[0].text
-        )
+        text: str = request.messages[0].parts[0].text
+        return text
 
     gateway, model = gateway_of(answer, tmp_path, privacy=PrivacySettings(redact="placeholders"))
     texts = [(await gateway.chat(asked(f"Write to {name}@example.org now"))).text for name in ("ann.lee", "bob.ray")]

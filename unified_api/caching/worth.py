@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from unified_api.call import AnyResponse
+from unified_api.needs import AnyRequest
 from unified_api.types import (
     AudioPart,
     BuiltinToolPart,
@@ -14,12 +16,14 @@ from unified_api.types import (
     ImageResponse,
     Part,
     RefusalPart,
+    Request,
     Response,
+    TextPart,
     ToolCallPart,
     VideoPart,
 )
 
-__all__ = ["may_be_joined", "may_be_kept"]
+__all__ = ["keeps_to_schema", "may_be_joined", "may_be_kept"]
 
 _NEVER = (RefusalPart, ToolCallPart, BuiltinToolPart)
 """A refusal may be lifted the next time, a tool call belongs to its conversation, and what a built-in tool found grows
@@ -38,7 +42,18 @@ def may_be_kept(answer: AnyResponse) -> bool:
         return True
     others = all(one.finish_reason == "stop" and _lasts(one.parts) for one in answer.alternatives)
     whole = answer.finish_reason == "stop" and not answer.skipped_events
-    return whole and bool(answer.parts) and others and _lasts(answer.parts)
+    return whole and _says_something(answer.parts) and others and _lasts(answer.parts)
+
+
+def keeps_to_schema(answer: AnyResponse, request: AnyRequest) -> bool:
+    """Whether an answer that was asked for as JSON is JSON at all; if it satisfies the schema its caller checks."""
+    if not isinstance(request, Request) or request.output_schema is None or not isinstance(answer, Response):
+        return True
+    try:
+        json.loads(answer.answer)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def may_be_joined(answer: AnyResponse, *, limited: bool) -> bool:
@@ -51,6 +66,10 @@ def may_be_joined(answer: AnyResponse, *, limited: bool) -> bool:
         return True
     ends = {answer.finish_reason, *(one.finish_reason for one in answer.alternatives)}
     return not answer.skipped_events and (ends <= _WHOLE or (limited and ends <= _WHOLE | {"length"}))
+
+
+def _says_something(parts: Iterable[Part]) -> bool:
+    return any(part.text.strip() if isinstance(part, TextPart) else isinstance(part, _MEDIA) for part in parts)
 
 
 def _lasts(parts: Iterable[Part]) -> bool:

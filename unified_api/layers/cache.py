@@ -16,7 +16,7 @@ from unified_api.caching.keys import asks_for_chance, key_of
 from unified_api.caching.replay import chunks_of
 from unified_api.caching.similar import Probe, Similar
 from unified_api.caching.store import Store
-from unified_api.caching.worth import may_be_joined, may_be_kept
+from unified_api.caching.worth import keeps_to_schema, may_be_joined, may_be_kept
 from unified_api.call import AnyCall, AnyResponse, Call, Consult, Handler, StreamHandler
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError, GatewayError
@@ -174,7 +174,7 @@ class Cache:
         self._flights.end(key, flight, Landed(response, model.id))
 
     def _keep(self, key: bytes, call: AnyCall, response: AnyResponse, probe: Probe | None) -> None:
-        if not may_be_kept(response) or _objections(call):
+        if not may_be_kept(response) or not keeps_to_schema(response, call.request) or _objections(call):
             return
         answer = replace(response, attempts=())
         kept = self._store.put(key, answer, model=_asked(call, response), now=self._clock.now())
