@@ -189,3 +189,13 @@ def test_conditions_hold_when_all_that_they_name_does() -> None:
     assert str(code) == "the category is code and the prompt has 100 tokens or fewer"
     assert first_that_holds([secret, code], Circumstances(category="code")) == 1
     assert first_that_holds([secret, code], Circumstances()) is None
+
+
+def test_a_callers_number_is_the_same_on_every_machine_and_in_every_release() -> None:
+    assert chance_of("user 1", model("a/one")) == 0.6546852424516497
+    assert chance_of("user 1", model("a/two")) != chance_of("user 2", model("a/two"))
+
+
+@given(st.text(max_size=30), st.text(min_size=1, max_size=10))
+def test_a_callers_number_is_a_chance_whatever_the_caller_is_called(caller: str, name: str) -> None:
+    assert 0 <= chance_of(caller, model(f"a/{name}")) < 1
