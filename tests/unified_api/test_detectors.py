@@ -108,6 +108,7 @@ def test_it_is_found_as_it_is_written(kind: str, text: str, value: str) -> None:
         "@app.route and npm i @scope/pkg@1.2.3",
         "GB82 WEST 1234 5698 7654 33",  # a wrong check digit
         "4111 1111 1111 1112",
+        "1234 5678 9012 3456 and 1234-5678-1234-5678",
         "000-12-3456, 666-12-3456, 123-00-4567",
         "127.0.0.1:8080 and 0.0.0.0",
         "password: required, the secret of happiness",

@@ -149,6 +149,9 @@ def national_ids(run: Run) -> Iterator[Found]:
 def _written(run: Run, first: int, end: int) -> Kind | None:
     """What number it is by its writing and its check digits."""
     groups = run.groups[first:end]
+    size = len(groups[0])
+    if len(groups) > 1 and size in (*run.shape[max(0, first - 1) : first], *run.shape[end : end + 1]):
+        return None  # a part of a longer number, such as of a card
     digits = "".join(groups)
     between: set[str] | None = None
     for number in _BY_SHAPE[tuple(map(len, groups))]:
