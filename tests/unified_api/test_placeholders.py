@@ -60,6 +60,15 @@ def test_what_the_caller_wrote_like_a_placeholder_is_never_taken_for_one() -> No
     assert placeholders.restore("<EMAIL_1> <EMAIL_3>") == "<EMAIL_1> ann@example.com"
 
 
+def test_a_placeholder_cut_by_the_parts_of_a_message_is_the_callers_own_too() -> None:
+    message = Message("user", (TextPart("<EMA"), TextPart("IL_1> or ann@example.com")))
+    look = Look(frozenset(LABELS))
+    request = Request(model="a/b", messages=(message,))
+    visited(request, look)
+    parts = visited(request, Replacement(look)).messages[0].parts
+    assert [part.text for part in parts if isinstance(part, TextPart)] == ["<EMA", "IL_1> or <EMAIL_2>"]
+
+
 def test_a_value_found_by_its_words_is_replaced_where_it_stands_without_them() -> None:
     texts, _ = replaced("my passport number is L01X00T47", "L01X00T47 expires soon; XL01X00T47 does not")
     assert texts == ("my passport number is <PASSPORT_1>", "<PASSPORT_1> expires soon; XL01X00T47 does not")

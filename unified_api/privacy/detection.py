@@ -20,7 +20,7 @@ from unified_api.privacy.secrets import secrets
 from unified_api.privacy.street_addresses import street_addresses
 from unified_api.privacy.vins import vins
 
-__all__ = ["find"]
+__all__ = ["find", "may_hold"]
 
 _WORTH = re.compile(r"[0-9@]|PRIVATE KEY")
 """Without a digit or an `@` there is nothing but a key in its envelope."""
@@ -36,9 +36,16 @@ _ORDER: tuple[Kind, ...] = (
 _RANK = {kind: rank for rank, kind in enumerate(_ORDER)}
 
 
+def may_hold(text: str) -> bool:
+    """Whether there may be anything in the text; where not, nothing is."""
+    if _WORTH.search(text) is not None:
+        return True
+    return not text.isascii() or "\\" in text or "%" in text or "&" in text
+
+
 def find(text: str, kinds: Collection[Kind] = _ORDER) -> list[Found]:
     """What of those kinds is in the text, in its order and without overlaps."""
-    if _WORTH.search(text) is None and text.isascii() and "\\" not in text and "%" not in text and "&" not in text:
+    if not kinds or not may_hold(text):
         return []
     folded = fold(text)
     if _WORTH.search(folded.text) is None:

@@ -39,9 +39,7 @@ class Look:
         spans = self.spans.get(pieces)
         if spans is None:
             spans = self.spans[pieces] = _across(pieces, self.kinds)
-            for piece in pieces:
-                if "<" in piece:
-                    self.looks.update(LOOKS_LIKE_ONE.findall(piece))
+            self._note_looks("".join(pieces))
         for one in spans:
             self.found[one.kind] += 1
         return pieces
@@ -51,7 +49,12 @@ class Look:
         self.texts((text,))
         return text
 
+    def _note_looks(self, text: str) -> None:
+        if "<" in text:
+            self.looks.update(LOOKS_LIKE_ONE.findall(text))
+
     def fixed(self, text: str) -> None:
+        self._note_looks(text)
         for one in find(text, self.kinds):
             self.found[one.kind] += 1
             self.kept[one.kind] += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from unified_api.privacy.detection import may_hold
 from unified_api.types import (
     AudioPart,
     BuiltinToolPart,
@@ -161,7 +162,7 @@ M = TypeVar("M", bound=MediaPart)
 
 
 def _medium(part: M, visitor: Visitor) -> M:
-    if part.url is not None and not part.url.startswith("data:"):
+    if part.url is not None and part.url[:5].lower() != "data:":
         visitor.fixed(part.url)
     match part:
         case DocumentPart():
@@ -194,19 +195,26 @@ def _each(texts: tuple[str, ...], visitor: Visitor) -> tuple[str, ...]:
 
 
 def _fixed_json(value: Json, visitor: Visitor) -> None:
-    """Every string and long number in it; a loop, because schemas may be deeper than Python's stack."""
+    texts = list(_texts_in(value))
+    if may_hold("\n".join(texts)):  # schemas are many short texts, and hardly ever is anything in them
+        for text in texts:
+            visitor.fixed(text)
+
+
+def _texts_in(value: Json) -> Iterator[str]:
+    """Every string and long number; a loop, because schemas may be deeper than Python's stack."""
     waiting: list[Json] = [value]
     while waiting:
         match waiting.pop():
             case str() as text:
-                visitor.fixed(text)
+                yield text
             case bool():
                 pass
             case int() as number if abs(number) >= 100_000:
-                visitor.fixed(str(number))
+                yield str(number)
             case dict() as object_:
                 for key, one in object_.items():
-                    visitor.fixed(key)
+                    yield key
                     waiting.append(f"{key}: {one}" if isinstance(one, str) else one)
             case list() as array:
                 waiting += array
