@@ -33,7 +33,6 @@ from unified_api.routing.continuing import (
     continued,
     tokens_of,
     why_not_continued,
-    why_unsafe,
 )
 from unified_api.types import Chunk, Request, RestartChunk, Usage, UsageChunk
 
@@ -100,16 +99,13 @@ class Streaming:
     @asynccontextmanager
     async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The chunks of one answer; usage comes with its cost."""
-        async with AsyncExitStack() as stack:
-            if _may_go_on(call):
-                room = await stack.enter_async_context(Apart[_Begun]())
-                kept = await room.enter(self._begun(call))
-                begun, chunks = kept.result, self._told_on(call, kept, room)
-            else:
-                begun = await stack.enter_async_context(self._begun(call))
-                chunks = self._told(call, begun)
-            stack.callback(self._left, call, begun)  # for a reader that reads nothing
-            yield await stack.enter_async_context(aclosing(chunks))
+        async with Apart[_Begun]() as room:
+            kept = await room.enter(self._begun(call))
+            try:
+                async with aclosing(self._told(call, kept, room)) as chunks:
+                    yield chunks
+            finally:
+                self._left(call, kept.result)  # for a reader that reads nothing
 
     @asynccontextmanager
     async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
@@ -160,27 +156,11 @@ class Streaming:
             cost = self._price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
         return await self._escalating.judged(call, model, replace(response, cost_usd=cost))
 
-    async def _told(self, call: Call[Request], begun: _Begun) -> AsyncGenerator[Chunk]:
-        """The chunks of one stream, with what they cost; how it ended is told to the trail."""
-        add = begun.came.append
-        try:
-            async for chunk in begun.chunks:
-                one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
-                add(one)
-                yield one
-        except GatewayError as error:
-            if not _is_whole(call, begun, error):
-                self._broke(call, begun, error)
-                _explain(error, begun, call, _onward(call, begun, error, now=self._clock.now()))
-                raise
-            self._succeeded(call, begun)
-        else:
-            self._succeeded(call, begun)
-        finally:
-            self._left(call, begun)
+    async def _told(self, call: Call[Request], kept: Kept[_Begun], room: Apart[_Begun]) -> AsyncGenerator[Chunk]:
+        """The chunks with what they cost, and those of the stream that goes on after a break, as often as that may be.
 
-    async def _told_on(self, call: Call[Request], kept: Kept[_Begun], room: Apart[_Begun]) -> AsyncGenerator[Chunk]:
-        """The same, and of the stream that goes on after a break, as often as that may be."""
+        How each stream ended is told to the trail; it is closed at once, whoever ends the iteration and where.
+        """
         while True:
             begun = kept.result
             add = begun.came.append
@@ -194,13 +174,14 @@ class Streaming:
                     self._succeeded(call, begun)
                     return
                 self._broke(call, begun, error)
-                await kept.leave()
-                kept = await self._next(call, begun, error, room)
+                failure = error
             else:
                 self._succeeded(call, begun)
                 return
             finally:
                 self._left(call, begun)
+                await kept.leave()
+            kept = await self._next(call, begun, failure, room)
             for chunk in _turn(call, begun, kept.result):
                 yield chunk
 
@@ -275,15 +256,6 @@ class Streaming:
         answered = max(usage.output_tokens or 0, -(-progress.received // 4))
         usage = replace(usage, input_tokens=asked, output_tokens=answered)
         return self._price(begun.model, (told.model if told is not None else None) or "", usage)
-
-
-def _may_go_on(call: Call[Request]) -> bool:
-    """Whether a break in the midst could be more than the end of the answer."""
-    if call.policy.max_attempts < 2 or call.trail.selection is None:
-        return False
-    if call.policy.reader == "step":
-        return True
-    return why_unsafe(call.request) is None and any(one.prefill for one in call.trail.selection.candidates)
 
 
 def _is_whole(call: Call[Request], begun: _Begun, error: GatewayError) -> bool:

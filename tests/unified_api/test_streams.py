@@ -550,10 +550,25 @@ async def test_a_continuation_is_sent_no_private_value_either() -> None:
     assert MAIL not in repr(other.requests)
 
 
-async def test_what_the_safety_layer_holds_back_is_void_after_a_restart() -> None:
-    def guard(request: Request) -> str:
-        return "unsafe\nS1" if "GRIM" in repr(request.messages) else "safe"
+def guard(request: Request) -> str:
+    return "unsafe\nS1" if "GRIM" in repr(request.messages) else "safe"
 
+
+async def test_a_layer_that_ends_a_stream_may_do_so_inside_the_readers_cancel_scopes() -> None:
+    settings = Settings(safety=SafetySettings(backend="llama_guard", model="g/llama-guard3:8b"))
+    words = [TextChunk("fine " * 100), TextChunk("GRIM"), *[TextChunk("more " * 20)] * 30, FinishChunk("stop")]
+    scripts = {"a/m": [words], "g/llama-guard3:8b": guard}
+    found: list[Chunk | None] = []
+    async with scripted_gateway(scripts, settings=settings, clock=ManualClock()).stream(ask("a/m")) as stream:
+        while not found or found[-1] is not None:
+            with anyio.CancelScope():
+                found.append(await anext(stream, None))
+            if found[-1] == FinishChunk("content_filter"):
+                assert [one.outcome for one in stream.attempts if one.number] == ["cancelled"]  # already
+    assert stream.response.finish_reason == "content_filter"
+
+
+async def test_what_the_safety_layer_holds_back_is_void_after_a_restart() -> None:
     settings = Settings(
         safety=SafetySettings(backend="llama_guard", model="g/llama-guard3:8b"),
         routes={"main": Route(models=("a/m", "b/m"))},

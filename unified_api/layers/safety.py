@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
-import anyio
-
 from unified_api.call import AnyCall, Call, Consult, Handler, StreamHandler
 from unified_api.clock import Clock
 from unified_api.errors import GatewayError
@@ -74,15 +72,12 @@ class Safety:
             return
         self._check()
         async with AsyncExitStack() as stack:
-            task = anyio.get_current_task().id
             chunks = await stack.enter_async_context(proceed(call))
 
             async def leave() -> None:
-                # What is open upstream belongs to the task that opened it; another one can only end the iterator, and
-                # the rest ends with the reader's block.
-                if anyio.get_current_task().id == task:
-                    await stack.aclose()
-                elif isinstance(chunks, AsyncGenerator):
+                # Whoever reads may be in another task, or in cancel scopes of its own. So the iterator alone is ended
+                # here, which ends the call upstream; what is left ends with the reader's block.
+                if isinstance(chunks, AsyncGenerator):
                     await chunks.aclose()
 
             held = _HeldBack(self._judge, call)
