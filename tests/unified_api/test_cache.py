@@ -8,7 +8,10 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import TaskGroup
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from unified_api.call import through, through_stream
 from unified_api.errors import (
     AttemptsExhaustedError,
     DeadlineExceededError,
@@ -18,9 +21,10 @@ from unified_api.errors import (
     ServerError,
 )
 from unified_api.gateway import Gateway
-from unified_api.models import Prices
+from unified_api.layers.cache import Cache
+from unified_api.models import Model, Prices
 from unified_api.settings import CacheSettings, Settings
-from unified_api.testing import ManualClock, ScriptedModel, scripted_gateway
+from unified_api.testing import ALL_CAPABILITIES, ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import (
     Caller,
     Citation,
@@ -50,8 +54,8 @@ PRICES = Prices(input=Decimal(1), output=Decimal(10))
 
 def gateway_of(script: Any, *, clock: ManualClock | None = None, **cache: Any) -> tuple[Gateway, ScriptedModel]:
     model = ScriptedModel(script)
-    settings = Settings(cache=CacheSettings(**{"enabled": True, **cache}))
-    return scripted_gateway({"p/m": model}, settings=settings, clock=clock or ManualClock(), prices=PRICES), model
+    tables = Settings(cache=CacheSettings(**{"enabled": True, **cache}))
+    return scripted_gateway({"p/m": model}, settings=tables, clock=clock or ManualClock(), prices=PRICES), model
 
 
 class Gate:
@@ -562,3 +566,98 @@ async def test_a_thousand_kept_answers_let_other_tasks_run_between() -> None:
             await gateway.chat(ASKED)
         group.cancel_scope.cancel()
     assert turns >= 500
+
+
+async def test_a_stream_joins_no_stand_ins_answer_which_it_could_not_mark() -> None:
+    gate = Gate()
+    model = ScriptedModel(gate)
+    demo = Model(id="p/m", provider="p", name="m", wire="scripted", capabilities=ALL_CAPABILITIES, quality="demo")
+    gateway = scripted_gateway({"p/m": model}, models=[demo], settings=Settings(cache=CacheSettings(enabled=True)))
+    got: list[Response] = []
+
+    async def stream() -> None:
+        got.append(await read(gateway))
+
+    async def chat() -> None:
+        got.append(await gateway.chat(ASKED))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(chat)
+        await gate.entered.wait()
+        group.start_soon(stream)
+        group.start_soon(chat)
+        await settle()
+        gate.open.set()
+    assert [one.quality for one in got] == ["demo"] * 3
+    assert model.calls == 2
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["chat", "stream", "leave"]), st.integers(0, 12), st.none() | st.integers(0, 12)),
+        min_size=1,
+        max_size=14,
+    ),
+    st.lists(st.sampled_from(["an answer", "fail", "refuse"]), min_size=1, max_size=14),
+    st.integers(0, 10),
+)
+def test_whatever_callers_do_everyone_who_stays_gets_an_end_and_nothing_is_left_flying(
+    callers: list[tuple[str, int, int | None]], replies: list[str], pace: int
+) -> None:
+    """Callers come after some turns and are cancelled, if at all, after some more; the model takes `pace` turns."""
+
+    async def run() -> None:
+        given = iter(replies)
+
+        async def answer(request: object) -> Any:
+            await turns(pace)
+            reply = next(given, "an answer")
+            if reply == "fail":
+                raise InvalidRequestError("no")
+            return reply if reply == "an answer" else (RefusalChunk("No."), FinishChunk("stop"))
+
+        gateway, _ = gateway_of(answer)
+        cache = Cache(gateway.settings.cache, clock=ManualClock(), consult=gateway._consult)
+        whole = through([cache], gateway._serving.whole)
+        streamed = through_stream([cache], gateway._serving.stream)
+        ends: list[str] = []
+
+        async def ask(kind: str, start: int, stop: int | None) -> None:
+            await turns(start)
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(one, kind)
+                    if stop is not None:
+                        await turns(stop)
+                        scope.cancel()
+            if scope.cancelled_caught:
+                ends.append("cancelled")
+
+        async def one(kind: str) -> None:
+            try:
+                if kind == "chat":
+                    await whole(gateway._call("chat", ASKED, Policy()))
+                else:
+                    async with streamed(gateway._call("stream", ASKED, Policy())) as chunks:
+                        async for _ in chunks:
+                            if kind == "leave":
+                                break
+            except InvalidRequestError:
+                ends.append("failed")
+            else:
+                ends.append("answered")
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                for caller in callers:
+                    group.start_soon(ask, *caller)
+        assert len(cache._flights) == 0
+        assert len(ends) >= len(callers)
+
+    anyio.run(run)
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await anyio.lowlevel.checkpoint()

@@ -13,8 +13,10 @@ from typing import Any
 import anyio
 import pytest
 
+from unified_api.call import through, through_stream
 from unified_api.errors import ConfigurationError, RateLimitError, ServerError
 from unified_api.gateway import Gateway
+from unified_api.layers.record import Record
 from unified_api.models import Prices
 from unified_api.settings import CacheSettings, PrivacySettings, RecordSettings, Settings
 from unified_api.telemetry.log import JsonFormatter
@@ -346,3 +348,38 @@ async def test_a_file_that_cannot_be_written_fails_no_call_and_is_told_of_once(
         assert (await gateway.chat(ASKED)).text == "an answer"
     (record,) = logged
     assert "cannot be written" in record.getMessage()
+
+
+async def test_a_filter_that_breaks_fails_no_call(
+    logged: list[logging.LogRecord], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(record: logging.LogRecord) -> bool:
+        raise ValueError("my own filter")
+
+    gateway = scripted_gateway({"p/m": "an answer"}, settings=Settings(record=RecordSettings(log=True)))
+    logger = logging.getLogger("unified_api")
+    logger.addFilter(broken)
+    try:
+        assert (await gateway.chat(ASKED)).text == "an answer"
+    finally:
+        logger.removeFilter(broken)
+    assert logged == []
+    assert "my own filter" in capsys.readouterr().err
+
+
+async def test_nothing_is_left_behind_however_a_call_ends(lines: Lines) -> None:
+    script = ["an answer", ServerError("down"), CHUNKS, CHUNKS, (TextChunk("half"), ServerError("broke"))]
+    gateway = gateway_of(script, lines, others={"cache": CacheSettings()})
+    record = next(layer for layer in gateway._layers() if isinstance(layer, Record))
+    under_way = record._under_way
+    handler = through([record], gateway._serving.whole)
+    streamed = through_stream([record], gateway._serving.stream)
+    await handler(gateway._call("chat", ASKED, Policy()))
+    with pytest.raises(ServerError):
+        await handler(gateway._call("chat", ASKED, Policy(max_attempts=1)))
+    for _ in range(2):
+        async with streamed(gateway._call("stream", ASKED, Policy())) as chunks:
+            await anext(chunks)
+            assert len(under_way) == 1
+    assert len(under_way) == 0
+    assert [line["outcome"] for line in lines.all] == ["succeeded", "failed", "left", "left"]

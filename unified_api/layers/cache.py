@@ -113,11 +113,10 @@ class Cache:
                 return self._flights.begin(key, call)
             end = await self._wait(flight, call)
             if isinstance(end, Landed):
-                limited = isinstance(call.request, Request) and call.request.max_tokens is not None
-                if may_be_joined(end.answer, limited=limited):
-                    call.trail.records += _objections(flight.call)
-                    return _given(call, end.answer, model=end.model, why="joined the same call while it was made")
-                return None
+                if not _suits(call, end.answer):
+                    return None
+                call.trail.records += _objections(flight.call)
+                return _given(call, end.answer, model=end.model, why="joined the same call while it was made")
             if end is None:
                 return None
             if isinstance(end, Failed) and end.concerns(flight.call, call):
@@ -201,6 +200,14 @@ def _asked(call: AnyCall, response: AnyResponse) -> str:
     """The model that was asked for the answer, as the catalog names it."""
     answered = (one.model for one in reversed(call.trail.records) if one.outcome in {"succeeded", "cached"})
     return next(answered, response.model)
+
+
+def _suits(call: AnyCall, answer: AnyResponse) -> bool:
+    """Whether an answer to the same call may be this one's too. A stream has no way to say that it is a stand-in's."""
+    if call.operation == "stream" and answer.quality is not None:
+        return False
+    limited = isinstance(call.request, Request) and call.request.max_tokens is not None
+    return may_be_joined(answer, limited=limited)
 
 
 def _given(call: AnyCall, answer: AnyResponse, *, model: str, why: str) -> AnyResponse:

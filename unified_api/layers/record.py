@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from functools import partial
@@ -117,10 +119,15 @@ class Record:
         if not self._under_way.take(call, told):
             return
         record = self._record(call, told, outcome, response=response, error=error)
-        if self._spans is not None and told.span is not None:
-            self._spans.end(told.span, record)
-        for tell in self._tellers:
-            tell(record)
+        try:
+            if self._spans is not None and told.span is not None:
+                self._spans.end(told.span, record)
+            for tell in self._tellers:
+                tell(record)
+        except Exception:  # noqa: BLE001  # filters, handlers and span processors are the user's code
+            # No call may fail for its record; told as logging tells of its own handlers.
+            if logging.raiseExceptions:
+                traceback.print_exc()
 
     def _record(
         self,
