@@ -1,89 +1,38 @@
-"""Sends one HTTP request: the only module that knows httpx, aiohttp or a socket.
+"""Sends one HTTP request: with `connections` and `http_failures` the only module that knows httpx, aiohttp or a socket.
 
 httpx has had no release since 2024-12 (the SDKs moved to its continuation httpx2, same interface); it stays behind
-this one module. Its own pool scans linearly, so connections are aiohttp's.
+these three.
 """
 
 from __future__ import annotations
 
-import os
-import ssl
-from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import anyio
 
 from unified_api.clock import Clock, MonotonicClock, Scope
-from unified_api.errors import (
-    ConfigurationError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    MalformedResponseError,
-    ProviderError,
-    TimedOutError,
-)
-from unified_api.inflate import ACCEPTED, Inflater, InflationError
-from unified_api.providers import is_loopback
+from unified_api.connections import Way, connections_of, way_of
+from unified_api.errors import MalformedResponseError, TimedOutError
+from unified_api.http_call import Call, Reply, StreamReply
+from unified_api.http_failures import failures, raise_ours, unsendable
+from unified_api.inflate import ACCEPTED, Inflater
 from unified_api.settings import Timeouts
-from unified_api.wire.quoting import shorten
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Call", "Reply", "StreamReply", "Transport"]
 
-MAX_CONNECTIONS = 1024
 _CLOSED_CONNECTIONS = 5
 """Kept connections of one call that may turn out to be closed."""
 MAX_BODY_BYTES = 64 * 2**20
 """Room for several images in base64."""
 MAX_STREAM_BYTES = 256 * 2**20
-MAX_ERROR_BYTES = 64 * 2**10
 _KNOWN_URLS = 256
 """Addresses that are kept parsed."""
 _USER_AGENT = "meta-orchestrator"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One HTTP request, and on whose behalf, for the errors. Headers hold the key, so they are never shown."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: bytes = field(default=b"", repr=False)
-    provider: str
-    model: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer; header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReply:
-    """An answer whose body is still coming. `body` may be iterated once."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: AsyncIterator[bytes] = field(repr=False)
-
-    async def read(self, limit: int = MAX_ERROR_BYTES) -> bytes:
-        """The rest, cut off at `limit` bytes: for error answers."""
-        pieces = bytearray()
-        async for piece in self.body:
-            pieces += piece
-            if len(pieces) >= limit:
-                break
-        return bytes(pieces[:limit])
 
 
 class Transport:
@@ -94,8 +43,8 @@ class Transport:
     def __init__(self, *, clock: Clock | None = None, backend: httpx.AsyncBaseTransport | None = None) -> None:
         self._clock = clock or MonotonicClock()
         self._backend = backend
-        self._connections: dict[_Way, httpx.AsyncBaseTransport] = {}
-        self._ways: dict[tuple[str, bool], _Way] = {}
+        self._connections: dict[Way, httpx.AsyncBaseTransport] = {}
+        self._ways: dict[tuple[str, bool], Way] = {}
         self._urls: dict[str, httpx.URL] = {}
 
     async def send(self, call: Call, timeouts: Timeouts) -> Reply:
@@ -154,10 +103,10 @@ class Transport:
         try:
             connections = self._connected(call, once=once)
             return await _answered(connections, self._request(call, timeouts.connect_s))
-        except _failures() as error:
-            _raise_ours(error, call)
+        except failures() as error:
+            raise_ours(error, call)
         except ValueError as error:
-            raise _unsendable(error, call) from None
+            raise unsendable(error, call) from None
 
     async def _body(
         self, call: Call, response: httpx.Response, headers: Mapping[str, str], scope: Scope, silence_s: float
@@ -173,8 +122,8 @@ class Transport:
                     body += piece
                     if len(body) > MAX_BODY_BYTES:
                         raise _too_large(call, MAX_BODY_BYTES)
-        except _failures() as error:
-            _raise_ours(error, call, answering=True)
+        except failures() as error:
+            raise_ours(error, call, answering=True)
         return bytes(body)
 
     def _request(self, call: Call, connect_s: float) -> httpx.Request:
@@ -197,74 +146,11 @@ class Transport:
         origin = call.url[: call.url.find("/", len("https://")) + 1] or call.url
         way = self._ways.get((origin, once))
         if way is None:
-            way = self._ways[origin, once] = _way(call, once=once)
+            way = self._ways[origin, once] = way_of(call, once=once)
         connections = self._connections.get(way)
         if connections is None:
-            connections = self._connections[way] = self._backend or _aiohttp_transport(way)
+            connections = self._connections[way] = self._backend or connections_of(way)
         return connections
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How an address is reached."""
-
-    plain: bool
-    """Whether no certificates are needed; loading them takes 30 ms."""
-    proxy: str | None = field(default=None, repr=False)
-    """May hold a password."""
-    once: bool = False
-    """Whether each connection serves one call only."""
-
-
-def _way(call: Call, *, once: bool) -> _Way:
-    """What lies on this machine is reached directly, whatever proxy the environment names.
-
-    ConfigurationError for a proxy that cannot be used.
-    """
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies, proxy_bypass
-
-    scheme, _, _ = call.url.partition(":")
-    if is_loopback(call.url):
-        return _Way(plain=scheme == "http", once=once)
-    try:
-        proxy = None if proxy_bypass(urlsplit(call.url).hostname or "") else getproxies().get(scheme)
-    except ValueError:  # an address that cannot be, which httpx refuses
-        proxy = None
-    if proxy is not None and not proxy.startswith("http://"):
-        message = f"the environment's {scheme}_proxy has a scheme that is not supported; name an http:// proxy"
-        raise ConfigurationError(message, provider=call.provider)
-    return _Way(plain=False, proxy=proxy, once=once)
-
-
-def _aiohttp_transport(way: _Way) -> httpx.AsyncBaseTransport:
-    import aiohttp
-    import httpx
-    from httpx_aiohttp import AiohttpTransport
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if way.plain else httpx.create_ssl_context()
-
-    def session() -> aiohttp.ClientSession:
-        # aiohttp sets TCP_NODELAY on every connection.
-        kept = None if way.once else 60.0
-        connector = aiohttp.TCPConnector(
-            limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=kept, force_close=way.once
-        )
-        # `trust_env` would read ~/.netrc too, and send what is in there to a provider.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-
-    return AiohttpTransport(verify=context, client=session, proxy=None if way.proxy is None else _proxy(way.proxy))
-
-
-def _proxy(address: str) -> httpx.Proxy:
-    import httpx
-
-    proxy = httpx.Proxy(address)
-    if proxy.raw_auth is None:
-        return proxy
-    # aiohttp takes it as a header and makes it `proxy-authorization`; its own BasicAuth is deprecated.
-    password = b64encode(b":".join(proxy.raw_auth)).decode()
-    return httpx.Proxy(proxy.url, headers={"authorization": f"Basic {password}"})
 
 
 async def _answered(connections: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
@@ -276,7 +162,7 @@ async def _answered(connections: httpx.AsyncBaseTransport, request: httpx.Reques
     for _ in range(_CLOSED_CONNECTIONS):
         try:
             return await connections.handle_async_request(request)
-        except _failures() as error:
+        except failures() as error:
             if not _is_unsent(error):
                 raise
     return await connections.handle_async_request(request)
@@ -315,8 +201,8 @@ async def _pieces(response: httpx.Response, headers: Mapping[str, str], call: Ca
                 if size > MAX_STREAM_BYTES:
                     raise _too_large(call, MAX_STREAM_BYTES)
                 yield piece
-    except _failures() as error:
-        _raise_ours(error, call, answering=True)
+    except failures() as error:
+        raise_ours(error, call, answering=True)
 
 
 async def _close(response: httpx.Response) -> None:
@@ -324,7 +210,7 @@ async def _close(response: httpx.Response) -> None:
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1.0):
         try:
             await response.aclose()
-        except _failures():
+        except failures():
             return
 
 
@@ -338,61 +224,3 @@ def _silent(call: Call, timeouts: Timeouts, *, began: bool) -> TimedOutError:
     if began:
         message = f"the answer of {call.provider} stopped for {timeouts.silence_s:g} s"
     return TimedOutError(message, provider=call.provider, model=call.model)
-
-
-def _unsendable(error: ValueError, call: Call) -> ProviderError:
-    """What Python itself says of addresses and headers that cannot be, in our words."""
-    if isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna":
-        message = f"{shorten(call.url.partition('?')[0])} names no host that can be: {error}. Is the address right?"
-        return ConnectionFailedError(message, provider=call.provider, model=call.model)
-    # The error of a header may hold its value, and with it the key.
-    message = f"the request to {call.provider} cannot be sent: {error}. Is each of its headers plain ASCII text?"
-    return InvalidRequestError(message, provider=call.provider, model=call.model)
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What the libraries raise. In an `except` it is asked for only when something has been raised."""
-    import aiohttp
-    import httpx
-
-    return (InflationError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError)
-
-
-def _raise_ours(error: Exception, call: Call, *, answering: bool = False) -> NoReturn:
-    """Turns the libraries' exceptions into ours. httpx-aiohttp calls a broken connection a timeout, so the cause,
-    where there is one, decides. What breaks off an answer that has begun may be billed.
-    """
-    import aiohttp
-    import httpx
-
-    if isinstance(error, InflationError):
-        message = f"the answer of {call.provider} cannot be unpacked: {error}"
-        raise MalformedResponseError(message, provider=call.provider, model=call.model) from None
-    cause = error.__cause__
-    address = shorten(call.url.partition("?")[0])
-    words = shorten(_words(cause or error))
-    timed_out = isinstance(error, httpx.TimeoutException) and not isinstance(cause, aiohttp.ClientError)
-    if timed_out or isinstance(cause, TimeoutError):
-        message = f"no connection to {call.provider} at {address} in time"
-        timeout = TimedOutError(message, provider=call.provider, model=call.model)
-        timeout.billable = answering
-        raise timeout from error
-    garbled = (aiohttp.ClientResponseError, httpx.RemoteProtocolError, httpx.DecodingError)
-    if isinstance(error, garbled) or isinstance(cause, garbled):
-        message = f"{address} does not answer in valid HTTP: {words}"
-        # aiohttp's error holds the request's headers, and with them the key
-        raise MalformedResponseError(message, provider=call.provider, model=call.model) from None
-    message = f"the connection to {call.provider} at {address} failed: {words}. Is the address right, and is it up?"
-    failure = ConnectionFailedError(message, provider=call.provider, model=call.model)
-    failure.billable = answering
-    raise failure from error
-
-
-def _words(error: BaseException) -> str:
-    """What went wrong: of a connection the system's words, which aiohttp wraps in its own terms."""
-    system = getattr(error, "os_error", None)
-    if not isinstance(system, OSError) or isinstance(system, ssl.SSLError):
-        return str(error) or type(error).__name__
-    if system.errno is not None and system.errno > 0:  # a resolver's numbers are negative and its own
-        return os.strerror(system.errno)
-    return system.strerror or str(system)
