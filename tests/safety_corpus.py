@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from unified_api.safety.local import LocalGuard
 from unified_api.safety.texts import cut
 
 __all__ = [
@@ -115,7 +116,7 @@ def injections(root: Path) -> list[str]:
     return [row["user_input"] for row in rows]
 
 
-def in_pieces(scores: Scores, *, size: int = 400, overlap: int = 100) -> Scores:
+def in_pieces(scores: Scores, *, size: int = LocalGuard.longest, overlap: int = 100) -> Scores:
     """As the layer judges a longer text: piece by piece, the worst one counting."""
 
     def worst(text: str) -> Mapping[str, float]:

@@ -17,7 +17,8 @@ import struct
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -25,6 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unified_api.safety.classifier import Classifier, pieces_of, words_of
+from unified_api.safety.local import LocalGuard
+from unified_api.safety.texts import cut
+from unified_api.settings import SafetySettings
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # behind the packages: tests/ has folders of the same names
@@ -89,9 +93,9 @@ class Features:
 
     @staticmethod
     def _counts(text: str) -> Matrix:
-        places = [zlib.crc32(piece) & ((1 << BITS) - 1) for word in words_of(text) for piece in pieces_of(word)]
-        return np.bincount(np.array(places, dtype=np.int64), minlength=1 << BITS).astype(float)
+        return np.bincount(places_of(words_of(text)), minlength=1 << BITS).astype(float)
 
+    @cached_property
     def kernel(self) -> Matrix:
         pieces, meanings = self.pieces / self.piece_scale, self.meanings / self.meaning_scale
         return pieces @ pieces.T + VECTORS * (meanings @ meanings.T)
@@ -100,7 +104,8 @@ class Features:
         """Of every piece and of every word, from the weights of the texts in `rows`."""
         pieces = (self.pieces[rows].T @ dual) * self.rarity / self.piece_scale**2
         direction = VECTORS * (self.meanings[rows].T @ dual) / self.meaning_scale**2
-        return pieces, {word: float((vector - self.middle) @ direction) for word, vector in self.vectors.items()}
+        values = (np.stack(list(self.vectors.values())) - self.middle) @ direction
+        return pieces, dict(zip(self.vectors, values.tolist(), strict=True))
 
 
 def _scale(rows: Matrix) -> float:
@@ -124,14 +129,39 @@ def fitted(kernel: Matrix, truth: Matrix, rows: NDArray[np.int64]) -> tuple[Matr
     return dual, float(bias)
 
 
-def unseen(kernel: Matrix, truth: Matrix, rows: NDArray[np.int64], folds: NDArray[np.int64]) -> Matrix:
+class Spans:
+    """A text in the pieces that the layer has judged, ready to be scored by any weights."""
+
+    def __init__(self, text: str) -> None:
+        spans = cut(text, LocalGuard.longest, SafetySettings().overlap)
+        self._words = [words_of(text[start:end]) for start, end in spans]
+        self._places = [places_of(words) for words in self._words]
+
+    def value(self, pieces: Matrix, words: Mapping[str, float]) -> float:
+        """The worst one's, without the bias."""
+        return max(
+            float(pieces[places].sum() / max(1, len(places)) ** 0.5)
+            + sum(words.get(word, 0.0) for word in said) / max(1, len(said))
+            for said, places in zip(self._words, self._places, strict=True)
+        )
+
+
+def unseen(
+    features: Features, spans: Sequence[Spans], truth: Matrix, rows: NDArray[np.int64], folds: NDArray[np.int64]
+) -> Matrix:
     """A value for every text of `rows`, each by a model that has not seen the text."""
-    values = np.zeros(len(rows))
+    kernel, values = features.kernel, np.zeros(len(rows))
     for fold in range(FOLDS):
         mine = folds[rows] == fold
         dual, bias = fitted(kernel, truth, rows[~mine])
-        values[mine] = kernel[np.ix_(rows[mine], rows[~mine])] @ dual + bias
+        pieces, words = features.weights(rows[~mine], dual)
+        values[mine] = [spans[row].value(pieces, words) + bias for row in rows[mine]]
     return values
+
+
+def places_of(words: Sequence[str]) -> NDArray[np.int64]:
+    places = [zlib.crc32(piece) & ((1 << BITS) - 1) for word in words for piece in pieces_of(word)]
+    return np.array(places, dtype=np.int64)
 
 
 def best_threshold(values: Matrix, truth: Matrix) -> float:
@@ -146,15 +176,15 @@ def best_threshold(values: Matrix, truth: Matrix) -> float:
 def trained(texts: Sequence[Labelled]) -> bytes:
     """The weights, as `Classifier` reads them."""
     features = Features([one.text for one in texts], Words())
-    kernel = features.kernel()
+    spans = [Spans(one.text) for one in texts]
     folds = np.array([int(hashlib.sha256(b"fold" + one.text.encode()).hexdigest(), 16) % FOLDS for one in texts])
     columns, by_word, bias, thresholds = [], [], [], []
     for name in CATEGORIES:
         rows = np.array([place for place, one in enumerate(texts) if one.labels[name] is not None])
         truth = np.array([float(one.labels[name] or False) for one in texts])
-        values = unseen(kernel, truth, rows, folds)
+        values = unseen(features, spans, truth, rows, folds)
         thresholds.append(1 / (1 + np.exp(-best_threshold(values, truth[rows]))))
-        dual, one_bias = fitted(kernel, truth, rows)
+        dual, one_bias = fitted(features.kernel, truth, rows)
         pieces, words = features.weights(rows, dual)
         columns.append(pieces)
         by_word.append(words)

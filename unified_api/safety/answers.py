@@ -85,13 +85,12 @@ def _pieces(judge: Judge, answers: Sequence[Sequence[Part]]) -> tuple[list[_Plac
     """All that is judged of the answers; for cutting in windows, and else in pieces as long as can be."""
     settings = judge.settings
     size = judge.guard.longest if settings.action != "redact" else min(settings.window, judge.guard.longest)
-    overlap = min(settings.overlap, size // 2)
     places: list[_Place] = []
     pieces: list[Piece] = []
     for answer, parts in enumerate(answers):
         for number, part in enumerate(parts):
             for which, piece in enumerate(shown(part)):
-                for span in cut(piece, size, overlap) if isinstance(piece, str) else [None]:
+                for span in cut(piece, size, settings.overlap) if isinstance(piece, str) else [None]:
                     places.append(_Place(answer, number, which, span))
                     pieces.append(piece[slice(*span)] if isinstance(piece, str) and span is not None else piece)
     return places, pieces

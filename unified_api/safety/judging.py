@@ -50,7 +50,7 @@ class Judge:
         longest = self.guard.longest
         if len(piece) <= longest:
             return [piece]
-        return [piece[start:end] for start, end in cut(piece, longest, min(self.settings.overlap, longest // 2))]
+        return [piece[start:end] for start, end in cut(piece, longest, self.settings.overlap)]
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -56,9 +56,12 @@ def cited(citation: Citation) -> str:
 
 
 def cut(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
-    """`text` as pieces of at most `size` characters, each with the last `overlap` characters of the one before."""
+    """`text` as pieces of at most `size` characters, each with the last `overlap` characters of the one before, or a
+    third of a piece where that is less.
+    """
     if len(text) <= size:
         return [(0, len(text))]
+    overlap = min(overlap, size // 3)
     starts = range(0, len(text) - overlap, size - overlap)
     return [(start, min(start + size, len(text))) for start in starts]
 
