@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from unified_api.continuation import Seam, joined
 from unified_api.errors import AuthenticationError, ProviderError, RateLimitError, TimedOutError
 from unified_api.models import Model, Selection
+from unified_api.providers import builtin_rows
 from unified_api.routing.continuing import allowance, candidates_after, continued, tokens_of, why_unsafe
 from unified_api.types import (
     Attempt,
     Chunk,
     FinishChunk,
+    JsonObject,
     Message,
     Policy,
     ReasoningChunk,
@@ -27,6 +30,7 @@ from unified_api.types import (
     Usage,
     UsageChunk,
 )
+from unified_api.wire import families
 
 BLANKS = st.text(" \n\t", max_size=3)
 WORD = st.text("abc", min_size=1, max_size=4)
@@ -150,3 +154,45 @@ def test_an_answer_that_the_caller_began_is_not_continued() -> None:
     request = Request(model="m", messages=(Message.user("hi"), Message.assistant("Once")))
     assert why_unsafe(request) == "the request begins the answer itself"
     assert why_unsafe(replace(request, messages=request.messages[:1])) is None
+
+
+BEGUN = Request(model="m", messages=(Message.user("hi"), Message.assistant("Once upon")), max_tokens=9)
+PLAIN = {"role": "assistant", "content": "Once upon"}
+BLOCKS = {"role": "assistant", "content": [{"type": "text", "text": "Once upon"}]}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "last", "beside"),
+    [
+        ("anthropic", "claude-haiku-4-5", BLOCKS, {}),
+        ("bedrock", "anthropic.claude-3-haiku-v1:0", {"role": "assistant", "content": [{"text": "Once upon"}]}, {}),
+        ("mistral", "mistral-large-latest", {**PLAIN, "prefix": True}, {}),
+        ("moonshot", "moonshot-v1-8k", {**PLAIN, "partial": True}, {}),
+        ("dashscope", "qwen-plus", {**PLAIN, "partial": True}, {}),
+        ("vllm", "m", PLAIN, {"continue_final_message": True, "add_generation_prompt": False}),
+        ("llamacpp", "m", PLAIN, {}),
+    ],
+)
+def test_a_beginning_is_written_as_its_provider_wants_it(
+    provider: str, model: str, last: JsonObject, beside: JsonObject
+) -> None:
+    row = builtin_rows()[provider]
+    assert row.takes_prefill(model)
+
+    def body(request: Request) -> JsonObject:
+        wire = families.CHAT[row.wire_of(model)]
+        sent = wire.encode(request, provider=provider, model=model, profile=row.profile.for_wire(), stream=True)
+        return json.loads(sent.body)
+
+    sent = body(BEGUN)
+    assert sent["messages"][-1] == last
+    assert sent.items() >= beside.items()
+    finished = body(replace(BEGUN, messages=(*BEGUN.messages, Message.user("And?"))))
+    assert not finished.keys() & beside.keys()
+
+
+def test_what_the_caller_says_of_a_beginning_stands() -> None:
+    row, own = builtin_rows()["vllm"], {"continue_final_message": False, "add_generation_prompt": True}
+    request = replace(BEGUN, extra={"vllm": own})
+    sent = families.CHAT["openai_chat"].encode(request, provider="vllm", model="m", profile=row.profile.for_wire())
+    assert json.loads(sent.body).items() >= own.items()
