@@ -19,7 +19,13 @@ from unified_api.adapters import Adapters
 from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, through_stream
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
-from unified_api.errors import GatewayError, NoCandidateError
+from unified_api.errors import (
+    BudgetExceededError,
+    ConfigurationError,
+    GatewayError,
+    NoCandidateError,
+    UnknownPriceError,
+)
 from unified_api.estimates import SHORTER
 from unified_api.health import Health
 from unified_api.layers.budget import Budget
@@ -59,6 +65,8 @@ __all__ = ["Gateway", "ResponseStream"]
 _DISCOVERY_S = 2.0
 _LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
+_UNSENT = (BudgetExceededError, ConfigurationError, NoCandidateError, UnknownPriceError)
+"""What ends a call before anything is sent, so that it has cost nothing."""
 
 _WRITE: frozenset[Capability] = frozenset({"chat", "image_output"})
 """Whose answers are paid for by what they hold."""
@@ -281,7 +289,7 @@ class Gateway:
         try:
             response = await self._whole(consulted)
             cost = response.cost_usd
-        except NoCandidateError:
+        except _UNSENT:
             cost = Decimal(0)
             raise
         finally:

@@ -23,6 +23,7 @@ from unified_api.models import DataPolicy, Model, Prices
 from unified_api.settings import Settings
 from unified_api.testing import ALL_CAPABILITIES, ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import (
+    Caller,
     FinishChunk,
     LogprobsChunk,
     Message,
@@ -423,3 +424,27 @@ async def test_nothing_labelled_reaches_an_uncleared_model_judge_or_embedder(
     cleared = dict(zip(names, clearances, strict=True))
     for name, one in asked.items():
         assert not one.calls or LABELS.index(cleared[name]) >= LABELS.index(label)
+
+
+async def test_a_judge_that_the_budget_has_no_room_for_has_cost_nothing(tmp_path: Path) -> None:
+    (tmp_path / "orchestrator.toml").write_text(
+        "[routes.r]\nmodels = ['m/cheap', 'm/strong']\n[routes.r.escalate]\n"
+        f"{JUDGE}\n[budgets.default]\nper_user_month_usd = 0.001\n",
+        "utf-8",
+    )
+    environ = {"ORCHESTRATOR_HOME": str(tmp_path)}
+    judge = ScriptedModel("9")
+    free = Prices(input=Decimal(0), output=Decimal(0))
+    dear = model("j/judge", prices=Prices(input=Decimal(100), output=Decimal(100)))
+    ready = scripted_gateway(
+        {"m/cheap": "cheap", "m/strong": "strong", "j/judge": judge},
+        settings=Settings.load(tmp_path / "orchestrator.toml", environ=environ),
+        models=(dear,),
+        prices=free,
+    )
+    async with ready:
+        response = await ready.chat(ASK, Policy(caller=Caller(user="u")))
+    assert (response.text, judge.calls) == ("cheap", 0)
+    (consulted,) = [one for one in response.attempts if one.error == "consulted"]
+    assert consulted.cost_usd == 0
+    assert any("budget_exceeded" in (one.message or "") for one in response.attempts)
