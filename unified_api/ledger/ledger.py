@@ -7,10 +7,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
@@ -22,6 +20,7 @@ from unified_api.errors import LedgerError
 from unified_api.ledger.accounts import Share, Short
 from unified_api.ledger.address import address_of, unusable, url_of
 from unified_api.ledger.operations import Held, Operation, Outcome, Reservation, Reserve, Settle, Shortage
+from unified_api.ledger.turns import BATCH, Entry, Turns
 from unified_api.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,43 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 Answer = TypeVar("Answer")
-_BATCH = 256
-"""Operations of one transaction at most, and waiting ones that are looked at with them."""
-_PACE_S = 0.004
-"""From the beginning of one transaction to that of the next, at least."""
 _BOUND_S = 15.0
 """Within which a transaction has ended, or is taken to be lost."""
 _LOOK_S = 0.25
 """How often somebody who waits looks whether another process has settled something."""
 _SWEEP_S = 5.0
 _FORGET_S = 3_600.0
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """An operation on its way into a transaction; None only looks whether those that wait have room now."""
-
-    operation: Operation | None
-    turn: anyio.Event = field(default_factory=anyio.Event)
-    """Set when it is done, or when it is to lead the next transaction."""
-    taken: bool = False
-    """Whether it is in the transaction that is under way."""
-    done: bool = False
-    left: bool = False
-    """Whether nobody waits for room for it any longer."""
-    looked: float = -inf
-    """When room was last looked for, in the clock's seconds."""
-    watches: bool = False
-    """Whether it is the one of those that wait that looks now and then."""
-    outcome: Outcome = None
-    error: LedgerError | None = None
-
-    def again(self) -> None:
-        self.turn, self.taken, self.done = anyio.Event(), False, False
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return () if self.operation is None else self.operation.keys
 
 
 class Ledger:
@@ -90,12 +58,9 @@ class Ledger:
         self._clock = clock
         self._wall = wall
         self._store: Store | None = None
-        self._queue: list[_Entry] = []
-        self._waiting: dict[_Entry, None] = {}
+        self._turns = Turns(self._act)
+        self._waiting: dict[Entry, None] = {}
         """Reservations that wait for room, in order."""
-        self._led = False
-        self._began = -inf
-        """When the last transaction began, by the event loop's time."""
         self._owed: list[Settle] = []
         """What could not be written yet."""
         self._living: set[str] = set()
@@ -121,7 +86,7 @@ class Ledger:
         """
         # In the order of time, so that a database writes neighbours to neighbouring pages.
         name = f"{int(self._wall()):09x}{secrets.token_hex(9)}"
-        entry = _Entry(Reserve(name, tuple(shares), each, tries, int(lease_s) + 1))
+        entry = Entry(Reserve(name, tuple(shares), each, tries, int(lease_s) + 1))
         try:
             outcome = await self._granted(entry, until)
         except BaseException:
@@ -136,12 +101,12 @@ class Ledger:
 
         Never fails: what cannot be written now is written before the next reservation, or by `aclose`.
         """
-        entry = _Entry(Settle(reservation, spent))
+        entry = Entry(Settle(reservation, spent))
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
             with suppress(LedgerError):  # it is owed then
-                await self._submit(entry)
+                await self._turns.submit(entry)
         if not entry.done:
-            self._remove(entry)
+            self._turns.remove(entry)
             self._owed.append(Settle(reservation, spent))
 
     async def balances(self) -> list[Held]:
@@ -167,32 +132,20 @@ class Ledger:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
                 await anyio.to_thread.run_sync(self._store.close, abandon_on_cancel=True)
 
-    async def _granted(self, entry: _Entry, until: float) -> Reservation | Short:
+    async def _granted(self, entry: Entry, until: float) -> Reservation | Short:
         while True:
-            await self._submit(entry)
+            await self._turns.submit(entry)
             outcome = cast("Reservation | Short", entry.outcome)  # only what is settled has none
             if isinstance(outcome, Reservation) or outcome.final or self._clock.now() >= until:
                 return outcome
             await self._room(entry, until)
 
-    async def _submit(self, entry: _Entry) -> None:
-        """Until the operation is done, in a transaction that somebody leads. Raises LedgerError."""
-        if not entry.done:
-            self._queue.append(entry)
-            if self._led:
-                await entry.turn.wait()
-        if not entry.done:
-            self._led = True
-            entry.turn.set()  # whoever withdraws it hands the lead on
-            # A program that is busy waits a little, so that more comes together.
-            await anyio.sleep(max(0.0, self._began + _PACE_S - anyio.current_time()))
-            await self._lead()
-        if entry.error is not None:
-            raise entry.error
-
-    async def _lead(self) -> None:
-        self._began = anyio.current_time()
-        batch = self._take()
+    async def _act(self, batch: Sequence[Entry]) -> None:
+        """One transaction for what has queued up, and with what gives room for those that wait for some there."""
+        if self._waiting:
+            batch = [*islice(self._hopeful(batch), BATCH), *batch]
+        for entry in batch:
+            entry.taken = True
         outcomes: Sequence[Outcome] = ()
         error: LedgerError | None = LedgerError("the transaction was broken off")
         try:
@@ -205,21 +158,10 @@ class Ledger:
             for entry in batch:
                 entry.looked = now
                 self._finish(entry, next(told, None) if entry.operation else None, error)
-            self._pass_on()
 
-    def _take(self) -> list[_Entry]:
-        """What has queued up, and with what gives room those that wait for some on the same accounts."""
-        batch = self._queue[:_BATCH]
-        del self._queue[:_BATCH]
-        if self._waiting:
-            batch = [*islice(self._hopeful(batch), _BATCH), *batch]
-        for entry in batch:
-            entry.taken = True
-        return batch
-
-    def _hopeful(self, batch: Sequence[_Entry]) -> Iterator[_Entry]:
+    def _hopeful(self, batch: Sequence[Entry]) -> Iterator[Entry]:
         if any(entry.operation is None for entry in batch):
-            longest_ago = set(sorted(self._waiting, key=lambda entry: entry.looked)[:_BATCH])
+            longest_ago = set(sorted(self._waiting, key=lambda entry: entry.looked)[:BATCH])
             return (entry for entry in self._waiting if entry in longest_ago and not entry.taken)
         freed = {key for entry in batch if isinstance(entry.operation, Settle) for key in entry.keys}
         return (entry for entry in self._waiting if not (entry.taken or freed.isdisjoint(entry.keys)))
@@ -250,7 +192,7 @@ class Ledger:
             if one in self._owed:
                 self._owed.remove(one)
 
-    def _finish(self, entry: _Entry, outcome: Outcome, error: LedgerError | None) -> None:
+    def _finish(self, entry: Entry, outcome: Outcome, error: LedgerError | None) -> None:
         entry.outcome, entry.error, entry.taken = outcome, error, False
         if entry in self._waiting and isinstance(outcome, Short) and not outcome.final and not entry.left:
             return
@@ -262,16 +204,9 @@ class Ledger:
                 self._living.discard(entry.operation.reservation.id)
             else:
                 self._owed.append(entry.operation)
-        entry.done = True
-        entry.turn.set()
+        entry.end()
 
-    def _pass_on(self) -> None:
-        """Lets the first in the queue lead, or nobody."""
-        self._led = bool(self._queue)
-        if self._queue:
-            self._queue[0].turn.set()
-
-    async def _room(self, entry: _Entry, until: float) -> None:
+    async def _room(self, entry: Entry, until: float) -> None:
         """Until there is room, or `until`."""
         entry.again()
         self._waiting[entry] = None
@@ -296,11 +231,11 @@ class Ledger:
 
     async def _look(self) -> None:
         """See whether those that wait have room now: no event tells what other processes settle."""
-        look = _Entry(None)
+        look = Entry(None)
         try:
-            await self._submit(look)
+            await self._turns.submit(look)
         except BaseException:
-            self._remove(look)
+            self._turns.remove(look)
             raise
 
     def _wake_watch(self) -> None:
@@ -309,21 +244,15 @@ class Ledger:
         if first is not None and not first.watches:
             first.turn.set()
 
-    async def _withdraw(self, entry: _Entry) -> None:
+    async def _withdraw(self, entry: Entry) -> None:
         """Nobody wants it any longer: it leaves the queue, or is given back once it is granted."""
         entry.left = True
-        self._remove(entry)
+        self._turns.remove(entry)
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _BOUND_S):
             if entry.taken:
                 await entry.turn.wait()
             if isinstance(entry.outcome, Reservation):
                 await self.settle(entry.outcome, 0)
-
-    def _remove(self, entry: _Entry) -> None:
-        if entry in self._queue:
-            self._queue.remove(entry)
-            if entry.turn.is_set():
-                self._pass_on()
 
     async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
         """The answer of `work`, not cancelled. Raises LedgerError where the database fails or is silent."""
