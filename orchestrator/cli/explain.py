@@ -15,7 +15,7 @@ __all__ = ["explain"]
 def explain(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or enough of its beginning.")],
     step: Annotated[
-        str | None, typer.Argument(metavar="[STEP]", help="One step of it; all of them without it.", show_default=False)
+        str | None, typer.Argument(metavar="STEP", help="One step of it; all of them without it.", show_default=False)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
