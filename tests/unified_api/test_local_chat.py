@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import anyio
 import jsonschema
@@ -70,6 +71,17 @@ async def test_a_stream_is_many_texts_then_the_finish_then_the_usage(adapter):
     assert all(isinstance(chunk, TextChunk) for chunk in texts)
     assert isinstance(finish, FinishChunk)
     assert isinstance(usage, UsageChunk)
+
+
+async def test_an_answer_that_was_begun_is_gone_on_with(adapter):
+    """It may end the broken stream of another model (`prefill` of its row)."""
+    begun = "The first ten letters of the alphabet are: A, B, C, D,"
+    asked = request("Write the first ten letters of the alphabet.", max_tokens=8, temperature=0, seed=1)
+    messages = (*asked.messages, Message.assistant(begun))
+
+    answer = await adapter.chat(MODEL, replace(asked, messages=messages), TIMEOUTS)
+
+    assert answer.text.startswith(" E")
 
 
 async def test_a_seed_makes_an_answer_repeatable(adapter):
