@@ -76,7 +76,8 @@ async def test_a_fault_ends_the_step_with_its_code_and_its_story(fault: type[Any
     assert message.startswith("step 'a': ")
     assert "as planned" in message
     [ended] = result.steps
-    assert [attempt.number for attempt in ended.attempts] == list(range(1, model.calls + 1))
+    tries = [attempt.number for attempt in ended.attempts if attempt.number]  # others are decisions
+    assert tries == list(range(1, model.calls + 1))
 
 
 @pytest.mark.parametrize("name", STEPS)
