@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
@@ -94,7 +94,10 @@ class Canaries:
             expected = label if self.redacts else most_sensitive(label, LABELS[kind])
             self.planted[mark] = _Planted("nobody" if self.redacts else expected, policy)
         self.planted[canary] = _Planted(expected, policy)
-        return _request(source, f"{canary} {value}".strip(), providers), policy
+        request = _request(source, f"{canary} {value}".strip(), providers)
+        if isinstance(request, Request) and source.random() < 0.2:
+            request = replace(request, stop=(canary,), metadata={"for": canary})
+        return request, policy
 
 
 def _why_not(recipient: Recipient, planted: _Planted) -> str | None:
@@ -155,7 +158,7 @@ def _request(source: random.Random, text: str, providers: list[Provider]) -> Req
         Message("assistant", (ToolCallPart("call_1", "look", "{}"),)),
         Message("tool", (ToolResultPart("call_1", text),)),
     )
-    match source.randrange(7):
+    match source.randrange(6):
         case 0:
             messages = (Message.system(text), user)
         case 1:
@@ -166,8 +169,6 @@ def _request(source: random.Random, text: str, providers: list[Provider]) -> Req
             messages, tools = (user, *answered), (Tool("look"),)
         case 4:
             messages = (user, Message.assistant(text), user)
-        case 5:  # what a schema says is not replaced, so no personal value goes there
-            messages = (Message.user(text),)
         case _:
             messages = (Message.user(f"{text} and some more words"),)
     return Request(model=model, messages=messages, tools=tools)

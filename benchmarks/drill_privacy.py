@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from benchmarks.bar import at_least, equal, figure, progress
 from benchmarks.canaries import REGIONS, Canaries, Provider, Recipient, World, upstream
@@ -27,6 +31,7 @@ from unified_api.layers.safety import Safety
 from unified_api.privacy.checksums import luhn, mod_97
 from unified_api.privacy.detection import find
 from unified_api.providers import DataPolicyRow, ProviderRow
+from unified_api.safety.local import LocalGuard
 from unified_api.settings import (
     CacheSettings,
     Environment,
@@ -45,7 +50,7 @@ VARIANTS = {
     "kept": "labels raised by what is found, answers kept",
     "replaced": "what is found replaced, answers judged by a moderation model",
 }
-_COMMON = ("p8", "p9", "judge", "vectors", "the log")
+_COMMON = ("p8", "p9", "judge", "vectors", "the log", "the spans")
 SEES = {
     "judged": (*_COMMON, "the local classifier"), "kept": (*_COMMON, "the cache"), "replaced": (*_COMMON, "guard"),
 }  # fmt: skip
@@ -111,7 +116,7 @@ def _settings(
         safety=SafetySettings.model_validate(
             guard or {"enabled": variant == "judged", "fail": "open", "clearance": INSIDE}
         ),
-        record=RecordSettings(log=True, file=file, content=True, clearance=INSIDE),
+        record=RecordSettings(log=True, file=file, traces=True, content=True, clearance=INSIDE),
     )
 
 
@@ -121,7 +126,9 @@ def _people(source: random.Random) -> list[Provider]:
     return chosen + [Provider(name, "confidential", "eu") for name in ("judge", "vectors", "guard")]
 
 
-async def _run(calls: int, variant: str, *, broken: bool = False, seed: int = 5) -> tuple[Canaries, Counter[str]]:
+async def _run(
+    calls: int, variant: str, spans: InMemorySpanExporter, *, broken: bool = False, seed: int = 5
+) -> tuple[Canaries, Counter[str]]:
     source = random.Random(f"{seed} {variant}")
     providers = _people(source)
     canaries = Canaries(variant == "replaced")
@@ -150,6 +157,9 @@ async def _run(calls: int, variant: str, *, broken: bool = False, seed: int = 5)
         log = Recipient("the log", INSIDE)
         for line in (*lines.lines, *file.read_text("utf-8").splitlines()):
             canaries.look(log, line)
+    for span in spans.get_finished_spans():
+        canaries.look(Recipient("the spans", INSIDE), span.to_json())
+    spans.clear()
     return canaries, outcomes
 
 
@@ -212,24 +222,26 @@ def _listen(layers: list[object], canaries: Canaries) -> None:
     """Let the local classifier tell what it is shown."""
     for layer in layers:
         guard = layer._judge.guard if isinstance(layer, Safety) else None  # noqa: SLF001  # as above
-        if guard is not None and hasattr(guard, "_classifier"):
-            classifier, recipient = guard._classifier, Recipient("the local classifier", INSIDE)  # noqa: SLF001
-            scores = classifier.scores
-
-            def told(text: str, scores: Any = scores, recipient: Recipient = recipient) -> Any:
-                canaries.look(recipient, text)
-                return scores(text)
-
-            guard._classifier = _Listening(classifier, told)  # noqa: SLF001
+        if isinstance(guard, LocalGuard):
+            guard._classifier = _Listening(guard._classifier, canaries)  # noqa: SLF001  # as above
 
 
 class _Listening:
-    def __init__(self, classifier: Any, scores: Any) -> None:
+    """Whatever is asked of the classifier, with what text."""
+
+    def __init__(self, classifier: Any, canaries: Canaries) -> None:
         self._classifier = classifier
-        self.scores = scores
+        self._canaries = canaries
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._classifier, name)
+        whole = getattr(self._classifier, name)
+        return partial(self._told, whole) if callable(whole) else whole
+
+    def _told(self, whole: Any, *given: Any) -> Any:
+        for one in given:
+            if isinstance(one, str):
+                self._canaries.look(Recipient("the local classifier", INSIDE), one)
+        return whole(*given)
 
 
 def _look_inside(layers: list[object], canaries: Canaries) -> None:
@@ -317,14 +329,13 @@ def _detection() -> bool:
         )
         figure(kind, said)
         if kind in {"card", "iban", "email", "phone"}:
-            met &= at_least(
-                f"{kind}: recall where well-formed", 100 * hit_well[kind] / max(1, well[kind]), 95, unit=" %"
-            )
+            share = 100 * hit_well[kind] / max(1, well[kind])
+            met &= at_least(f"{kind}: recall where well-formed", share, 95, unit=" %")
     return met
 
 
 def _well_formed(kind: str, value: str) -> bool:
-    """Whether the check digits are right; of a phone, whether Google's library takes it for a number of some country."""
+    """Whether the check digits are right, or Google's library takes it for a phone number of some country."""
     plain = "".join(character for character in value if character.isalnum()).upper()
     if kind == "card":
         return plain.isdigit() and luhn(plain)
@@ -351,11 +362,15 @@ def _is_phone(value: str) -> bool:
 
 async def _all(calls: int) -> bool:
     met = True
+    spans = InMemorySpanExporter()
+    tracing = TracerProvider()
+    tracing.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(tracing)
     for variant in VARIANTS:
         started = time.monotonic()
-        canaries, outcomes = await _run(calls // len(VARIANTS) + 1, variant)
+        canaries, outcomes = await _run(calls // len(VARIANTS) + 1, variant, spans)
         met &= _told(variant, canaries, outcomes, time.monotonic() - started)
-    broken, _ = await _run(max(200, calls // 20), "kept", broken=True)
+    broken, _ = await _run(max(200, calls // 20), "kept", spans, broken=True)
     met &= at_least("leaks seen where the filter believes every provider", len(broken.leaks), 1, digits=0)
     return met
 

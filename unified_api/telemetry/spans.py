@@ -93,8 +93,7 @@ def _of_call(call: AnyCall, operation: str) -> Iterator[tuple[str, _Value]]:
             value = getattr(request, name)
             if value is not None:
                 yield attribute, value
-        if request.stop:
-            yield "gen_ai.request.stop_sequences", list(request.stop)
+        # Not its stop sequences, which are the caller's own words: no label says yet who may see them.
         yield "gen_ai.output.type", "text" if request.output_schema is None else "json"
     elif isinstance(request, ImageRequest):
         yield "gen_ai.output.type", "image"
