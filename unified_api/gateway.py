@@ -243,7 +243,7 @@ class Gateway:
             layers.append(Privacy(self.settings.privacy))
         if self.settings.record.is_set_up:
             layers.append(Seen(under_way, content=self.settings.record.content))
-        if self.settings.cache.enabled:
+        if self.settings.cache.active:
             layers.append(Cache(self.settings.cache, clock=self._clock, consult=self._consult))
         if self.settings.safety.active:
             from unified_api.layers.safety import Safety

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from unified_api.call import through, through_stream
 from unified_api.errors import (
     AttemptsExhaustedError,
+    ConfigurationError,
     DeadlineExceededError,
     GatewayError,
     InvalidRequestError,
@@ -114,6 +116,43 @@ async def test_nothing_is_kept_unless_it_is_set_up() -> None:
     await gateway.chat(ASKED)
     await gateway.chat(ASKED)
     assert model.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "active", "semantic"),
+    [
+        ("", False, False),
+        ("[cache]", False, False),
+        ("[cache]\nmax_age_s = 60", True, False),
+        ("[cache]\nenabled = false\nmax_age_s = 60", False, False),
+        ("[cache.semantic]\nthreshold = 0.9", True, True),
+        ("[cache.semantic]\nenabled = false", True, False),
+    ],
+)
+def test_a_key_of_the_table_turns_it_on(written: str, active: bool, semantic: bool, tmp_path: Path) -> None:
+    path = tmp_path / "orchestrator.toml"
+    path.write_text(written, "utf-8")
+    cache = Settings.load(path, environ={}).cache
+    assert (cache.active, cache.semantic.active) == (active, semantic)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_entries", "0"),
+        ("max_bytes", "10"),
+        ("max_age_s", "-1"),
+        ("clearance", '"secret"'),
+        ("operations", '["stream"]'),
+        ("semantic.threshold", "1.5"),
+        ("semantic.model", '""'),
+    ],
+)
+def test_a_value_that_means_nothing_is_an_error_that_names_its_key(key: str, value: str, tmp_path: Path) -> None:
+    path = tmp_path / "orchestrator.toml"
+    path.write_text(f"[cache]\n{key} = {value}\n", "utf-8")
+    with pytest.raises(ConfigurationError, match=key.rpartition(".")[2]):
+        Settings.load(path, environ={})
 
 
 @pytest.mark.parametrize(
@@ -486,6 +525,27 @@ async def test_a_providers_failure_reaches_all_who_wait_with_a_story_of_their_ow
     stories = [tuple(one.outcome for one in error.attempts) for error in failures]
     assert sorted(set(stories)) == [("failed",), ("noted",)]
     assert not any(error.billable for error in failures[1:])
+
+
+async def test_who_waited_for_tries_in_vain_is_told_their_last_cause_too() -> None:
+    gate = Gate(ServerError("down"))
+    gateway, model = gateway_of([gate, ServerError("still down"), ServerError("gone")])
+    causes: list[BaseException | None] = []
+
+    async def ask() -> None:
+        try:
+            await gateway.chat(ASKED, Policy(max_attempts=2))
+        except AttemptsExhaustedError as error:
+            causes.append(error.__cause__)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(ask)
+        await gate.entered.wait()
+        await settle()
+        gate.open.set()
+    assert model.calls == 2
+    assert [str(cause) for cause in causes] == ["still down"] * 3
 
 
 async def test_who_may_try_more_often_tries_for_itself() -> None:

@@ -27,7 +27,7 @@ async def test_an_example_runs_and_what_it_asserts_holds(example: str) -> None:
 @pytest.mark.parametrize("table", [CacheSettings, SemanticSettings])
 def test_every_key_stands_there_with_its_default(table: type) -> None:
     for key, field in table.model_fields.items():
-        if key in ("semantic", "operations"):
+        if key in ("semantic", "operations", "enabled"):
             continue
         shown = str(field.default).lower() if isinstance(field.default, bool) else f"{field.default}".removesuffix(".0")
         assert re.search(rf"\| `{key}` \|.*\| `?{re.escape(shown)}`? \|", PAGE), key
@@ -41,4 +41,4 @@ def test_every_field_of_a_policy_that_counts_is_named() -> None:
 def test_the_configuration_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "orchestrator.toml"
     path.write_text("\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)), "utf-8")
-    assert Settings.load(path, environ={}).cache.enabled
+    assert Settings.load(path, environ={}).cache.active

@@ -49,7 +49,7 @@ class Cache:
         )
         self._flights = Flights()
         semantic = settings.semantic
-        self._similar = Similar(semantic, store=self._store, consult=consult) if semantic.enabled else None
+        self._similar = Similar(semantic, store=self._store, consult=consult) if semantic.active else None
 
     async def whole(self, call: AnyCall, proceed: Handler) -> Any:
         key = self._key(call)
@@ -120,7 +120,7 @@ class Cache:
             if end is None:
                 return None
             if isinstance(end, Failed) and end.concerns(flight.call, call):
-                raise _shared(end.error, call) from end.error
+                raise _shared(end.error, call) from end.error.__cause__  # by which callers tell what it means
 
     async def _wait(self, flight: Flight, call: AnyCall) -> End | None:
         """How the flight ended; None where the reader of its stream holds it up."""

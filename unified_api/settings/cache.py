@@ -18,8 +18,9 @@ CachedOperation = Literal["chat", "embed", "image", "rerank", "moderate"]
 class SemanticSettings(Table):
     """`[cache.semantic]`: answers to questions that mean the same in other words."""
 
-    enabled: bool = False
-    """Whether a chat may be answered by what was answered to a similar last message; everything else must be equal."""
+    enabled: bool | None = None
+    """Whether a chat may be answered by what was answered to a similar last message; everything else must be equal.
+    None: as soon as any key of the table is set."""
     model: Annotated[str, StringConstraints(min_length=1)] = "local/wordllama-256"
     """What tells how alike two messages are: an embedding model as in a request."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.92
@@ -30,12 +31,16 @@ class SemanticSettings(Table):
     max_entries: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     """Messages that are remembered; the one that was not asked for longest goes first."""
 
+    @property
+    def active(self) -> bool:
+        return bool(self.model_fields_set) if self.enabled is None else self.enabled
+
 
 class CacheSettings(Table):
     """`[cache]`."""
 
-    enabled: bool = False
-    """Whether answers are kept at all."""
+    enabled: bool | None = None
+    """Whether answers are kept; None: as soon as any key of the table is set."""
     operations: frozenset[CachedOperation] = frozenset({"chat", "embed", "image", "rerank", "moderate"})
     """Which calls are answered from what was kept."""
     max_entries: Annotated[int, Field(ge=1)] = 10_000
@@ -50,3 +55,7 @@ class CacheSettings(Table):
     clearance: Sensitivity = "public"
     """The most sensitive calls whose answers are kept; others pass by."""
     semantic: SemanticSettings = SemanticSettings()
+
+    @property
+    def active(self) -> bool:
+        return bool(self.model_fields_set) if self.enabled is None else self.enabled
