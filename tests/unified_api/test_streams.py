@@ -9,6 +9,7 @@ from decimal import Decimal
 from math import inf
 
 import anyio
+import anyio.lowlevel
 import pytest
 from family_streams import FAMILIES, family_stream
 
@@ -374,6 +375,32 @@ async def test_a_reader_that_is_cancelled_ends_the_call_upstream(policy: Policy)
         assert backend.open == 0
     (only,) = (one for one in stream.attempts if one.number)
     assert (only.outcome, only.received) == ("cancelled", 5)
+
+
+@pytest.mark.parametrize("policy", [Policy(), STEP], ids=["person", "step"])
+async def test_wherever_a_reader_is_cancelled_nothing_stays_open_and_every_try_is_told_of(policy: Policy) -> None:
+    """In the opening, between the chunks, and while another model is asked to go on."""
+    whole = 0
+    for turns in range(60):
+        gateway, backend = over_the_wire("openai_chat", broken("openai_chat", "closed"))
+        story: list[ResponseStream] = []
+        async with gateway, anyio.create_task_group() as group:
+
+            async def reading(made: Gateway = gateway, story: list[ResponseStream] = story) -> None:
+                async with made.stream(ask(), policy) as stream:
+                    story.append(stream)
+                    await read(stream)
+
+            group.start_soon(reading)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+        assert backend.open == 0
+        attempts = [one for stream in story for one in stream.attempts if one.number]
+        assert [one.number for one in attempts] == list(range(1, len(attempts) + 1))
+        assert not story or len(attempts) == len(backend.requests), turns
+        whole += bool(attempts) and attempts[-1].outcome == "succeeded"
+    assert 5 < whole < 55
 
 
 async def test_every_streamed_try_says_how_much_had_come() -> None:
