@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from math import inf
 from typing import TypeAlias
 
 import anyio
@@ -188,7 +187,7 @@ class Health:
         for key in keys:
             self._waiting.setdefault(key, {})[event] = None
         try:
-            if delay == inf:
+            if self._clock.now() + delay >= deadline:
                 with self._clock.scope(deadline):
                     await event.wait()
             else:

@@ -224,17 +224,20 @@ async def test_a_cancelled_probe_lets_the_next_of_those_who_wait_through(clock: 
     assert not made.health.conditions()[0].is_probed
 
 
-async def test_a_wait_for_a_probe_ends_with_the_deadline(clock: ManualClock) -> None:
-    only = Switched()
-    made = gateway(clock, a=only)
+@pytest.mark.parametrize("other", [False, True])
+async def test_a_wait_for_a_probe_ends_with_the_deadline(clock: ManualClock, other: bool) -> None:
+    only, resting = Switched(), Switched()
+    made = gateway(clock, a=only, b=resting)
     await fail(made, only, BUSY)
+    if other:
+        await fail(made, resting, RateLimitError("busy", retry_after=900), name="b/m")
     only.held = anyio.Event()
     clock.advance(30)
     errors: list[str] = []
 
     async def wait() -> None:
         try:
-            await made.chat(ask("a/m"), Policy(deadline_s=5))
+            await made.chat(ask("route/main" if other else "a/m"), Policy(deadline_s=5))
         except DeadlineExceededError as error:
             errors.append(error.code)
 
