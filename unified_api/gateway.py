@@ -161,6 +161,7 @@ class Gateway:
             NoCandidateError: nothing may serve the call; says why for every model.
             ProviderError: the one try failed, or the request is at fault.
             AttemptsExhaustedError: every permitted try failed.
+            RestingError: all that may serve have failed too often lately, and are left alone.
             DeadlineExceededError: the call's deadline passed.
 
         """
