@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -151,7 +152,7 @@ class Record:
             finish_reasons=_reasons(response) if response is not None else tuple(told.finish),
             response_id=response.id if isinstance(response, Response) else None,
             usage=response.usage if response is not None else used.usage if used is not None else None,
-            cost_usd=response.cost_usd if response is not None else used.cost_usd if used is not None else None,
+            cost_usd=response.cost_usd if response is not None else _cost(call, told),
             error="cancelled" if outcome == "cancelled" else None if error is None else _code(error),
             status=error.status if isinstance(error, ProviderError) else None,
             attempts=call.trail.story,
@@ -182,6 +183,13 @@ def _answerer(
     provider = known.partition("/")[0]
     echoed = told.usage.model if told.usage is not None else None
     return provider, f"{provider}/{echoed}" if echoed else known
+
+
+def _cost(call: AnyCall, told: Told) -> Decimal | None:
+    """What the provider told of a stream's cost, or what its last try is taken to have cost."""
+    if told.usage is not None and told.usage.cost_usd is not None:
+        return told.usage.cost_usd
+    return next((one.cost_usd for one in reversed(call.trail.records) if one.number), None)
 
 
 def _reasons(response: AnyResponse) -> tuple[FinishReason, ...]:
