@@ -84,15 +84,29 @@ def test_a_value_cut_by_message_parts_is_replaced_as_one() -> None:
 
 
 def test_arguments_stay_json_even_where_the_value_was_a_number() -> None:
-    call = ToolCallPart("1", "pay", '{"card":4111111111111111,"to":"ann\\u0040example.com","note":"4111111111111111"}')
+    given = (
+        '{"card":4111111111111111,"to":"ann\\u0040example.com","note":"\\"4111111111111111\\": 4111111111111111, no"}'
+    )
+    call = ToolCallPart("1", "pay", given)
     look = Look(frozenset(LABELS))
     request = Request(model="a/b", messages=(Message("assistant", (call,)),))
     visited(request, look)
     replacement = Replacement(look)
     part = visited(request, replacement).messages[0].parts[0]
     assert isinstance(part, ToolCallPart)
-    assert json.loads(part.arguments) == {"card": "<CARD_1>", "to": "<EMAIL_1>", "note": "<CARD_1>"}
+    assert json.loads(part.arguments) == {"card": "<CARD_1>", "to": "<EMAIL_1>", "note": '"<CARD_1>": <CARD_1>, no'}
     assert json.loads(replacement.placeholders.restore_json(part.arguments))["to"] == "ann@example.com"
+
+
+_VALUES = ("ann@example.com", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "536-90-4399", "+44 20 7946 0958")
+
+
+@given(st.lists(st.sampled_from([*_VALUES, "so", "<EMAIL_1>", "<PHONE_2>", "12", "é", "\u200b", "<"]), max_size=20))
+def test_what_is_taken_out_of_any_text_comes_back_into_it(words: list[str]) -> None:
+    text = " and ".join(words)
+    (without,), placeholders = replaced(text)
+    assert not any(value in without for value in _VALUES)
+    assert placeholders.restore(without) == text
 
 
 @pytest.mark.parametrize("value", ['a "quoted" \\ one', "two\nlines", "ü"])

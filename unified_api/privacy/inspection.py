@@ -17,6 +17,9 @@ from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders
 __all__ = ["Look", "Replacement"]
 
 
+_STRING_OR_PLACEHOLDER = re.compile(rf'"(?:[^"\\]++|\\.)*+"|-?({LOOKS_LIKE_ONE.pattern})')
+
+
 @dataclass(slots=True)
 class Look:
     """A visitor that finds and changes nothing."""
@@ -109,7 +112,7 @@ class Replacement:
         if replaced == text or not _is_json(text) or _is_json(replaced):
             return replaced
         # A placeholder in the place of a number is a string.
-        return re.sub(rf"(?<![\"\w])({LOOKS_LIKE_ONE.pattern})(?![\"\w])", r'"\1"', replaced)
+        return _STRING_OR_PLACEHOLDER.sub(lambda match: match[0] if match[0][0] == '"' else f'"{match[1]}"', replaced)
 
     def fixed(self, text: str) -> None:
         """Left as it is; the label has it."""
