@@ -290,6 +290,18 @@ async def test_no_more_tries_are_made_than_there_is_room_for(home: Home):
     await gateway.aclose()
 
 
+async def test_an_answer_that_is_rejected_is_paid_for_like_the_one_that_serves(home: Home):
+    better = {"when": "low_confidence", "evaluator": "structural"}
+    routes = {"main": Route.model_validate({"models": ["scripted/a", "scripted/b"], "escalate": better})}
+    scripts = {"scripted/a": "", "scripted/b": "word " * 100}
+    gateway = home.gateway(scripts, {"default": {"per_user_month_usd": 1}}, routes=routes)
+    response = await gateway.chat(ask("route/main"), by())
+    tries = [one for one in response.attempts if one.number]
+    assert [one.outcome for one in tries] == ["rejected", "succeeded"]
+    assert await spent(gateway) == sum(one.cost_usd or 0 for one in tries) * 1_000_000
+    await gateway.aclose()
+
+
 async def test_many_calls_at_once_spend_a_cap_to_less_than_one_reservation(home: Home):
     model = ScriptedModel(answer(cost="0.004"))
     caps = {"default": {"per_user_month_usd": 0.2, "per_tag_month_usd": 0.3, "per_run_usd": 0.25}}

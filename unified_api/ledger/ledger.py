@@ -168,12 +168,20 @@ class Ledger:
 
     def _write(self, operations: Sequence[Operation]) -> list[Outcome]:
         """In a worker thread."""
+        from unified_api.ledger.store import failures  # which loads SQLAlchemy
+
         store, now = self._opened(), int(self._wall())
         owed = tuple(self._owed)
         if owed:
             store.apply(owed, now=now)
             self._paid(owed)
         outcomes = store.apply(operations, now=now) if operations else []
+        with suppress(*failures()):  # what is decided stands, and tidying has time
+            self._tidy(store, operations, outcomes, now=now)
+        return outcomes
+
+    def _tidy(self, store: Store, operations: Sequence[Operation], outcomes: list[Outcome], *, now: int) -> None:
+        """Gives back what leases no longer hold, when there is no room or some time has passed, and tries anew then."""
         short = [number for number, one in enumerate(outcomes) if isinstance(one, Short) and not one.final and one.held]
         # Within the same second nothing more can have expired.
         if (short and now != self._swept) or abs(now - self._swept) > _SWEEP_S:
@@ -184,7 +192,6 @@ class Ledger:
         if abs(now - self._forgot) > _FORGET_S:
             self._forgot = now
             store.forget(now=now)
-        return outcomes
 
     def _paid(self, owed: Sequence[Settle]) -> None:
         for one in owed:

@@ -29,7 +29,9 @@ __all__ = ["FREED", "HELD", "IS_HELD", "SETTLED", "accounts", "open_engine", "re
 HELD, FREED, SETTLED = 0, 1, 2
 """A reservation's states: FREED is one whose lease ended before anybody settled it."""
 _WAIT_S = 5
-"""The longest wait for a lock or a connection."""
+"""The longest wait for a lock in PostgreSQL, or for a connection."""
+_BUSY_S = 10
+"""The longest wait for other writers of a SQLite file, who are not served in the order that they come."""
 
 _metadata = MetaData()
 
@@ -75,7 +77,7 @@ def _sqlite(address: URL) -> Engine:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     engine = create_engine(
         address,
-        connect_args={"timeout": _WAIT_S, "check_same_thread": False},
+        connect_args={"timeout": _BUSY_S, "check_same_thread": False},
         pool_size=1,
         max_overflow=4,
         pool_timeout=_WAIT_S,

@@ -16,7 +16,9 @@ __all__ = ["BATCH", "Entry", "Turns"]
 BATCH = 256
 """How many are acted for at once, at most."""
 _PACE_S = 0.004
-"""From the beginning of one turn to that of the next, at least."""
+"""From the beginning of one turn to that of the next, at least, in a crowd."""
+_CROWD = 4
+"""How many come together where more will; fewer are not made to wait for it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +63,8 @@ class Turns:
         self._led = False
         self._began = -inf
         """When the last turn began, by the event loop's time."""
+        self._last = 0
+        """How many it was for."""
 
     async def submit(self, entry: Entry) -> None:
         """Until the entry is done. Raises its LedgerError."""
@@ -84,11 +88,13 @@ class Turns:
 
     async def _lead(self) -> None:
         # A program that is busy waits a little, so that more comes together.
-        pause = self._began + _PACE_S - anyio.current_time()
+        crowded = max(self._last, len(self._queue)) >= _CROWD
+        pause = self._began + _PACE_S - anyio.current_time() if crowded else 0.0
         await anyio.sleep(min(max(pause, 0.0), _PACE_S))
         self._began = anyio.current_time()
         batch = self._queue[:BATCH]
         del self._queue[:BATCH]
+        self._last = len(batch)
         try:
             await self._act(batch)
         finally:
