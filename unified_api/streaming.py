@@ -2,76 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import TypeAlias
 
 from unified_api.adapters import Adapters
 from unified_api.apart import Apart, Kept
 from unified_api.attempts import Attempts, Judged
+from unified_api.begun import Begun
+from unified_api.breaks import explain, is_whole, onward, turn
 from unified_api.call import Call
 from unified_api.clock import Clock
 from unified_api.continuation import joined
-from unified_api.errors import (
-    ConnectionFailedError,
-    DeadlineExceededError,
-    GatewayError,
-    ProviderError,
-    TimedOutError,
-)
+from unified_api.errors import GatewayError
 from unified_api.escalation import Escalating, Held, escalates, held_back, may_reject
 from unified_api.fitting import Fitted, Fitting, Ways
-from unified_api.models import Model, RouteRules, Selection
-from unified_api.needs import least_tokens
+from unified_api.models import Model, RouteRules
 from unified_api.opening import open_stream
-from unified_api.routing.continuing import (
-    Progress,
-    allowance,
-    candidates_after,
-    continued,
-    tokens_of,
-    why_not_continued,
-)
-from unified_api.types import Chunk, Request, RestartChunk, Usage, UsageChunk
+from unified_api.types import Chunk, Request, Usage, UsageChunk
 
 __all__ = ["Streaming"]
 
 _Chunks: TypeAlias = AsyncIterator[Chunk] | Held
 Price: TypeAlias = Callable[[Model, str, Usage], Decimal | None]
 """What the usage costs at a model; the second argument is the name that it echoed."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Begun:
-    """One model's stream, begun."""
-
-    model: Model
-    note: str | None
-    """How the request was fitted to it."""
-    chunks: AsyncIterator[Chunk]
-    started: float
-    shown: str = ""
-    """What its reader had before, where it goes on with another one's answer."""
-    came: list[Chunk] = field(default_factory=list)
-    """All of its chunks, looked at when it ends: so each of them costs next to nothing."""
-    cost: Decimal | None = None
-    confidence: float | None = None
-    """How good an evaluator found the answer."""
-    is_told: bool = False
-    """Whether the trail knows how it ended."""
-    broke: Callable[[GatewayError], None]
-    """To be told how it broke."""
-
-    @property
-    def progress(self) -> Progress:
-        return Progress.of(self.came)
-
-    @property
-    def had(self) -> int:
-        """Characters of the answer that its reader has."""
-        return len(self.shown) + self.progress.received
 
 
 class Streaming:
@@ -99,7 +55,7 @@ class Streaming:
     @asynccontextmanager
     async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The chunks of one answer; usage comes with its cost."""
-        async with Apart[_Begun]() as room:
+        async with Apart[Begun]() as room:
             kept = await room.enter(self._begun(call))
             try:
                 async with aclosing(self._told(call, kept, room)) as chunks:
@@ -108,7 +64,7 @@ class Streaming:
                 self._left(call, kept.result)  # for a reader that reads nothing
 
     @asynccontextmanager
-    async def _begun(self, call: Call[Request]) -> AsyncIterator[_Begun]:
+    async def _begun(self, call: Call[Request]) -> AsyncIterator[Begun]:
         fitting = Fitting(call.request, call.policy, self._ways)
         rules = RouteRules() if call.trail.selection is None else call.trail.selection.rules
 
@@ -139,7 +95,7 @@ class Streaming:
                 if isinstance(chunks, Held):
                     replayed = chunks.replayed(probabilities=call.request.logprobs is not None)
                     chunks = await stack.enter_async_context(aclosing(replayed))
-                yield _Begun(
+                yield Begun(
                     model=won.model,
                     note=fitted.note,
                     chunks=chunks,
@@ -156,7 +112,7 @@ class Streaming:
             cost = self._price(model, response.model.removeprefix(f"{model.provider}/"), response.usage)
         return await self._escalating.judged(call, model, replace(response, cost_usd=cost))
 
-    async def _told(self, call: Call[Request], kept: Kept[_Begun], room: Apart[_Begun]) -> AsyncGenerator[Chunk]:
+    async def _told(self, call: Call[Request], kept: Kept[Begun], room: Apart[Begun]) -> AsyncGenerator[Chunk]:
         """The chunks with what they cost, and those of the stream that goes on after a break, as often as that may be.
 
         How each stream ended is told to the trail; it is closed at once, whoever ends the iteration and where.
@@ -170,7 +126,7 @@ class Streaming:
                     add(one)
                     yield one
             except GatewayError as error:
-                if _is_whole(call, begun, error):
+                if is_whole(call, begun, error):
                     self._succeeded(call, begun)
                     return
                 self._broke(call, begun, error)
@@ -182,26 +138,26 @@ class Streaming:
                 self._left(call, begun)
                 await kept.leave()
             kept = await self._next(call, begun, failure, room)
-            for chunk in _turn(call, begun, kept.result):
+            for chunk in turn(call, begun, kept.result):
                 yield chunk
 
-    async def _next(self, call: Call[Request], begun: _Begun, error: GatewayError, room: Apart[_Begun]) -> Kept[_Begun]:
+    async def _next(self, call: Call[Request], begun: Begun, error: GatewayError, room: Apart[Begun]) -> Kept[Begun]:
         """The stream that goes on after `error`; raises that error, saying why, where none does."""
-        onward = _onward(call, begun, error, now=self._clock.now())
-        if isinstance(onward, str):
-            _explain(error, begun, call, onward)
+        following = onward(call, begun, error, now=self._clock.now())
+        if isinstance(following, str):
+            explain(error, begun, call, following)
             raise error
         try:
-            kept = await room.enter(self._begun(onward))
+            kept = await room.enter(self._begun(following))
         except GatewayError as failure:
             if call.policy.reader == "step":
                 raise
-            _explain(error, begun, call, f"asking for the rest failed ({failure.message})")
+            explain(error, begun, call, f"asking for the rest failed ({failure.message})")
             raise error from failure
         self._turned(call, begun, kept.result)
         return kept
 
-    def _turned(self, call: Call[Request], before: _Begun, begun: _Begun) -> None:
+    def _turned(self, call: Call[Request], before: Begun, begun: Begun) -> None:
         call.trail.model = begun.model
         there = f"after {before.had:,} characters of {before.model.id}"
         if call.policy.reader == "step":
@@ -211,13 +167,13 @@ class Streaming:
         begun.shown = before.shown + before.progress.text
         begun.chunks = joined(begun.chunks, begun.shown)
 
-    def _priced(self, begun: _Begun, chunk: UsageChunk) -> UsageChunk:
+    def _priced(self, begun: Begun, chunk: UsageChunk) -> UsageChunk:
         if chunk.cost_usd is None:
             chunk = replace(chunk, cost_usd=self._price(begun.model, chunk.model or "", chunk.usage))
         begun.cost = chunk.cost_usd
         return chunk
 
-    def _succeeded(self, call: Call[Request], begun: _Begun) -> None:
+    def _succeeded(self, call: Call[Request], begun: Begun) -> None:
         self._has_succeeded(call, begun.model)
         if begun.is_told:
             return
@@ -232,80 +188,23 @@ class Streaming:
         )
         begun.is_told = True
 
-    def _broke(self, call: Call[Request], begun: _Begun, error: GatewayError) -> None:
+    def _broke(self, call: Call[Request], begun: Begun, error: GatewayError) -> None:
         error.billable = True  # content has come
         begun.broke(error)
         cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
         call.trail.failed(begun.model, error, seconds, cost=cost, received=begun.progress.received)
         begun.is_told = True
 
-    def _left(self, call: Call[Request], begun: _Begun) -> None:
+    def _left(self, call: Call[Request], begun: Begun) -> None:
         if begun.is_told:
             return
         cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
         call.trail.cancelled(begun.model, seconds, cost=cost, received=begun.progress.received)
         begun.is_told = True
 
-    def _taken(self, call: Call[Request], begun: _Begun) -> Decimal | None:
-        """What a stream that has no end is taken to have cost: what was told of its usage, and else what had come."""
-        told, progress = begun.progress.told, begun.progress
-        usage = Usage() if told is None else told.usage
-        asked = usage.input_tokens
-        if asked is None:
-            asked = least_tokens(call.request) * 3 // 2 + tokens_of(begun.shown)
-        answered = max(usage.output_tokens or 0, -(-progress.received // 4))
-        usage = replace(usage, input_tokens=asked, output_tokens=answered)
-        return self._price(begun.model, (told.model if told is not None else None) or "", usage)
-
-
-def _is_whole(call: Call[Request], begun: _Begun, error: GatewayError) -> bool:
-    """Whether a stream broke only after its model had said that the answer is complete: the usage may be missing."""
-    late = isinstance(error, ConnectionFailedError | TimedOutError | DeadlineExceededError)
-    return late and call.request.n in (None, 1) and begun.progress.finished
-
-
-def _onward(call: Call[Request], begun: _Begun, error: GatewayError, *, now: float) -> Call[Request] | str:
-    """The call for what is missing after a break, or why there is none."""
-    selection, anew = call.trail.selection or Selection(()), call.policy.reader == "step"
-    why = None if anew else why_not_continued(call.request, begun.progress)
-    if why is not None:
-        return why
-    if not isinstance(error, ProviderError) or now >= call.deadline:
-        return "the call has no time left"
-    candidates = candidates_after(selection, begun.model, error, call.policy, call.trail.records)
-    if not anew:
-        candidates = tuple(one for one in candidates if one.prefill)
-    if not candidates:
-        return "nobody else may be asked" if anew else _NOBODY
-    billable = sum(1 for one in call.trail.records if one.number and one.outcome == "failed" and one.billable)
-    policy = allowance(call.policy, tries=call.trail.tries, billable=billable)
-    if policy is None:
-        return "no further try is allowed (max_attempts, or what the budget has left)"
-    rules = replace(selection.rules, escalation=None, hedge=False)
-    trail = replace(call.trail, selection=replace(selection, candidates=candidates, rules=rules))
-    text = begun.shown + begun.progress.text
-    request = call.request if anew else continued(call.request, text, written=tokens_of(text))
-    return replace(call, request=request, policy=policy, trail=trail)
-
-
-_NOBODY = "no model that may be asked now goes on with an answer that was begun for it (`prefill`)"
-
-
-_SO_FAR = "; of the answer "
-
-
-def _turn(call: Call[Request], before: _Begun, begun: _Begun) -> Iterator[Chunk]:
-    """What the reader is told between two streams."""
-    if call.policy.reader == "step":
-        yield RestartChunk(begun.model.id)
-    elif before.progress.told is not None:
-        yield UsageChunk(Usage())  # the usage is that of the stream which ends
-
-
-def _explain(error: GatewayError, begun: _Begun, call: Call[Request], why: object) -> None:
-    """Tells the reader of a broken stream how much of the answer there is, and what was tried."""
-    what = "begun anew" if call.policy.reader == "step" else "continued"
-    said = error.message.partition(_SO_FAR)[0]  # an adapter may raise the same error again
-    error.message = f"{said}{_SO_FAR}{begun.had:,} characters had come, and it was not {what}: {why}"
-    error.args = (error.message,)
-    error.attempts = call.trail.story
+    def _taken(self, call: Call[Request], begun: Begun) -> Decimal | None:
+        """What a stream that has no end is taken to have cost."""
+        told = begun.progress.told
+        return self._price(
+            begun.model, (told.model if told is not None else None) or "", begun.likely_usage(call.request)
+        )
