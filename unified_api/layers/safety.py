@@ -144,7 +144,7 @@ class _HeldBack:
         self.findings = Findings(judge, call)
         self.why: str | None = None
         """Why nothing more may be shown."""
-        self.shown = False
+        self.shown: bool
         """Whether something of the answer has been."""
         self._judge = judge
         self._call = call
@@ -156,6 +156,7 @@ class _HeldBack:
         settings = self._judge.settings
         self._windows = Windows(settings.window, settings.overlap)
         self.plain = self._windows.plain
+        self.shown = False
 
     async def take(self, chunk: Chunk) -> list[Chunk]:
         """The chunks that may be shown now that `chunk` has come."""
