@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from random import Random
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -10,6 +13,7 @@ from unified_api.errors import (
     AuthenticationError,
     ContentRefusedError,
     DeadlineExceededError,
+    GatewayError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
@@ -18,6 +22,7 @@ from unified_api.errors import (
     RateLimitError,
     RestingError,
     ServerError,
+    TimedOutError,
 )
 from unified_api.gateway import Gateway
 from unified_api.health import Credential
@@ -405,3 +410,69 @@ async def test_what_callers_name_does_not_fill_the_memory(clock: ManualClock) ->
             with pytest.raises(NotFoundError):
                 await made.chat(ask(f"a/made-up-{number}"))
         assert len(made.health.conditions()) == 10
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_whatever_calls_live_through_no_probe_is_left_behind_and_nobody_waits_for_ever(seed: int) -> None:
+    chance, clock = Random(seed), ManualClock()
+    faults = [
+        None,
+        None,
+        BUSY,
+        ServerError("x"),
+        AuthenticationError("x"),
+        InvalidRequestError("x"),
+        TimedOutError("x"),
+    ]
+
+    async def reply(request: object) -> str:
+        await clock.sleep(chance.choice((0.0, 0.1, 3.0)))
+        fault = chance.choice(faults)
+        if fault is not None:
+            raise fault
+        return "ok"
+
+    models = {"a/m": ScriptedModel(reply), "b/m": ScriptedModel(reply)}
+    settings = Settings(
+        routes={"main": Route(models=tuple(models), hedge=True)}, breaker=BreakerSettings(least_calls=3)
+    )
+    made = scripted_gateway(models, settings=settings, clock=clock, random=chance.random)
+
+    async def call() -> None:
+        policy = Policy(deadline_s=chance.choice((1, 40, 90)), max_attempts=chance.choice((1, 4)))
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                if chance.random() < 0.3:
+                    group.start_soon(leave, scope, chance.randrange(40))
+                with suppress(GatewayError):
+                    if chance.random() < 0.5:
+                        await made.chat(ask(), policy)
+                    else:
+                        await read(made, policy, chance.random() < 0.3)
+                group.cancel_scope.cancel()
+
+    for _ in range(10):
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(call)
+        clock.advance(chance.choice((0, 1, 31)))
+    assert not any(one.is_probed for one in made.health.conditions())
+    assert made.health._waiting == {}
+    clock.advance(1000)
+    faults[:] = [None]
+    for name in models:
+        assert (await made.chat(ask(name))).text == "ok"
+    assert {one.state for one in made.health.conditions()} == {"closed"}
+
+
+async def leave(scope: anyio.CancelScope, after: int) -> None:
+    for _ in range(after):
+        await anyio.lowlevel.checkpoint()
+    scope.cancel()
+
+
+async def read(made: Gateway, policy: Policy, leaves: bool) -> None:
+    async with made.stream(ask(), policy) as stream:
+        async for _ in stream:
+            if leaves:
+                return
