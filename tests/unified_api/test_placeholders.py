@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,23 @@ def test_a_placeholder_cut_by_the_parts_of_a_message_is_the_callers_own_too() ->
 def test_a_value_found_by_its_words_is_replaced_where_it_stands_without_them() -> None:
     texts, _ = replaced("my passport number is L01X00T47", "L01X00T47 expires soon; XL01X00T47 does not")
     assert texts == ("my passport number is <PASSPORT_1>", "<PASSPORT_1> expires soon; XL01X00T47 does not")
+
+
+def test_the_time_to_replace_grows_with_the_request_and_no_faster() -> None:
+    def seconds(count: int) -> float:
+        texts = [TextPart(f"mail a{number}@example.com or a{number - 1}@exam") for number in range(count)]
+        request = Request(model="a/b", messages=(Message("user", tuple(texts)),))
+        best = float("inf")
+        for _ in range(3):
+            started = time.process_time()
+            look = Look(frozenset(LABELS))
+            visited(request, look)
+            visited(request, Replacement(look))
+            best = min(best, time.process_time() - started)
+        return best
+
+    small, large = seconds(100), seconds(800)
+    assert large < 16 * small + 0.01  # eight times for eight times the text, and room for a busy machine
 
 
 def test_a_value_cut_by_message_parts_is_replaced_as_one() -> None:

@@ -54,7 +54,9 @@ def _issued(digits: str) -> bool:
 
 def cards(run: Run) -> Iterator[Found]:
     """The cards in a run; other numbers may stand before and after them in it."""
-    if len(run.digits) < _SHORTEST or not run.stands_alone or run.is_international:
+    if len(run.digits) < _SHORTEST or run.is_international:
+        return
+    if not run.stands_alone and not run.announced(_SAID):  # a part of a name or a hash
         return
     if len(run.digits) <= _LONGEST and is_card(run.digits, said=run.announced(_SAID)):
         yield Found("card", *run.place(0, len(run.groups)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -76,10 +77,21 @@ def _across(pieces: tuple[str, ...], kinds: Collection[Kind]) -> list[Found]:
         for start, piece in zip(starts, pieces, strict=False)
         for one in find(piece, kinds)
     ]
-    cuts = starts[1:-1]
-    split = [one for one in find("".join(pieces), kinds) if any(one.start < cut < one.end for cut in cuts)]
-    apart = [one for one in inside if not any(one.start < other.end and other.start < one.end for other in split)]
-    return sorted([*split, *apart], key=lambda one: one.start)
+    split = [
+        one for one in find("".join(pieces), kinds) if bisect_right(starts, one.start) < bisect_left(starts, one.end)
+    ]
+    apart = [one for one in inside if not _meets(split, one.start, one.end)]
+    return sorted([*split, *apart], key=_start)
+
+
+def _start(one: Found) -> int:
+    return one.start
+
+
+def _meets(spans: list[Found], start: int, end: int) -> bool:
+    """Whether one of the spans, which are in order and apart, has a place in common with what is asked for."""
+    after = bisect_right(spans, start, key=_start)
+    return (after > 0 and spans[after - 1].end > start) or (after < len(spans) and spans[after].start < end)
 
 
 class Replacement:
@@ -99,12 +111,7 @@ class Replacement:
         spans = self._look.spans.get(pieces, [])
         whole = "".join(pieces)
         cuts = [(one.start, one.end, self.placeholders.of(one.kind, whole[one.start : one.end])) for one in spans]
-        taken = [(low, high) for low, high, _ in cuts]
-        cuts += [
-            (low, high, name)
-            for low, high, name in self._known.within(whole)
-            if not any(low < end and start < high for start, end in taken)
-        ]
+        cuts += [cut for cut in self._known.within(whole) if not _meets(spans, cut[0], cut[1])]
         return _cut(pieces, sorted(cuts)) if cuts else pieces
 
     def arguments(self, text: str) -> str:
@@ -151,17 +158,19 @@ class _Known:
 def _cut(pieces: tuple[str, ...], cuts: list[tuple[int, int, str]]) -> tuple[str, ...]:
     """The pieces with each cut replaced; one that goes on in the next piece stands in the first."""
     given: list[str] = []
-    start = 0
+    start = first = 0
     for piece in pieces:
         end = start + len(piece)
         at, parts = start, list[str]()
-        for low, high, name in cuts:
-            if high <= start or low >= end:
-                continue
+        while first < len(cuts) and cuts[first][0] < end:
+            low, high, name = cuts[first]
             parts.append(piece[at - start : max(low, start) - start])
             if low >= start:
                 parts.append(name)
             at = min(high, end)
+            if high > end:
+                break
+            first += 1
         parts.append(piece[at - start :])
         given.append("".join(parts))
         start = end

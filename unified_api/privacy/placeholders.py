@@ -54,6 +54,10 @@ class Placeholders:
         """The values by their placeholders."""
         return dict(self._values)
 
+    def value(self, name: str) -> str | None:
+        """The value that the placeholder stands for; None where it is none of these."""
+        return self._values.get(name)
+
     def restore(self, text: str) -> str:
         """The text with the values back in it; what only looks like a placeholder stays."""
         if "<" not in text:

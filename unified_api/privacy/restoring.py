@@ -90,11 +90,11 @@ class Moved:
 
     def add(self, text: str, placeholders: Placeholders) -> None:
         """More of the text, as it came."""
-        values = placeholders.values
         for match in LOOKS_LIKE_ONE.finditer(text) if "<" in text else ():
-            if match[0] in values:
+            value = placeholders.value(match[0])
+            if value is not None:
                 self._ends.append(self._length + match.end())
-                self._by.append(len(values[match[0]]) - len(match[0]))
+                self._by.append(len(value) - len(match[0]))
         self._length += len(text)
 
     def place(self, place: int | None) -> int | None:
