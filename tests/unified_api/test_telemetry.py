@@ -257,8 +257,6 @@ def test_every_name_of_the_conventions_is_one_of_theirs() -> None:
 
 
 async def test_nothing_that_the_caller_wrote_is_told_before_its_label_is_known(spans: InMemorySpanExporter) -> None:
-    request = Request(
-        model="p/m", messages=(Message.user("canary"),), stop=("canary",), metadata={"a": "canary"}
-    )
+    request = Request(model="p/m", messages=(Message.user("canary"),), stop=("canary",), metadata={"a": "canary"})
     await gateway_of("canary").chat(request, Policy(sensitivity="restricted"))
     assert "canary" not in only(spans).to_json()
