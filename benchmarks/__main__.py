@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-_PARTS = ("_", "drill_")
+_PARTS = ("_", "drill_", "speed_worker")
 """How the names of files begin that are no benchmark of their own."""
 
 
