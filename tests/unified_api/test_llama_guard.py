@@ -12,10 +12,12 @@ from unified_api.safety.llama_guard import NAMES, read, written
 from unified_api.settings import SafetySettings, Settings
 from unified_api.settings.safety import guard_categories, guard_version
 from unified_api.testing import ScriptedModel, scripted_gateway
-from unified_api.types import ImagePart, Message, Request, TextPart
+from unified_api.types import ImagePart, Message, ProviderState, Request, TextPart
 
 PICTURE = ImagePart(data=b"1", media_type="image/png")
 OTHER = ImagePart(data=b"2", media_type="image/png")
+KEPT_THERE = ImagePart(state=ProviderState("a", {"id": "file-1"}))
+"""Only its own provider can open it."""
 CODES = guard_categories("3-8b")
 
 
@@ -133,7 +135,7 @@ async def test_only_the_categories_that_count_are_in_the_prompt_and_in_the_verdi
     ("model", "shown"), [("g/llama-guard3:8b", 0), ("g/llama-guard3:11b-vision", 1), ("g/llama-guard-4-12b", 2)]
 )
 async def test_versions_that_see_are_shown_the_prompts_pictures(model: str, shown: int) -> None:
-    turn = Message("user", (PICTURE, OTHER, TextPart("What is this?")))
+    turn = Message("user", (KEPT_THERE, PICTURE, OTHER, TextPart("What is this?")))
     sent = await asked(model, Request(model="a/writer", messages=(turn,)))
     assert [part for part in sent.messages[0].parts if isinstance(part, ImagePart)] == [PICTURE, OTHER][2 - shown :]
 

@@ -394,6 +394,7 @@ async def test_moderation_goes_by_flags_categories_or_thresholds() -> None:
     [
         ({"categories": ("self harm",)}, "unknown category 'self harm'; did you mean 'self-harm'"),
         ({"thresholds": {"hat": 0.5}}, "unknown category 'hat'; did you mean 'hate'"),
+        ({"categories": ("hate",), "thresholds": {"violence": 0.5}}, "the threshold of 'violence' has no effect"),
         ({"backend": "llama_guard"}, "needs the model to ask"),
         ({"backend": "llama_guard", "model": "g/some-guard"}, "does not say which Llama Guard it is"),
         ({"backend": "llama_guard", "model": "g/llama-guard3:1b", "categories": ("S14",)}, "valid: S1, S2"),

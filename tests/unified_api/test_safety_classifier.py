@@ -59,7 +59,7 @@ def test_what_it_remembers_of_words_changes_no_score() -> None:
 
 
 async def test_a_verdict_says_that_it_is_a_demonstration() -> None:
-    table = SafetySettings(thresholds=dict.fromkeys(CATEGORIES, 0.0), categories=("violence",))
+    table = SafetySettings(thresholds={"violence": 0.0}, categories=("violence",))
     gateway = scripted_gateway({"a/writer": "The tide comes in"}, settings=Settings(safety=table))
     answer = await gateway.chat(Request(model="a/writer", messages=(Message.user("?"),)))
     (note,) = (one for one in answer.attempts if one.model == "safety")

@@ -225,9 +225,11 @@ def test_later_pieces_of_a_tool_call_that_was_cut_are_left_out() -> None:
 def test_probabilities_before_a_text_are_cut_with_it() -> None:
     windows = Windows(100, 20)
     windows.add(LogprobsChunk((TokenLogprob("x", -0.1),)))
-    windows.add(TextChunk("x" * 200))
+    windows.add(UsageChunk(Usage()))
+    (whole,) = windows.split(TextChunk("x" * 200))
+    windows.add(whole)
     windows.cut(windows.windows()[0], MARK)
-    assert windows.release() == [TextChunk(MARK)]
+    assert windows.release() == [UsageChunk(Usage()), TextChunk(MARK)]
 
 
 def test_a_text_is_shown_when_a_window_is_full_but_for_the_overlap() -> None:
@@ -244,6 +246,14 @@ def test_probabilities_of_tokens_that_were_cut_are_left_out() -> None:
     windows.cut(windows.windows()[0], MARK)
     late = LogprobsChunk((TokenLogprob("x", -0.1),))
     assert fed(windows, late, FinishChunk("stop")) == [TextChunk(MARK), FinishChunk("stop")]
+
+
+def test_what_was_handed_on_is_not_counted_as_held() -> None:
+    windows = Windows(100, 20)
+    for _ in range(200):
+        shown = fed(windows, CitationChunk(Citation(quote="x" * 60_000)))
+        assert len(shown) == 1
+    assert not windows.full
 
 
 def test_what_a_stream_may_have_held_is_bounded() -> None:

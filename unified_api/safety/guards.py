@@ -37,7 +37,9 @@ def check_model(settings: SafetySettings, select: Selecting, ready: Callable[[],
         return
     is_guard = settings.backend == "llama_guard"
     asked: AnyRequest = (
-        Request(model=settings.model, messages=(Message.user("?"), Message.assistant("!")))
+        Request(
+            model=settings.model, messages=(Message.user("?"), Message.assistant("!")), temperature=0.0, max_tokens=1
+        )
         if is_guard
         else ModerationRequest(model=settings.model, inputs=("?",))
     )

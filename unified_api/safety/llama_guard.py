@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import anyio
 
@@ -138,7 +139,8 @@ def _question(request: object, pictures: int) -> tuple[str, tuple[ImagePart, ...
     for message in reversed(request.messages):
         texts = [part.text for part in message.parts if isinstance(part, TextPart)]
         if message.role == "user" and texts:
-            seen = [part for part in message.parts if isinstance(part, ImagePart)]
+            images = [part for part in message.parts if isinstance(part, ImagePart) and (part.url or part.data)]
+            seen = [replace(part, state=None, cache=None) for part in images]
             return _defused("\n".join(texts)[-_CONTEXT:]), tuple(seen[-pictures:] if pictures else ())
     return "(none)", ()
 

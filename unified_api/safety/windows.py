@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from unified_api.safety.texts import cited, shown
@@ -98,7 +99,7 @@ class Windows:
         """
         if not isinstance(chunk, _Speech) or len(chunk.text) <= self._step:
             return (chunk,)
-        if self._held and isinstance(_inside(self._held[-1].chunk)[1], LogprobsChunk):
+        if self._waits_for_text():
             return (chunk,)
         starts = range(0, len(chunk.text), self._step)
         pieces = [type(chunk)(chunk.text[start : start + self._step]) for start in starts]
@@ -182,9 +183,13 @@ class Windows:
             if not text.closed and (text.kind == "call" or left[id(text)] < self._overlap):
                 return free
             free = place + 1
-        # Probabilities of tokens may come before their text: they wait for it.
-        waiting = not self._ended and any(isinstance(_inside(one.chunk)[1], LogprobsChunk) for one in self._held[free:])
+        waiting = not self._ended and self._waits_for_text()
         return free if waiting or any(not text.closed for text in self._texts) else len(self._held)
+
+    def _waits_for_text(self) -> bool:
+        """Whether probabilities of tokens are last, which may have come before their text."""
+        last = takewhile(lambda one: one.text is None, reversed(self._held))
+        return any(isinstance(_inside(one.chunk)[1], LogprobsChunk) for one in last)
 
     def _hand_on(self, count: int) -> list[Chunk]:
         if not count:
@@ -263,12 +268,12 @@ class Windows:
             self._hold(chunk, text, f"{call.name} {call.arguments}" if call.name else call.arguments)
 
     def _add_whole(self, chunk: Chunk, answer: int, pieces: tuple[Piece, ...]) -> None:
-        text = _Text(answer, "part", whole=pieces, closed=True)
-        self._texts.append(text)
-        self._hold(chunk, text, "")
         size = sum(len(piece) for piece in pieces if isinstance(piece, str))
+        text = _Text(answer, "part", whole=pieces, closed=True, size=size)
+        self._texts.append(text)
+        self._held.append(_Held(chunk, text, size))
+        self._weight += size + _CHUNK
         self._fresh += size
-        self._weight += size
 
     def _close_speech(self, answer: int) -> None:
         text = self._speech.pop(answer, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -86,7 +86,7 @@ class SafetySettings(Table):
 
     @model_validator(mode="after")
     def _fits_the_backend(self) -> Self:
-        fault = self._fault()
+        fault = next(self._faults(), None)
         if fault is not None:
             raise ValueError(fault)
         return self
@@ -105,23 +105,26 @@ class SafetySettings(Table):
             return LOCAL_CATEGORIES
         return guard_categories(self.guard) if self.guard is not None else MODERATION_CATEGORIES
 
-    def _fault(self) -> str | None:
+    def _faults(self) -> Iterator[str]:
         if self.backend == "local" and self.model is not None:
-            return f"model = {self.model!r} needs backend = 'llama_guard' or 'moderation': the local one asks no model"
+            yield f"model = {self.model!r} needs backend = 'llama_guard' or 'moderation': the local one asks no model"
         if self.backend != "local" and self.model is None:
-            return f"backend = {self.backend!r} needs the model to ask: model = 'provider/name'"
+            yield f"backend = {self.backend!r} needs the model to ask: model = 'provider/name'"
         if self.backend != "llama_guard" and self.model_fields_set & {"version", "prompt"}:
-            return "version and prompt belong to backend = 'llama_guard'"
+            yield "version and prompt belong to backend = 'llama_guard'"
         if self.backend != "local" and "clearance" in self.model_fields_set:
-            return "clearance belongs to the local classifier; a model has that of its provider"
+            yield "clearance belongs to the local classifier; a model has that of its provider"
         if self.backend == "llama_guard" and self.guard is None:
-            return (
+            yield (
                 f"model = {self.model!r} does not say which Llama Guard it is; say version = "
                 "'3-1b', '3-8b', '3-11b-vision' or '4-12b'"
             )
         if self.backend == "llama_guard" and self.thresholds:
-            return "thresholds need scores, and Llama Guard gives none; name categories instead"
-        return _unknown((*self.categories, *self.thresholds), self.known_categories)
+            yield "thresholds need scores, and Llama Guard gives none; name categories instead"
+        yield from _unknown((*self.categories, *self.thresholds), self.known_categories)
+        for name in self.thresholds:
+            if self.categories and name not in self.categories:
+                yield f"the threshold of {name!r} has no effect: it is not among the categories that count"
 
 
 def guard_version(model: str) -> GuardVersion | None:
@@ -146,10 +149,9 @@ def guard_categories(version: GuardVersion) -> tuple[str, ...]:
     return _GUARD_CODES if version in {"3-8b", "4-12b"} else _GUARD_CODES[:13]
 
 
-def _unknown(names: Iterable[str], valid: tuple[str, ...]) -> str | None:
+def _unknown(names: Iterable[str], valid: tuple[str, ...]) -> Iterator[str]:
     for name in names:
         if name not in valid:
             near = get_close_matches(name, valid, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            return f"unknown category {name!r}; {hint}valid: {', '.join(valid)}"
-    return None
+            yield f"unknown category {name!r}; {hint}valid: {', '.join(valid)}"
