@@ -52,7 +52,8 @@ VARIANTS = {
 }
 _COMMON = ("p8", "p9", "judge", "vectors", "the log", "the spans")
 SEES = {
-    "judged": (*_COMMON, "the local classifier"), "kept": (*_COMMON, "the cache"), "replaced": (*_COMMON, "guard"),
+    "judged": (*_COMMON, "the local classifier"), "kept": (*_COMMON, "the cache"),
+    "replaced": (*_COMMON, "guard", "the cache"),
 }  # fmt: skip
 """Who must have been shown a canary, or the run has shown nothing."""
 CONCURRENCY = 64
