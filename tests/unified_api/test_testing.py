@@ -344,6 +344,23 @@ async def test_a_deadline_ends_the_wait_of_its_own_task_alone() -> None:
     assert ended == [("hung", 3), ("patient", 8)]
 
 
+async def test_whoever_a_deadline_frees_goes_on_before_the_clock_does() -> None:
+    clock = ManualClock(start=0)
+    seen: list[float] = []
+
+    async def freed() -> None:
+        with clock.scope(3):
+            await clock.sleep(1e9)
+        for _ in range(4):
+            await anyio.lowlevel.checkpoint()
+            seen.append(clock.now())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(clock.sleep, 8)
+        group.start_soon(freed)
+    assert seen == [3, 3, 3, 3]
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 async def test_an_example_of_the_page_on_testing_runs_and_what_it_asserts_holds(example: str) -> None:
     assert "assert" in example

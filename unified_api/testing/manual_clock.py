@@ -57,6 +57,7 @@ class ManualClock:
             else:
                 ahead = [s.deadline for s in self._scopes if self._now < s.deadline <= until]
                 self._move_to(min([*ahead, until]))
+                steps = 0  # whose deadline that was goes on first
             await anyio.lowlevel.checkpoint()
 
     def _move_to(self, moment: float) -> None:
