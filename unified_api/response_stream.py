@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 from unified_api.trail import Trail
@@ -62,6 +62,11 @@ class ResponseStream:
             raise
         self._collector.add(chunk)
         return chunk
+
+    async def aclose(self) -> None:
+        """End the call upstream now, as leaving the block does."""
+        if isinstance(self._chunks, AsyncGenerator):
+            await self._chunks.aclose()
 
     def _collected(self) -> Response:
         model, story = self._trail.model, self._trail.story

@@ -117,10 +117,13 @@ class Streaming:
 
         How each stream ended is told to the trail; it is closed at once, whoever ends the iteration and where.
         """
+        before: Begun | None = None
         while True:
             begun = kept.result
             add = begun.came.append
             try:
+                for said in () if before is None else turn(call, before, begun):
+                    yield said
                 async for chunk in begun.chunks:
                     one = self._priced(begun, chunk) if isinstance(chunk, UsageChunk) else chunk
                     add(one)
@@ -137,9 +140,7 @@ class Streaming:
             finally:
                 self._left(call, begun)
                 await kept.leave()
-            kept = await self._next(call, begun, failure, room)
-            for chunk in turn(call, begun, kept.result):
-                yield chunk
+            before, kept = begun, await self._next(call, begun, failure, room)
 
     async def _next(self, call: Call[Request], begun: Begun, error: GatewayError, room: Apart[Begun]) -> Kept[Begun]:
         """The stream that goes on after `error`; raises that error, saying why, where none does."""

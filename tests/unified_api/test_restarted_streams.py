@@ -128,6 +128,16 @@ async def test_a_stream_goes_on_inside_the_cancel_scopes_of_its_reader() -> None
     assert backend.open == 0
 
 
+async def test_a_reader_that_leaves_at_a_restart_has_paid_for_two() -> None:
+    gateway, backend = over_the_wire("openai_chat", broken("openai_chat", "closed"))
+    async with gateway, gateway.stream(ask(), STEP) as stream:
+        async for chunk in stream:
+            if isinstance(chunk, RestartChunk):
+                await stream.aclose()
+        assert backend.open == 0
+    assert [one[1] for one in tries(stream.attempts)] == ["failed", "cancelled"]
+
+
 async def fails_at_a_restart(gateway: Gateway) -> None:
     async with gateway.stream(ask(), STEP) as stream:
         async for chunk in stream:
