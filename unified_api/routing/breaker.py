@@ -22,12 +22,12 @@ _LONGEST_REST_S = 86_400.0
 class Limits:
     """The numbers that a breaker goes by; the settings explain them."""
 
-    failures: int = 3
-    window_s: float = 60.0
-    cooldown_s: float = 30.0
-    cooldown_cap_s: float = 600.0
-    failure_ratio: float = 0.5
-    least_calls: int = 10
+    failures: int
+    window_s: float
+    cooldown_s: float
+    cooldown_cap_s: float
+    failure_ratio: float
+    least_calls: int
 
 
 @dataclass(slots=True, eq=False)
