@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
@@ -33,8 +34,8 @@ __all__ = ["Ledger"]
 Answer = TypeVar("Answer")
 _BOUND_S = 15.0
 """Within which a transaction has ended, or is taken to be lost."""
-_LOOK_S = 0.25
-"""How often somebody who waits looks whether another process has settled something."""
+_LOOK_S = 0.05
+"""How often somebody who waits looks whether something was settled, by the event loop's time."""
 _SWEEP_S = 5.0
 _FORGET_S = 3_600.0
 
@@ -141,7 +142,7 @@ class Ledger:
             await self._room(entry, until)
 
     async def _act(self, batch: Sequence[Entry]) -> None:
-        """One transaction for what has queued up, and with what gives room for those that wait for some there."""
+        """One transaction for what has queued up, and for those that wait for room where it is asked for."""
         if self._waiting:
             batch = [*islice(self._hopeful(batch), BATCH), *batch]
         for entry in batch:
@@ -154,7 +155,7 @@ class Ledger:
         except LedgerError as raised:
             error = raised
         finally:
-            told, now = iter(outcomes), self._clock.now()
+            told, now = iter(outcomes), anyio.current_time()
             for entry in batch:
                 entry.looked = now
                 self._finish(entry, next(told, None) if entry.operation else None, error)
@@ -163,8 +164,9 @@ class Ledger:
         if any(entry.operation is None for entry in batch):
             longest_ago = set(sorted(self._waiting, key=lambda entry: entry.looked)[:BATCH])
             return (entry for entry in self._waiting if entry in longest_ago and not entry.taken)
-        freed = {key for entry in batch if isinstance(entry.operation, Settle) for key in entry.keys}
-        return (entry for entry in self._waiting if not (entry.taken or freed.isdisjoint(entry.keys)))
+        # Nobody goes before those that wait. What is settled is not theirs at once: other programs wait for it, too.
+        wanted = {key for entry in batch if isinstance(entry.operation, Reserve) for key in entry.keys}
+        return (entry for entry in self._waiting if not (entry.taken or wanted.isdisjoint(entry.keys)))
 
     def _write(self, operations: Sequence[Operation]) -> list[Outcome]:
         """In a worker thread."""
@@ -219,19 +221,20 @@ class Ledger:
         self._waiting[entry] = None
         try:
             while not entry.done:
-                now = self._clock.now()
-                if now >= until and not entry.taken:
+                is_late = self._clock.now() >= until
+                if is_late and not entry.taken:
                     entry.again()
                     return
                 entry.watches = next(iter(self._waiting)) is entry
-                wake = min(until, entry.looked + _LOOK_S) if entry.watches else until
-                if wake > now or entry.taken:
-                    with self._clock.scope(wake if wake > now else now + _LOOK_S):
-                        await entry.turn.wait()
-                        if not entry.done:
-                            entry.turn = anyio.Event()
-                else:
+                rest = entry.looked + _LOOK_S - anyio.current_time()
+                if entry.watches and rest <= 0 and not entry.taken:
                     await self._look()
+                    continue
+                pause = rest if entry.watches and rest > 0 else _LOOK_S if entry.taken else None
+                with self._clock.scope(inf if is_late else until), anyio.move_on_after(pause):
+                    await entry.turn.wait()
+                    if not entry.done:
+                        entry.turn = anyio.Event()
         finally:
             self._waiting.pop(entry, None)
             self._wake_watch()

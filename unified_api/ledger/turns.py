@@ -34,7 +34,7 @@ class Entry:
     left: bool = False
     """Whether nobody waits for room for it any longer."""
     looked: float = -inf
-    """When room was last looked for, in the clock's seconds."""
+    """When room was last looked for, by the event loop's time."""
     watches: bool = False
     """Whether it is the one of those that wait that looks now and then."""
     outcome: Outcome = None
