@@ -41,7 +41,7 @@ CALM = "The tide comes in twice a day because the moon pulls at the sea. "
 WINDOW = 300
 PACE_S = 0.002
 """Between two words: 500 tokens a second."""
-CPU_PER_WINDOW_US = 150
+CPU_PER_WINDOW_US = 250
 
 
 @dataclass
