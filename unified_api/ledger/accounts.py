@@ -114,7 +114,9 @@ class Books:
         return ((key, change.spent, change.held) for key, change in self._changes.items())
 
     def add(self, key: str, *, spent: int = 0, held: int = 0) -> None:
-        balance, change = self._balances[key], self._changes.setdefault(key, Balance())
+        balance, change = self._balances[key], self._changes.get(key)
+        if change is None:
+            change = self._changes[key] = Balance()
         balance.spent += spent
         balance.held += held
         change.spent += spent
