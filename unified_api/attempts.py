@@ -36,7 +36,7 @@ class Judged:
 
 
 Judge = Callable[[Model, Result], Awaitable[Judged]]
-"""How good the answer of a model is. It is asked only where the route has an escalation, and after the ask was left."""
+"""How good the answer of a model is. It is asked only where the route has an escalation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ class Attempts:
         """The first success, kept open for as long as the block lasts; what fails inside the block is not retried.
 
         Where the route has an escalation and `judge` is given, answers below its threshold are rejected and the next
-        candidate is asked; the best of them serves where nobody gives a better one. A judged answer is used after its
-        ask was left, so it must be whole. The last one's answer is not judged: nobody is left to do better.
+        candidate is asked; the best of them serves where nobody gives a better one. Its ask is left by then, so what is
+        judged must be whole. The last one's answer is not judged: nobody is left to do better. Where the call is
+        hedged, a slow candidate is raced by the next one.
 
         Raises:
             ProviderError: the only try, or one that no other try could mend.
@@ -101,19 +102,17 @@ class Attempts:
                     break
                 step, result = opened
                 won = Won(step.model, result, step.attempt.begun, broke=partial(walk.broke, step))
-                if judge is None or escalation is None or not selection.is_judged(step.model):
-                    try:
+                try:
+                    if judge is not None and escalation is not None and selection.is_judged(step.model):
+                        won = await self._judged(call, won, judge, escalation)
+                    if not won.rejected:
                         yield won
-                    except BaseException:  # what is done to an answer that has begun is not its model's fault
-                        walk.left(step)
-                        raise
-                    walk.succeeded(step)
+                except BaseException:  # what is done to an answer that has begun is not its model's fault
+                    walk.left(step)
+                    raise
+                walk.succeeded(step)
+                if not won.rejected:
                     return
-            walk.succeeded(step)
-            won = await self._judged(call, won, judge, escalation)
-            if not won.rejected:
-                yield won
-                return
             walk.rejected(step)
             if best is None or (won.confidence or 0.0) > (best.confidence or 0.0):
                 best = won
