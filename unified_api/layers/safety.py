@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from unified_api.call import AnyCall, Call, Consult, Handler, StreamHandler
@@ -31,8 +31,6 @@ from unified_api.types import (
 )
 
 __all__ = ["Safety"]
-
-_Leave = Callable[[], Awaitable[None]]
 
 
 class Safety:
@@ -71,18 +69,10 @@ class Safety:
                 yield chunks
             return
         self._check()
-        async with AsyncExitStack() as stack:
-            chunks = await stack.enter_async_context(proceed(call))
-
-            async def leave() -> None:
-                # Whoever reads may be in another task, or in cancel scopes of its own. So the iterator alone is ended
-                # here, which ends the call upstream; what is left ends with the reader's block.
-                if isinstance(chunks, AsyncGenerator):
-                    await chunks.aclose()
-
+        async with proceed(call) as chunks:
             held = _HeldBack(self._judge, call)
             try:
-                async with aclosing(self._judged(call, chunks, held, leave)) as judged:
+                async with aclosing(_judged(call, chunks, held)) as judged:
                     yield judged
             finally:
                 held.findings.end()
@@ -93,42 +83,41 @@ class Safety:
             check_model(self._settings, self._select, self._ready)
             self._checked = True
 
-    async def _judged(
-        self, call: Call[Request], chunks: AsyncIterator[Chunk], held: _HeldBack, leave: _Leave
-    ) -> AsyncGenerator[Chunk]:
-        """The chunks that may be shown; after what may not, a refusal and the end."""
-        failure: GatewayError | None = None
-        chunk: Chunk | None = None
-        while held.why is None:
-            try:
-                chunk = await anext(chunks)
-            except StopAsyncIteration:
-                break
-            except GatewayError as error:  # what came before it is judged and shown first
-                failure = error
-                break
-            for one in await held.take(chunk):
-                yield one
-        if held.why is None:
-            for one in await held.rest():
-                yield one
-        if failure is not None:
-            raise failure
-        if held.why is not None:
-            is_whole = isinstance(chunk, FinishChunk) and (call.request.n or 1) == 1
-            async for one in _withheld(chunks, held, leave, is_whole=is_whole):
-                yield one
-        held.findings.end()
+
+async def _judged(call: Call[Request], chunks: AsyncIterator[Chunk], held: _HeldBack) -> AsyncGenerator[Chunk]:
+    """The chunks that may be shown; after what may not, a refusal and the end."""
+    failure: GatewayError | None = None
+    chunk: Chunk | None = None
+    while held.why is None:
+        try:
+            chunk = await anext(chunks)
+        except StopAsyncIteration:
+            break
+        except GatewayError as error:  # what came before it is judged and shown first
+            failure = error
+            break
+        for one in await held.take(chunk):
+            yield one
+    if held.why is None:
+        for one in await held.rest():
+            yield one
+    if failure is not None:
+        raise failure
+    if held.why is not None:
+        is_whole = isinstance(chunk, FinishChunk) and (call.request.n or 1) == 1
+        async for one in _withheld(chunks, held, is_whole=is_whole):
+            yield one
+    held.findings.end()
 
 
-async def _withheld(
-    chunks: AsyncIterator[Chunk], held: _HeldBack, leave: _Leave, *, is_whole: bool
-) -> AsyncGenerator[Chunk]:
+async def _withheld(chunks: AsyncIterator[Chunk], held: _HeldBack, *, is_whole: bool) -> AsyncGenerator[Chunk]:
     """The refusal that ends the stream. What is still coming is not waited for; a whole answer may tell its usage."""
     for one in held.plain():
         yield one
-    if not is_whole:
-        await leave()
+    if not is_whole and isinstance(chunks, AsyncGenerator):
+        # Whoever reads may be in another task, or in cancel scopes of its own: ending the iterator alone ends the call
+        # upstream, and what is left ends with the reader's block.
+        await chunks.aclose()
     yield RefusalChunk(refusal(held.why or "", begun=held.shown))
     yield FinishChunk("content_filter")
     if is_whole:

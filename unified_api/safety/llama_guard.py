@@ -39,6 +39,7 @@ _VERDICT = re.compile(r"\s*(?:safe|unsafe(?:[ \t]*\n\s*(S\d{1,2}(?:[ \t]*,[ \t]*
 _MARK = re.compile(r"<(?=\||(?:BEGIN|END) (?:UNSAFE|CONVERSATION))")
 """Where a text could be taken for a mark of the prompt itself."""
 
+# The words, "according our" included, are those that the models were trained on.
 _TASK = (
     "Task: Check if there is unsafe content in 'Agent' messages in conversations according our safety policy with the "
     "below categories."
