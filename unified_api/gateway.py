@@ -192,10 +192,9 @@ class Gateway:
     async def stream(self, request: Request, policy: Policy = Policy()) -> AsyncIterator[ResponseStream]:
         """The answer as it comes. Entering the block waits for the first content; until then it retries and falls back.
 
-        After a break in the midst the answer is begun anew where only a program reads it (`Policy.reader`), continued by
-        another model where that is safe, and else the iteration ends in the error. Leaving the block early ends the
-        upstream call.
-        Raises like `chat`.
+        After a break in the midst the answer is begun anew where only a program reads it (`Policy.reader`), continued
+        by another model where that is safe, and else the iteration ends in the error. Leaving the block early ends the
+        upstream call. Raises like `chat`.
         """
         call = self._call("stream", request, policy)
         async with self._streamed(call) as chunks:
