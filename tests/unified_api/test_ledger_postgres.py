@@ -75,7 +75,7 @@ async def spent_and_held(address: URL | Path, *, ahead: float = 0.0) -> dict[str
 
 
 async def test_four_programs_never_overspend_and_leave_less_than_one_reservation(ledger_address: URL | Path):
-    cap, each = 20_000, 100
+    cap, each = 10_000, 100
     programs = [program(ledger_address, cap=cap, each=each, calls=1_000, wait=20) for _ in range(4)]
     ended = [one.communicate(timeout=50) for one in programs]
     assert [err for _, err in ended] == ["", "", "", ""]
