@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
@@ -110,6 +111,13 @@ async def test_a_call_is_charged_to_its_user_its_key_its_tags_and_its_run(home: 
     await gateway.chat(ask(), by(caller))
     kinds = [("user", "alice"), ("key", "ci"), ("run", "r1"), ("tag", "night"), ("tag", "research")]
     assert await standing(gateway) == dict.fromkeys(kinds, (2_100, 0))
+    await gateway.aclose()
+
+
+async def test_a_call_without_a_deadline_is_held_and_settled_too(home: Home):
+    gateway = home.gateway(answer(cost="0.001"), {"default": {"per_user_month_usd": 1}})
+    await gateway.chat(ask(), by(deadline_s=math.inf))
+    assert await spent(gateway) == 1_000
     await gateway.aclose()
 
 

@@ -26,6 +26,8 @@ __all__ = ["Budget"]
 
 _SLACK_S = 60.0
 """By which a lease outlives its call's deadline, so that no call loses its room while it runs."""
+_LONGEST_S = 30 * 86_400.0
+"""A lease of a call without a deadline."""
 _MOST_CALLERS = 4_096
 """Whose accounts are remembered."""
 _KEYS = {
@@ -87,7 +89,11 @@ class Budget:
 
         """
         shares = self._shares(call.policy.caller)
-        return await self._reserve(call, shares) if shares else None
+        try:
+            return await self._reserve(call, shares) if shares else None
+        except GatewayError as error:
+            error.attempts = error.attempts or call.trail.story
+            raise
 
     async def settle(self, call: AnyCall, reservation: Reservation, records: list[Attempt]) -> None:
         """What the tries of the call have cost is spent, and the rest given back."""
@@ -141,7 +147,7 @@ class Budget:
             shares,
             micros(worst),
             tries=max(most, 1),
-            lease_s=max(self._settings.lease_s, call.deadline - now + _SLACK_S),
+            lease_s=min(max(self._settings.lease_s, call.deadline - now + _SLACK_S), _LONGEST_S),
             until=min(call.deadline, now + waits),
         )
         return replace(call, policy=replace(policy, max_billable=reservation.tries)), reservation
