@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import anyio
-from anyio.abc import TaskStatus
 
 from unified_api.errors import GatewayError
 
@@ -17,12 +16,19 @@ Got = TypeVar("Got")
 
 
 class Kept(Generic[Got]):
-    """A context that is open."""
+    """A context that is being entered, and then open."""
 
-    def __init__(self, result: Got) -> None:
-        self.result = result
+    def __init__(self) -> None:
+        self.entered = anyio.Event()
+        """Set when `results` or `fault` says how entering ended."""
+        self.results: list[Got] = []
+        self.fault: Exception | None = None
         self.left = anyio.Event()
         self.closed = anyio.Event()
+
+    @property
+    def result(self) -> Got:
+        return self.results[0]
 
     async def leave(self) -> None:
         """Returns when it is closed."""
@@ -56,23 +62,31 @@ class Apart(Generic[Got]):
         return await self._group.__aexit__(exc_type, exc, traceback)
 
     async def enter(self, context: AbstractAsyncContextManager[Got]) -> Kept[Got]:
-        """Raises what entering raises. `Kept.leave` leaves the context before the others."""
-        kept: Kept[Got] = await self._group.start(self._keep, context)
+        """Raises what entering raises. `Kept.leave` leaves the context before the others.
+
+        Not by `TaskGroup.start`: where it is cancelled just as the context has been entered, it waits for the task's
+        end, and the task for its leave to close the context.
+        """
+        kept: Kept[Got] = Kept()
+        self._kept.append(kept)
+        self._group.start_soon(self._keep, context, kept)
+        await kept.entered.wait()
+        if kept.fault is not None:
+            raise kept.fault
         return kept
 
-    async def _keep(self, context: AbstractAsyncContextManager[Got], *, task_status: TaskStatus[Kept[Got]]) -> None:
-        kept: Kept[Got] | None = None
+    async def _keep(self, context: AbstractAsyncContextManager[Got], kept: Kept[Got]) -> None:
         try:
             async with context as result:
-                kept = Kept(result)
-                self._kept.append(kept)
-                task_status.started(kept)
+                kept.results.append(result)
+                kept.entered.set()
                 # Whoever reads is cancelled too, and must be through before anything is closed under its hands.
                 with anyio.CancelScope(shield=True):
                     await kept.left.wait()
-        except GatewayError:
-            if kept is None:
-                raise  # to whoever entered it; how closing failed is of no use to anybody
+        except Exception as error:  # `enter` raises it where the group would wrap it
+            if kept.results and not isinstance(error, GatewayError):
+                raise
+            kept.fault = error  # where it was entered before: how closing failed is of no use to anybody
         finally:
-            if kept is not None:
-                kept.closed.set()
+            kept.entered.set()
+            kept.closed.set()
