@@ -240,7 +240,7 @@ class Gateway:
         if self.settings.privacy.active:
             from unified_api.layers.privacy import Privacy  # its patterns take a while to compile
 
-            layers.append(Privacy(self.settings.privacy))
+            layers.append(Privacy(self.settings.privacy, clock=self._clock))
         if self.settings.record.is_set_up:
             layers.append(Seen(under_way, content=self.settings.record.content))
         if self.settings.cache.active:

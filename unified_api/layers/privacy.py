@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, get_args
 
+from unified_api.attempts import bounded
 from unified_api.call import AnyCall, Call, Handler, StreamHandler
+from unified_api.clock import Clock
 from unified_api.errors import GatewayError
 from unified_api.privacy.inspection import Look, Replacement
-from unified_api.privacy.kinds import LABELS, Kind
+from unified_api.privacy.kinds import LABELS, Found, Kind
+from unified_api.privacy.names import Gathered
+from unified_api.privacy.pipeline import Pipeline
 from unified_api.privacy.placeholders import Placeholders
 from unified_api.privacy.restoring import restored
 from unified_api.privacy.streamed import Restored
@@ -19,9 +25,13 @@ from unified_api.privacy.texts import visited
 from unified_api.settings import PrivacySettings
 from unified_api.types import Chunk, Request, Sensitivity, most_sensitive
 
+if TYPE_CHECKING:
+    from unified_api.person_names import PersonNames
+
 __all__ = ["Privacy"]
 
 _NAME = "privacy"
+_NO_NAMES: Mapping[str, list[Found]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +46,50 @@ class _Guarded:
 class Privacy:
     """Raises labels, never lowers them; what it found is told by kind and number alone."""
 
-    def __init__(self, settings: PrivacySettings) -> None:
+    def __init__(self, settings: PrivacySettings, *, clock: Clock) -> None:
+        """Take what the settings say.
+
+        Raises:
+            ConfigurationError: the pipeline that finds names is not there, or finds none.
+
+        """
         self._redacts = settings.redact == "placeholders"
         self._unread = settings.unread_media
         self._labels: Mapping[Kind, Sensitivity] = {**LABELS, **settings.labels}
         searched = settings.searches
         self._kinds: frozenset[Kind] = frozenset(get_args(Kind)) - settings.ignore if searched else frozenset()
+        self._clock = clock
+        self._names = None if settings.names is None else _person_names(settings.names)
 
     async def whole(self, call: AnyCall, proceed: Handler) -> Any:
         """The response, with the values where their placeholders came back."""
-        guarded = self._guard(call)
+        guarded = self._guard(call, await self._named(call))
         response = await proceed(guarded.call)
         if guarded.placeholders is None:
             return response
         return restored(response, guarded.placeholders, is_json=guarded.is_json)
 
     def stream(self, call: Call[Request], proceed: StreamHandler) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        guarded = self._guard(call)
-        if guarded.placeholders is None:
-            return proceed(guarded.call)
-        return _restoring(proceed(guarded.call), Restored(guarded.placeholders, is_json=guarded.is_json))
+        if self._names is not None:
+            return self._stream_named(call, proceed)
+        return _opened(self._guard(call), proceed)
 
-    def _guard(self, call: AnyCall) -> _Guarded:
-        look = Look(self._kinds)
+    @asynccontextmanager
+    async def _stream_named(self, call: Call[Request], proceed: StreamHandler) -> AsyncIterator[AsyncIterator[Chunk]]:
+        guarded = self._guard(call, await self._named(call))
+        async with _opened(guarded, proceed) as chunks:
+            yield chunks
+
+    async def _named(self, call: AnyCall) -> Mapping[str, list[Found]]:
+        """The names of persons in each text of the call."""
+        if self._names is None:
+            return {}
+        gathered = Gathered()
+        visited(call.request, gathered)
+        return await bounded(self._clock, call.deadline, partial(self._names.of, gathered.kept))
+
+    def _guard(self, call: AnyCall, names: Mapping[str, list[Found]] = _NO_NAMES) -> _Guarded:
+        look = Look(self._kinds, names)
         visited(call.request, look)
         if not look.found and not look.unread:
             return _Guarded(call)
@@ -86,6 +117,18 @@ class Privacy:
         if found:
             call.trail.noted(_NAME, "found", f"{what}; it stays {said}")
         return _Guarded(call)
+
+
+def _person_names(pipeline: str) -> PersonNames:
+    from unified_api.person_names import PersonNames
+
+    return PersonNames(Pipeline(pipeline))
+
+
+def _opened(guarded: _Guarded, proceed: StreamHandler) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+    if guarded.placeholders is None:
+        return proceed(guarded.call)
+    return _restoring(proceed(guarded.call), Restored(guarded.placeholders, is_json=guarded.is_json))
 
 
 def _words(found: Counter[Kind]) -> str:

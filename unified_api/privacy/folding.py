@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["Folded", "fold"]
+__all__ = ["Folded", "fold", "resolve"]
 
 _ESCAPED = re.compile(
     r"\\u[0-9a-fA-F]{4}|\\[nrtbf\"/\\]|%(?:40|2[BbDd])|&#(?:64|[xX]40);|&commat;"
@@ -50,15 +50,16 @@ class Folded:
 def fold(text: str) -> Folded:
     """The text with every character that only looks different made plain."""
     if text.isascii():
-        return _resolve(text) if "\\" in text or "%" in text or "&" in text else Folded(text)
-    folded = _resolve(text)
+        return resolve(text) if "\\" in text or "%" in text or "&" in text else Folded(text)
+    folded = resolve(text)
     pattern, table = _wide()
     if pattern.search(folded.text) is None:
         return folded
     return Folded(folded.text.translate(table), folded.places, folded.originals, folded.widths)
 
 
-def _resolve(text: str) -> Folded:
+def resolve(text: str) -> Folded:
+    """The text with nothing invisible in it and no escapes, and its letters as they are."""
     pieces: list[str] = []
     places, originals, widths = [0], [0], [1]
     at = length = 0

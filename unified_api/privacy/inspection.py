@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import TypeAlias
 
 import orjson
 
-from unified_api.privacy.detection import find
+from unified_api.privacy.detection import find, may_hold
 from unified_api.privacy.kinds import Found, Kind
+from unified_api.privacy.names import beside, within_strings
 from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders
 
 __all__ = ["Look", "Replacement"]
 
 
+_Cut: TypeAlias = tuple[int, int, str]
+"""From, up to, and the placeholder that goes there."""
 _STRING_OR_PLACEHOLDER = re.compile(rf'"(?:[^"\\]++|\\.)*+"|-?({LOOKS_LIKE_ONE.pattern})')
 
 
@@ -26,6 +30,8 @@ class Look:
     """A visitor that finds and changes nothing."""
 
     kinds: Collection[Kind]
+    names: Mapping[str, list[Found]] = field(default_factory=dict, repr=False)
+    """The names of persons in each text, where anybody looked for some; pieces also as one text."""
     found: Counter[Kind] = field(default_factory=Counter)
     """All that was found, by kind."""
     kept: Counter[Kind] = field(default_factory=Counter)
@@ -42,16 +48,29 @@ class Look:
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
         spans = self.spans.get(pieces)
         if spans is None:
-            spans = self.spans[pieces] = _across(pieces, self.kinds)
+            spans = self.spans[pieces] = self._spans(pieces)
             self._note_looks("".join(pieces))
         for one in spans:
             self.found[one.kind] += 1
         return pieces
 
+    def behind(self, context: str, text: str) -> str:
+        self.texts((context + text,))
+        return text
+
     def arguments(self, text: str) -> str:
         self.json.add((text,))
         self.texts((text,))
         return text
+
+    def _spans(self, pieces: tuple[str, ...]) -> list[Found]:
+        spans = _across(pieces, lambda text: find(text, self.kinds))
+        names = _across(pieces, lambda text: self.names.get(text, [])) if self.names else ()
+        if not names:
+            return spans
+        whole = "".join(pieces)
+        spans = beside(whole, names, spans)
+        return within_strings(whole, spans) if pieces in self.json else spans
 
     def _note_looks(self, text: str) -> None:
         if "<" in text:
@@ -59,7 +78,18 @@ class Look:
 
     def fixed(self, text: str) -> None:
         self._note_looks(text)
-        for one in find(text, self.kinds):
+        self._keep(beside(text, self.names.get(text, ()), find(text, self.kinds)))
+
+    def definitions(self, texts: list[str]) -> None:
+        together = "\n".join(texts)
+        if may_hold(together):  # hardly ever is anything in them
+            for text in texts:
+                self._note_looks(text)
+                self._keep(find(text, self.kinds))
+        self._keep(beside(together, self.names.get(together, ()), []))
+
+    def _keep(self, found: list[Found]) -> None:
+        for one in found:
             self.found[one.kind] += 1
             self.kept[one.kind] += 1
 
@@ -67,19 +97,17 @@ class Look:
         self.unread += 1
 
 
-def _across(pieces: tuple[str, ...], kinds: Collection[Kind]) -> list[Found]:
+def _across(pieces: tuple[str, ...], find: Callable[[str], list[Found]]) -> list[Found]:
     """Also what begins in one piece and ends in another; the places are those in all of them together."""
     if len(pieces) == 1:
-        return find(pieces[0], kinds)
+        return find(pieces[0])
     starts = [0, *accumulate(map(len, pieces))]
     inside = [
         Found(one.kind, start + one.start, start + one.end)
         for start, piece in zip(starts, pieces, strict=False)
-        for one in find(piece, kinds)
+        for one in find(piece)
     ]
-    split = [
-        one for one in find("".join(pieces), kinds) if bisect_right(starts, one.start) < bisect_left(starts, one.end)
-    ]
+    split = [one for one in find("".join(pieces)) if bisect_right(starts, one.start) < bisect_left(starts, one.end)]
     apart = [one for one in inside if not _meets(split, one.start, one.end)]
     return sorted([*split, *apart], key=_start)
 
@@ -108,11 +136,20 @@ class Replacement:
         self._known = _Known(self.placeholders.values)
 
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
+        cuts = self._cuts(pieces)
+        return _cut(pieces, cuts) if cuts else pieces
+
+    def behind(self, context: str, text: str) -> str:
+        begin = len(context)
+        cuts = [(max(low, begin), high, name) for low, high, name in self._cuts((context + text,)) if high > begin]
+        return _cut((context, text), cuts)[1] if cuts else text
+
+    def _cuts(self, pieces: tuple[str, ...]) -> list[_Cut]:
         spans = self._look.spans.get(pieces, [])
         whole = "".join(pieces)
         cuts = [(one.start, one.end, self.placeholders.of(one.kind, whole[one.start : one.end])) for one in spans]
         cuts += [cut for cut in self._known.within(whole) if not _meets(spans, cut[0], cut[1])]
-        return _cut(pieces, sorted(cuts)) if cuts else pieces
+        return sorted(cuts)
 
     def arguments(self, text: str) -> str:
         replaced = self.texts((text,))[0]
@@ -124,38 +161,54 @@ class Replacement:
     def fixed(self, text: str) -> None:
         """Left as it is; the label has it."""
 
+    def definitions(self, texts: list[str]) -> None:
+        """Left as they are; the label has them."""
+
     def media(self) -> None:
         """Left as it is."""
 
 
 _PREFIX = 6
+_SHORT_PREFIX = 2
+"""For names of persons, which may have two letters: found in one sentence, they are not to stand in the next."""
 _LONGEST_KNOWN = 64
-_BEGINNING = re.compile(rf"(?<![^\W_])(?=(\S.{{{_PREFIX - 1}}}))", re.DOTALL)
+_BEGINNING = re.compile(rf"(?<![^\W_])(?=(\S.{{1,{_PREFIX - 1}}}))", re.DOTALL)
 
 
 class _Known:
     """The values of the call, to be found where they stand without the words or signs they were found by."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self._names = {value: name for name, value in values.items() if _PREFIX <= len(value) <= _LONGEST_KNOWN}
+        self._names = {value: name for name, value in values.items() if _is_telling(name, value)}
         lengths: dict[str, set[int]] = {}
         for value in self._names:
-            lengths.setdefault(value[:_PREFIX], set()).add(len(value))
+            prefix = _PREFIX if len(value) >= _PREFIX else _SHORT_PREFIX
+            lengths.setdefault(value[:prefix], set()).add(len(value))
         self._lengths = {prefix: sorted(several, reverse=True) for prefix, several in lengths.items()}
 
-    def within(self, text: str) -> Iterator[tuple[int, int, str]]:
+    def within(self, text: str) -> Iterator[_Cut]:
         until = 0
         for beginning in _BEGINNING.finditer(text) if self._lengths else ():
             start = beginning.start()
-            for length in self._lengths.get(beginning[1], ()) if start >= until else ():
+            for length in self._of(beginning[1]) if start >= until else ():
                 name = self._names.get(text[start : start + length])
                 if name is not None and not text[start + length : start + length + 1].isalnum():
                     yield start, start + length, name
                     until = start + length
                     break
 
+    def _of(self, beginning: str) -> list[int]:
+        """The lengths of those that begin so, the longest first."""
+        return self._lengths.get(beginning, []) + self._lengths.get(beginning[:_SHORT_PREFIX], [])
 
-def _cut(pieces: tuple[str, ...], cuts: list[tuple[int, int, str]]) -> tuple[str, ...]:
+
+def _is_telling(name: str, value: str) -> bool:
+    """Whether the value is it wherever it stands; a short one is where it is the name of a person."""
+    is_name = name.startswith("<NAME_") and not value[0].islower()
+    return (_SHORT_PREFIX if is_name else _PREFIX) <= len(value) <= _LONGEST_KNOWN
+
+
+def _cut(pieces: tuple[str, ...], cuts: list[_Cut]) -> tuple[str, ...]:
     """The pieces with each cut replaced; one that goes on in the next piece stands in the first."""
     given: list[str] = []
     start = first = 0

@@ -12,6 +12,7 @@ __all__ = ["LABELS", "Found", "Kind"]
 Kind = Literal[
     "email", "phone", "street_address", "date_of_birth", "ip_address", "mac_address", "vin",
     "card", "iban", "national_id", "health_id", "passport", "driving_licence", "crypto_address", "secret",
+    "name",
 ]  # fmt: skip
 
 LABELS: Mapping[Kind, Sensitivity] = {
@@ -30,6 +31,7 @@ LABELS: Mapping[Kind, Sensitivity] = {
     "driving_licence": "restricted",
     "crypto_address": "confidential",
     "secret": "restricted",
+    "name": "confidential",
 }
 """What lets somebody pay, sign in or be taken for the person is restricted; what reaches or finds a person is
 confidential; what only names a machine is internal."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from unified_api.privacy.detection import may_hold
 from unified_api.types import (
     AudioPart,
     BuiltinToolPart,
@@ -40,11 +39,17 @@ class Visitor(Protocol):
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
         """Pieces that are read one after the other, as the text parts of a message are."""
 
+    def behind(self, context: str, text: str) -> str:
+        """A text that is read behind another, which stays as it is."""
+
     def arguments(self, text: str) -> str:
         """A JSON text."""
 
     def fixed(self, text: str) -> None:
         """A text that may not be changed: a name, an address, what a schema says."""
+
+    def definitions(self, texts: list[str]) -> None:
+        """The many short texts of a schema, which may not be changed either."""
 
     def media(self) -> None:
         """What cannot be read."""
@@ -109,13 +114,8 @@ def _metadata(metadata: Mapping[str, str], visitor: Visitor) -> Mapping[str, str
     for key in metadata:
         visitor.fixed(key)
     # The key goes along as context: `{"phone": "..."}` says what the value is.
-    seen = {key: _behind(f"{key}: ", value, visitor) for key, value in metadata.items()}
+    seen = {key: visitor.behind(f"{key}: ", value) for key, value in metadata.items()}
     return metadata if seen == metadata else seen
-
-
-def _behind(context: str, text: str, visitor: Visitor) -> str:
-    given = visitor.texts((context + text,))[0]
-    return given[len(context) :] if given.startswith(context) else _one(text, visitor)
 
 
 def _message(message: Message, visitor: Visitor) -> Message:
@@ -196,9 +196,8 @@ def _each(texts: tuple[str, ...], visitor: Visitor) -> tuple[str, ...]:
 
 def _fixed_json(value: Json, visitor: Visitor) -> None:
     texts = list(_texts_in(value))
-    if may_hold("\n".join(texts)):  # schemas are many short texts, and hardly ever is anything in them
-        for text in texts:
-            visitor.fixed(text)
+    if texts:
+        visitor.definitions(texts)
 
 
 def _texts_in(value: Json) -> Iterator[str]:

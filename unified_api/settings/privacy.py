@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unified_api.privacy.kinds import Kind
 from unified_api.settings.table import Table
@@ -28,6 +28,17 @@ class PrivacySettings(Table):
     unread_media: Sensitivity | None = None
     """The least label of a request with images, sound, films or documents, which nobody looks into; unset: the
     caller's."""
+
+    names: str | None = Field(default=None, min_length=1)
+    """A spaCy pipeline that finds the names of persons too: an installed package, or a folder."""
+
+    @model_validator(mode="after")
+    def _names_are_looked_for(self) -> Self:
+        if self.names is not None and not self.searches:
+            raise ValueError(f"names = {self.names!r} finds nothing alone: set detect = true, or redact")
+        if self.names is not None and "name" in self.ignore:
+            raise ValueError(f"names = {self.names!r} looks for what ignore = ['name'] passes over: leave out one")
+        return self
 
     @property
     def searches(self) -> bool:
