@@ -9,6 +9,7 @@ import pytest
 
 from unified_api.catalog import Catalog
 from unified_api.fitting import left_out, way_of
+from unified_api.gateway import Gateway
 from unified_api.providers import builtin_rows
 from unified_api.settings import Settings
 from unified_api.types import Message, OutputSchema, Policy, Request
@@ -43,3 +44,11 @@ def test_the_pages_it_names_are_there() -> None:
 def test_its_python_is_python() -> None:
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         compile(code, "README.md", "exec")
+
+
+def test_its_settings_can_be_used(tmp_path: Path) -> None:
+    for number, tables in enumerate(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(tables)
+        gateway = Gateway(Settings.load(path, {"ORCHESTRATOR_HOME": str(tmp_path)}))
+        assert gateway.catalog.models
