@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeAlias
@@ -180,26 +180,33 @@ class _Known:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._names = {value: name for name, value in values.items() if _is_telling(name, value)}
-        lengths: dict[str, set[int]] = {}
-        for value in self._names:
-            prefix = _PREFIX if len(value) >= _PREFIX else _SHORT_PREFIX
-            lengths.setdefault(value[:prefix], set()).add(len(value))
-        self._lengths = {prefix: sorted(several, reverse=True) for prefix, several in lengths.items()}
+        self._short = _lengths((value for value in self._names if len(value) < _PREFIX), _SHORT_PREFIX)
+        lengths = _lengths((value for value in self._names if len(value) >= _PREFIX), _PREFIX)
+        self._lengths = {
+            prefix: several + self._short.get(prefix[:_SHORT_PREFIX], []) for prefix, several in lengths.items()
+        }
 
     def within(self, text: str) -> Iterator[_Cut]:
         until = 0
-        for beginning in _BEGINNING.finditer(text) if self._lengths else ():
+        for beginning in _BEGINNING.finditer(text) if self._names else ():
             start = beginning.start()
-            for length in self._of(beginning[1]) if start >= until else ():
+            lengths = self._lengths.get(beginning[1])
+            if lengths is None and self._short:
+                lengths = self._short.get(beginning[1][:_SHORT_PREFIX])
+            for length in lengths if lengths is not None and start >= until else ():
                 name = self._names.get(text[start : start + length])
                 if name is not None and not text[start + length : start + length + 1].isalnum():
                     yield start, start + length, name
                     until = start + length
                     break
 
-    def _of(self, beginning: str) -> list[int]:
-        """The lengths of those that begin so, the longest first."""
-        return self._lengths.get(beginning, []) + self._lengths.get(beginning[:_SHORT_PREFIX], [])
+
+def _lengths(values: Iterable[str], prefix: int) -> dict[str, list[int]]:
+    """How long those are that begin so, the longest first."""
+    lengths: dict[str, set[int]] = {}
+    for value in values:
+        lengths.setdefault(value[:prefix], set()).add(len(value))
+    return {beginning: sorted(several, reverse=True) for beginning, several in lengths.items()}
 
 
 def _is_telling(name: str, value: str) -> bool:

@@ -6,7 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from unified_api.privacy.kinds import Found
 from unified_api.privacy.pieces import joined
@@ -65,11 +64,11 @@ def beside(text: str, names: Iterable[Found], found: list[Found]) -> list[Found]
 
 def _outside(text: str, name: Found, holes: list[tuple[int, int]]) -> Iterator[Found]:
     at = name.start
-    for start, end in islice(holes, bisect_right(holes, at, key=_end), None):
-        if start >= name.end:
-            break
-        yield from _trimmed(text, at, start)
-        at = end
+    hole = bisect_right(holes, at, key=_end)
+    while hole < len(holes) and holes[hole][0] < name.end:
+        yield from _trimmed(text, at, holes[hole][0])
+        at = holes[hole][1]
+        hole += 1
     yield from _trimmed(text, at, name.end)
 
 
