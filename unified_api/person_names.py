@@ -21,6 +21,7 @@ __all__ = ["PersonNames"]
 _HALF = re.compile("[\ud800-\udfff]")
 """Half a character, which no encoding takes."""
 _JSON = re.compile(r'"\s*:\s*["\[{]|"\s*,\s*"')
+_IN_A_ROW = re.compile(r"(?<=[^\W\d_])[,;|](?=\w)|(?<=\w)[,;|](?=[^\W\d_])")
 _SIGNS = dict.fromkeys(map(ord, '"[]{}'), " ")
 _BATCH = 8_000
 """Characters that the thread gets at once. It cannot be stopped, so a caller who leaves waits for that much at most."""
@@ -84,8 +85,8 @@ class PersonNames:
 
 
 def _readable(text: str) -> str:
-    """Of the same length, and in words: spaCy takes `Lind","cc":["Bo` for one."""
-    whole = text if text.isascii() else _HALF.sub("\ufffd", text)
+    """Of the same length, and in words: spaCy takes `Lind","cc":["Bo` for one, and `Lind,12,Bo`."""
+    whole = _IN_A_ROW.sub("\n", text if text.isascii() else _HALF.sub("\ufffd", text))
     return whole.translate(_SIGNS) if _JSON.search(whole) else whole
 
 
