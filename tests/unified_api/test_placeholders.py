@@ -49,6 +49,51 @@ def test_the_same_value_gets_the_same_placeholder_in_whatever_spelling() -> None
     assert placeholders.restore("<EMAIL_2> and <CARD_1>") == "bob@example.com and 4111 1111 1111 1111"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Block 10.1.11.5", "allow 10.11.1.5"),
+        ("from jo.hn@example.com", "to john@example.com"),
+        ("from a@b-c.com", "to a@bc.com"),
+        ("Ann was born 1/11/1990", "Bob was born 11/1/1990"),
+        ("password: Hunter2xyz9", "password: hunter2xyz9"),
+        ("password: hun.ter2xyz9", "password: hunter2xyz9"),
+        ("password: hunter2%40xyz9", "password: hunter2@xyz9"),
+        ("lives at 12 Oak-Hill Road", "lives at 12 Oak Hill Road"),
+    ],
+)
+def test_different_values_have_different_placeholders_and_each_comes_back(one: str, other: str) -> None:
+    texts, placeholders = replaced(one, other)
+    assert len(placeholders) == 2, texts
+    assert tuple(placeholders.restore(text) for text in texts) == (one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("at 2001:db8::1", "at 2001:0DB8:0:0:0:0:0:1"),
+        ("iban DE89 3704 0044 0532 0130 00", "iban de89370400440532013000"),
+        ("call 415-555-2671", "call (415) 555 2671"),
+        ("for ann@Example.com", "for ann%40example.com"),
+    ],
+)
+def test_spellings_of_one_value_have_one_placeholder(one: str, other: str) -> None:
+    texts, placeholders = replaced(one, other)
+    assert len(placeholders) == 1, texts
+
+
+def test_a_secret_with_escapes_in_json_comes_back_as_it_was() -> None:
+    arguments = json.dumps({"password": "Hunter2\\xyz9"})
+    request = Request(model="a/b", messages=(Message("assistant", (ToolCallPart("1", "f", arguments),)),))
+    look = Look(frozenset(LABELS))
+    visited(request, look)
+    replacement = Replacement(look)
+    part = visited(request, replacement).messages[0].parts[0]
+    assert isinstance(part, ToolCallPart)
+    assert json.loads(part.arguments) == {"password": "<SECRET_1>"}
+    assert replacement.placeholders.restore_json(part.arguments) == arguments
+
+
 def test_a_placeholder_that_was_never_given_or_is_damaged_stays_as_it_is() -> None:
     _, placeholders = replaced("ann@example.com")
     for text in ("<EMAIL_2>", "<EMAIL_1", "EMAIL_1>", "<email_1>", "< EMAIL_1>", "<EMAIL_01>"):

@@ -131,8 +131,7 @@ class Replacement:
         for pieces, spans in look.spans.items():
             whole = "".join(pieces)
             for one in spans:
-                value = whole[one.start : one.end]
-                self.placeholders.of(one.kind, _unescaped(value) if pieces in look.json else value)
+                self._name(pieces, whole, one)
         self._known = _Known(self.placeholders.values)
 
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
@@ -147,9 +146,13 @@ class Replacement:
     def _cuts(self, pieces: tuple[str, ...]) -> list[_Cut]:
         spans = self._look.spans.get(pieces, [])
         whole = "".join(pieces)
-        cuts = [(one.start, one.end, self.placeholders.of(one.kind, whole[one.start : one.end])) for one in spans]
+        cuts = [(one.start, one.end, self._name(pieces, whole, one)) for one in spans]
         cuts += [cut for cut in self._known.within(whole) if not _meets(spans, cut[0], cut[1])]
         return sorted(cuts)
+
+    def _name(self, pieces: tuple[str, ...], whole: str, one: Found) -> str:
+        value = whole[one.start : one.end]
+        return self.placeholders.of(one.kind, _unescaped(value) if pieces in self._look.json else value)
 
     def arguments(self, text: str) -> str:
         replaced = self.texts((text,))[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from ipaddress import ip_address
 
 from unified_api.privacy.folding import fold
 from unified_api.privacy.kinds import Kind
@@ -20,6 +21,10 @@ CUT_IN_JSON = re.compile(
 )
 """The same where `<` and `>` may be written as JSON escapes."""
 _SEPARATORS = re.compile(r"[\s.\-/()]+")
+_GROUPED = frozenset[Kind]({
+    "card", "iban", "phone", "national_id", "health_id", "passport", "driving_licence"
+})  # fmt: skip
+"""Kinds whose values are the same with other marks, or none, between their groups."""
 
 
 class Placeholders:
@@ -42,7 +47,7 @@ class Placeholders:
 
     def of(self, kind: Kind, value: str) -> str:
         """The placeholder of the value, such as `<EMAIL_1>`."""
-        key = kind, _SEPARATORS.sub("", fold(value).text).casefold()
+        key = kind, _meant(kind, value)
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = self._next(kind)
@@ -80,3 +85,22 @@ class Placeholders:
             name = f"<{kind.upper()}_{self._counts[kind]}>"
             if name not in self._taken:
                 return name
+
+
+def _meant(kind: Kind, value: str) -> str:
+    """What all spellings of the value have in common, and no other value has."""
+    if kind == "secret":
+        return value
+    plain = fold(value).text
+    if kind in _GROUPED:
+        plain = _SEPARATORS.sub("", plain)
+    if kind == "ip_address":
+        return _address(plain)
+    return plain.casefold() if kind in {"email", "iban"} else plain
+
+
+def _address(written: str) -> str:
+    try:
+        return str(ip_address(written))
+    except ValueError:
+        return written
