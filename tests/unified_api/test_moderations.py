@@ -64,6 +64,38 @@ def test_without_a_flag_any_category_that_was_hit_is_a_hit() -> None:
     assert read({"results": [{"categories": {"a": False, "b": True}}]}).results[0].flagged
 
 
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        {"categories": {}},
+        {"categories": {"violence": None}, "category_scores": {"violence": 0.99}},
+        {"categories": {"violence": "true"}, "category_scores": {"violence": "0.99"}},
+        {"categories": {"violence": 1, "hate": False}},
+        {"flagged": None, "categories": {}},
+        {"flagged": "true", "categories": {"violence": True}},
+        {"flagged": 1, "categories": {"violence": False}},
+        {"flagged": False, "categories": {"violence": "yes"}},
+    ],
+)
+def test_a_verdict_that_says_neither_yes_nor_no_is_malformed(verdict: object) -> None:
+    with pytest.raises(MalformedResponseError, match="says neither yes nor no"):
+        read({"results": [verdict]})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["flagged", "categories", "category_scores"]),
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.dictionaries(st.text(), st.none()),
+    )
+)
+def test_no_verdict_is_made_up_where_no_flag_and_no_category_says_so(result: dict[str, Any]) -> None:
+    try:
+        response = read({"results": [result]})
+    except MalformedResponseError:
+        return
+    assert result["flagged"] is response.results[0].flagged
+
+
 @pytest.mark.parametrize("answer", [{}, {"results": []}, {"results": [7]}, {"results": [{"flagged": True}]}, "text"])
 def test_what_is_no_verdict_is_malformed(answer: object) -> None:
     with pytest.raises(MalformedResponseError):
@@ -71,7 +103,7 @@ def test_what_is_no_verdict_is_malformed(answer: object) -> None:
 
 
 def test_too_few_verdicts_are_malformed_and_an_image_makes_one_of_all() -> None:
-    answer = json.dumps({"results": [{"categories": {}}]}).encode()
+    answer = json.dumps({"results": [{"flagged": False, "categories": {}}]}).encode()
     texts = ModerationRequest(model="p/m", inputs=("a", "b"))
     pictured = ModerationRequest(model="p/m", inputs=("a", ImagePart(data=PNG)))
     with pytest.raises(MalformedResponseError, match="1 verdicts, not 2"):

@@ -43,7 +43,7 @@ def decode(
     verdicts = tuple(_verdict(result) for result in results if isinstance(result, dict))
     read = tuple(verdict for verdict in verdicts if verdict is not None)
     if len(read) != len(results):
-        raise malformed("has a verdict without categories", body, provider=provider, model=model)
+        raise malformed("has a verdict that says neither yes nor no", body, provider=provider, model=model)
     if expected is not None and len(read) != expected:
         problem = f"has {len(read)} verdicts, not {expected}"
         raise malformed(problem, body, provider=provider, model=model)
@@ -64,17 +64,21 @@ def _part(one: str | ImagePart, place: str, writer: RequestWriter) -> JsonObject
 
 
 def _verdict(result: JsonObject) -> Moderation | None:
-    """One verdict. Mistral does not say `flagged`: any category that was hit is a hit."""
-    named, scored = result.get("categories"), result.get("category_scores")
-    if not isinstance(named, dict):
+    """One verdict; None for what says neither yes nor no, which must never pass for a no.
+
+    Mistral does not say `flagged`: any category that was hit is a hit.
+    """
+    named, scored, flagged = result.get("categories"), result.get("category_scores"), result.get("flagged")
+    if not isinstance(named, dict) or not all(hit is None or isinstance(hit, bool) for hit in named.values()):
         return None
     # A category that the model does not judge is null (OpenAI), which is not "no".
     categories = {name: hit for name, hit in named.items() if isinstance(hit, bool)}
-    flagged = result.get("flagged")
+    if flagged is None and categories:
+        flagged = any(categories.values())
+    if not isinstance(flagged, bool):
+        return None
     return Moderation(
-        flagged=flagged if isinstance(flagged, bool) else any(categories.values()),
-        categories=categories,
-        scores=_scores(scored) if isinstance(scored, dict) else {},
+        flagged=flagged, categories=categories, scores=_scores(scored) if isinstance(scored, dict) else {}
     )
 
 
