@@ -449,6 +449,77 @@ async def test_a_reader_who_holds_a_stream_up_holds_up_nobody_else() -> None:
     assert model.calls == 2
 
 
+async def test_a_stream_that_is_opened_and_not_read_holds_up_nobody_not_even_its_own_task() -> None:
+    clock = ManualClock()
+    gateway, model = gateway_of([(TextChunk("a"), FinishChunk("stop")), "an answer"], clock=clock)
+
+    async def pass_time() -> None:
+        for _ in range(4):
+            await settle()
+            clock.advance(1.0)
+
+    async with gateway.stream(ASKED) as stream, anyio.create_task_group() as group:
+        group.start_soon(pass_time)
+        assert (await gateway.chat(ASKED, Policy(deadline_s=60))).text == "an answer"
+        assert [chunk async for chunk in stream][0] == TextChunk("a")
+    assert model.calls == 2
+
+
+async def test_behind_a_reader_who_holds_a_stream_up_only_the_first_who_came_waits() -> None:
+    clock = ManualClock()
+    gateway, model = gateway_of([(TextChunk("a"), TextChunk("b"), FinishChunk("stop")), *["one"] * 9], clock=clock)
+    texts: list[str] = []
+
+    async def follow() -> None:
+        texts.append((await gateway.chat(ASKED)).text)
+
+    async with gateway.stream(ASKED) as stream:
+        await anext(stream)
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(follow)
+            for _ in range(3):
+                await settle()
+                clock.advance(2.0)
+        began = clock.now()
+        await follow()  # nobody turns the clock now
+        assert clock.now() == began
+    assert texts == ["one"] * 4
+    assert model.calls == 5
+
+
+async def test_a_stream_that_breaks_ends_so_for_the_streams_that_wait_and_lets_whole_calls_go_at_once() -> None:
+    gate = anyio.Event()
+
+    async def half(_: object) -> Any:
+        await gate.wait()
+        return (TextChunk("half"), ServerError("broke"))
+
+    gateway, model = gateway_of([half, *["whole"] * 9])
+    ends: list[str] = []
+
+    async def stream() -> None:
+        try:
+            ends.append((await read(gateway)).text)
+        except ServerError as error:
+            assert [one.error for one in error.attempts] == ["joined"] or error.attempts[0].number == 1
+            ends.append(error.code)
+
+    async def chat() -> None:
+        ends.append((await gateway.chat(ASKED)).text)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(stream)
+        await settle()
+        for _ in range(3):
+            group.start_soon(chat)
+        await settle()
+        gate.set()
+    assert sorted(ends) == ["server_error"] * 20 + ["whole"] * 3
+    assert model.calls == 4
+
+
 async def test_each_who_waits_has_a_deadline_of_its_own() -> None:
     clock = ManualClock()
     gate = Gate()
@@ -558,7 +629,7 @@ async def test_who_may_try_more_often_tries_for_itself() -> None:
             await gateway.chat(ASKED, Policy(max_attempts=1))
 
     async def often() -> None:
-        texts.append((await gateway.chat(ASKED, Policy(max_attempts=3))).text)
+        texts.append((await gateway.chat(ASKED)).text)
 
     async with anyio.create_task_group() as group:
         group.start_soon(once)

@@ -10,7 +10,7 @@ import anyio
 from unified_api.call import AnyCall, AnyResponse
 from unified_api.errors import AttemptsExhaustedError, GatewayError, ProviderError
 
-__all__ = ["End", "Failed", "Flight", "Flights", "Landed", "Left"]
+__all__ = ["End", "Failed", "Flight", "Flights", "Landed", "Left", "Stalled"]
 
 _SHORT_S = 1.0
 """With less than this to the deadline, who failed may have failed for want of time."""
@@ -29,12 +29,16 @@ class Failed:
     error: GatewayError
     remaining: float
     """Seconds that the deadline of the failed call left."""
+    begun: bool = False
+    """Whether content had come, so that it was nobody's turn to be asked any more."""
 
     def concerns(self, leader: AnyCall, follower: AnyCall) -> bool:
         """Whether the follower would have failed too: the fault is not the leader's own deadline, money or patience."""
         if not isinstance(self.error, ProviderError | AttemptsExhaustedError):
             return False
         asked, own = follower.policy, leader.policy
+        if self.begun and (follower.operation != "stream" or asked.reader != own.reader):
+            return False  # a whole answer is asked for again after a break, and so is one that a program reads
         if asked.max_attempts > own.max_attempts or asked.max_billable != own.max_billable:
             return False
         wait = getattr(self.error.__cause__ or self.error, "retry_after", None) or 0.0
@@ -46,7 +50,12 @@ class Left:
     """Whoever made the call went away before its answer came."""
 
 
-End: TypeAlias = Landed | Failed | Left
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """The reader of the stream asks for nothing more, so nobody knows when its answer will be whole."""
+
+
+End: TypeAlias = Landed | Failed | Left | Stalled
 
 
 class Flight:
@@ -60,7 +69,7 @@ class Flight:
         self.told = 0
         """Chunks of a stream that its reader has taken."""
         self.held = False
-        """Whether the reader of a stream has a chunk in its hands, and nothing comes before it asks for the next."""
+        """Whether a stream is in its reader's hands, and nothing comes before it asks for the next chunk."""
         self._ended: anyio.Event | None = None  # made by the first who waits: most calls have nobody
 
     async def wait(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio.lowlevel
 
-from unified_api.caching.flights import End, Failed, Flight, Flights, Landed, Left
+from unified_api.caching.flights import End, Failed, Flight, Flights, Landed, Left, Stalled
 from unified_api.caching.keys import asks_for_chance, key_of
 from unified_api.caching.replay import chunks_of
 from unified_api.caching.similar import Probe, Similar
@@ -27,7 +27,7 @@ from unified_api.wire.collect import Collector
 __all__ = ["Cache"]
 
 STALL_S = 2.0
-"""How long the reader of a stream may hold a chunk before those who wait for the answer ask for themselves."""
+"""How long the reader of a stream may ask for nothing before those who wait for the answer ask for themselves."""
 
 _OBJECTIONS = frozenset({
     ("safety", "unsafe"), ("safety", "no_verdict"), ("routing", "best_rejected"), ("streams", "continued"),
@@ -111,19 +111,19 @@ class Cache:
             flight = self._flights.get(key)
             if flight is None:
                 return self._flights.begin(key, call)
-            end = await self._wait(flight, call)
-            if isinstance(end, Landed):
-                if not _suits(call, end.answer):
-                    return None
-                call.trail.records += _objections(flight.call)
-                return _given(call, end.answer, model=end.model, why="joined the same call while it was made")
-            if end is None:
-                return None
-            if isinstance(end, Failed) and end.concerns(flight.call, call):
-                raise _shared(end.error, call) from end.error.__cause__  # by which callers tell what it means
+            match await self._wait(key, flight, call):
+                case Landed(answer, model) if _suits(call, answer):
+                    call.trail.records += _objections(flight.call)
+                    return _given(call, answer, model=model, why="joined the same call while it was made")
+                case Failed() as end if end.concerns(flight.call, call):
+                    raise _shared(end.error, call) from end.error.__cause__  # by which callers tell what it means
+                case Landed() | Stalled() | Failed(begun=True):
+                    return None  # all who waited at once: one after the other, each would wait for all before it
+                case Failed() | Left():
+                    continue
 
-    async def _wait(self, flight: Flight, call: AnyCall) -> End | None:
-        """How the flight ended; None where the reader of its stream holds it up."""
+    async def _wait(self, key: bytes, flight: Flight, call: AnyCall) -> End:
+        """How the flight ended. One whose reader holds it up ends here, for all who wait and all who come later."""
         streamed, told = flight.call.operation == "stream", -1
         while True:
             until = min(call.deadline, self._clock.now() + STALL_S) if streamed else call.deadline
@@ -134,7 +134,8 @@ class Cache:
             if self._clock.now() >= call.deadline:
                 raise _late(call)
             if flight.held and flight.told == told:
-                return None
+                self._flights.end(key, flight, Stalled())
+                return Stalled()
             told = flight.told if flight.held else -1
 
     async def _opened(
@@ -151,19 +152,25 @@ class Cache:
         except GatewayError as error:
             self._flights.end(key, flight, Failed(error, call.deadline - self._clock.now()))
             raise
+        flight.held = True
         return await stack.enter_async_context(aclosing(self._collected(chunks, key, flight, call, probe)))
 
     async def _collected(
         self, chunks: AsyncIterator[Chunk], key: bytes, flight: Flight, call: Call[Request], probe: Probe | None
     ) -> AsyncGenerator[Chunk]:
-        """The chunks as they come; a stream that breaks or is left lets one of those who wait begin anew."""
+        """The chunks as they come; a stream that is left lets one of those who wait begin anew."""
         collector = Collector()
-        async for chunk in chunks:
-            collector.add(chunk)
-            flight.told += 1
-            flight.held = True
-            yield chunk
-            flight.held = False
+        flight.held = False  # this far one comes when the first chunk is asked for
+        try:
+            async for chunk in chunks:
+                collector.add(chunk)
+                flight.told += 1
+                flight.held = True
+                yield chunk
+                flight.held = False
+        except GatewayError as error:
+            self._flights.end(key, flight, Failed(error, call.deadline - self._clock.now(), begun=True))
+            raise
         model = call.trail.model
         if model is None:
             return
