@@ -45,7 +45,7 @@ from unified_api.types import (
 
 spacy = pytest.importorskip("spacy", reason="spaCy is not installed: pip install 'meta-orchestrator[names]'")
 
-NAMES = ("Anna", "Anna Lind", "Bo", "Jürgen Müller", "Lind")
+NAMES = ("Anna", "Anna Lind", "Bo", "Jürgen Müller", "Lind", "Eva Maria Ma", "Maria Curie")
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,16 @@ async def test_what_a_name_is_cut_by_is_replaced_as_one(pipeline: str) -> None:
     assert isinstance(sent, Request)
     assert sent.messages[0].parts == (TextPart("ask <NAME_1>"), TextPart(" now"))
     assert (sent.user, sent.metadata) == ("<NAME_1>", {"Bo": "<NAME_2>"})
+
+
+async def test_names_that_overlap_at_the_border_of_two_parts_are_replaced_whole(pipeline: str) -> None:
+    model = ScriptedModel("ok")
+    message = Message("user", (TextPart("ask Eva Maria Ma"), TextPart("ria Curie now")))
+    request = Request(model="scripted/one", messages=(message,))
+    await guarded(pipeline, model, "public", redact="placeholders").chat(request)
+    (sent,) = model.requests
+    assert isinstance(sent, Request)
+    assert sent.messages[0].parts == (TextPart("ask <NAME_1>"), TextPart(" now"))
 
 
 async def test_arguments_in_json_stay_json(pipeline: str) -> None:
@@ -429,7 +439,7 @@ async def test_a_pipeline_that_cannot_be_loaded_says_so_and_nothing_is_sent(pipe
 async def test_a_pipeline_that_fails_sends_nothing_and_tells_nothing_of_the_text(pipeline: str) -> None:
     @spacy.Language.component("failing_of_a_test")
     def fail(doc: Any) -> Any:
-        if len(doc) > 2:  # not one of the patterns
+        if len(doc) > 3:  # not one of the patterns
             raise ValueError(doc.text)
         return doc
 
@@ -439,7 +449,7 @@ async def test_a_pipeline_that_fails_sends_nothing_and_tells_nothing_of_the_text
     nlp.to_disk(folder)
     model = ScriptedModel("never")
     with pytest.raises(ConfigurationError, match="failed: ValueError") as failure:
-        await guarded(str(folder), model).chat(asked("ask Anna Lind"))
+        await guarded(str(folder), model).chat(asked("ask the same Anna Lind"))
     assert "Lind" not in str(failure.value)
     assert model.calls == 0
 

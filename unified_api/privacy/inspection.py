@@ -15,6 +15,7 @@ import orjson
 from unified_api.privacy.detection import find, may_hold
 from unified_api.privacy.kinds import Found, Kind
 from unified_api.privacy.names import beside, within_strings
+from unified_api.privacy.pieces import joined
 from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders
 
 __all__ = ["Look", "Replacement"]
@@ -65,11 +66,12 @@ class Look:
 
     def _spans(self, pieces: tuple[str, ...]) -> list[Found]:
         spans = _across(pieces, lambda text: find(text, self.kinds))
-        names = _across(pieces, lambda text: self.names.get(text, [])) if self.names else ()
-        if not names:
+        if not self.names:
             return spans
         whole = "".join(pieces)
-        spans = beside(whole, names, spans)
+        inside, split = _inside_and_split(pieces, lambda text: self.names.get(text, []))
+        names = joined((one.start, one.end) for one in (*inside, *split))
+        spans = beside(whole, [Found("name", *span) for span in names], spans)
         return within_strings(whole, spans) if pieces in self.json else spans
 
     def _note_looks(self, text: str) -> None:
@@ -99,8 +101,15 @@ class Look:
 
 def _across(pieces: tuple[str, ...], find: Callable[[str], list[Found]]) -> list[Found]:
     """Also what begins in one piece and ends in another; the places are those in all of them together."""
+    inside, split = _inside_and_split(pieces, find)
+    apart = [one for one in inside if not _meets(split, one.start, one.end)]
+    return sorted([*split, *apart], key=_start)
+
+
+def _inside_and_split(pieces: tuple[str, ...], find: Callable[[str], list[Found]]) -> tuple[list[Found], list[Found]]:
+    """What is in one piece, and what goes on from one to the next."""
     if len(pieces) == 1:
-        return find(pieces[0])
+        return find(pieces[0]), []
     starts = [0, *accumulate(map(len, pieces))]
     inside = [
         Found(one.kind, start + one.start, start + one.end)
@@ -108,8 +117,7 @@ def _across(pieces: tuple[str, ...], find: Callable[[str], list[Found]]) -> list
         for one in find(piece)
     ]
     split = [one for one in find("".join(pieces)) if bisect_right(starts, one.start) < bisect_left(starts, one.end)]
-    apart = [one for one in inside if not _meets(split, one.start, one.end)]
-    return sorted([*split, *apart], key=_start)
+    return inside, split
 
 
 def _start(one: Found) -> int:
