@@ -1,12 +1,14 @@
 """How often the semantic cache would answer rightly and wrongly, by threshold, with the local embeddings.
 
 `python -m benchmarks.cache_similarity` needs the extra `local` and the corpora (`ORCHESTRATOR_CORPORA`). There is no
-public set of real paraphrases among them, so four of the sets are made by rules, and one is of real questions:
+public set of real paraphrases among them, so six of the sets are made by rules, and one is of real questions:
 
 * same: questions of HotpotQA, rewritten by rules that keep their meaning (a polite frame, other order, other verb)
 * other subject: the same questions about somebody or something else, taken from another question
 * opposite: the same questions with one word turned (older, younger; first, last)
 * other task: requests of TaskBench with one word of what is to be done changed (video, audio; translate, summarize)
+* swapped roles: names of the same questions as who does something and to whom it is done, and the other way round
+* other person: requests of TaskBench with one pronoun of the first person turned into one of the second
 * distinct: every question against the most similar of all others, as a busy cache would compare them
 """
 
@@ -90,6 +92,31 @@ def other_task() -> Iterator[Pair]:
                 break
 
 
+_DEEDS = ("Did {} inspire {}?", "Was {} founded before {} joined it?", "How did {} defeat {}?", "Why does {} pay {}?")
+
+
+def swapped_roles(asked: Sequence[str]) -> Iterator[Pair]:
+    """Who did something to whom, and the other way round."""
+    found = [match for question in asked if (match := _OR.match(question) or _AND.match(question))]
+    for place, match in enumerate(found):
+        deed = _DEEDS[place % len(_DEEDS)]
+        yield deed.format(match["one"], match["other"]), deed.format(match["other"], match["one"])
+
+
+_PERSONS = {"my": "your", "me": "you", "I": "you", "mine": "yours"}
+
+
+def other_person() -> Iterator[Pair]:
+    """Requests of TaskBench about somebody else's things."""
+    path = CORPORA / "plans" / "requests_taskbench_multimedia.jsonl"
+    for line in list(path.open(encoding="utf-8"))[:1500]:
+        request = json.loads(line)["user_request"]
+        for word, turned in _PERSONS.items():
+            if re.search(rf"\b{word}\b", request):
+                yield request, re.sub(rf"\b{word}\b", turned, request, count=1)
+                break
+
+
 def main() -> None:
     asked, embedder = questions(), Embedder()
 
@@ -110,6 +137,8 @@ def main() -> None:
         "other subject": [pair for pair in other_subject(asked) if pair[0] != pair[1]],
         "opposite": list(opposite(asked)),
         "other task": list(other_task()),
+        "swapped roles": [pair for pair in swapped_roles(asked) if pair[0] != pair[1]],
+        "other person": list(other_person()),
         "distinct": nearest(asked, embedder),
     }
     print(f"{len(asked)} questions; " + ", ".join(f"{len(pairs)} pairs {name}" for name, pairs in sets.items()))

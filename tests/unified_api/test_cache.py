@@ -461,7 +461,7 @@ async def test_a_stream_that_is_opened_and_not_read_holds_up_nobody_not_even_its
     async with gateway.stream(ASKED) as stream, anyio.create_task_group() as group:
         group.start_soon(pass_time)
         assert (await gateway.chat(ASKED, Policy(deadline_s=60))).text == "an answer"
-        assert [chunk async for chunk in stream][0] == TextChunk("a")
+        assert await anext(stream) == TextChunk("a")
     assert model.calls == 2
 
 
@@ -502,7 +502,6 @@ async def test_a_stream_that_breaks_ends_so_for_the_streams_that_wait_and_lets_w
         try:
             ends.append((await read(gateway)).text)
         except ServerError as error:
-            assert [one.error for one in error.attempts] == ["joined"] or error.attempts[0].number == 1
             ends.append(error.code)
 
     async def chat() -> None:

@@ -28,7 +28,7 @@ class Alike:
 @dataclass(frozen=True, slots=True)
 class _Asked:
     vector: tuple[float, ...]
-    marks: frozenset[str]
+    marks: tuple[str, ...]
     key: bytes
 
 

@@ -26,8 +26,8 @@ class SemanticSettings(Table):
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.92
     """The cosine from which two messages count as the same; `benchmarks/cache_similarity.py` shows what others give."""
     same_words: bool = True
-    """Whether both must use the same words too, but for fillers and their order; without it the vectors decide alone,
-    once names, numbers and denials are equal."""
+    """Whether both must use the same words in the same order too, but for fillers; without it the vectors decide alone,
+    once names, numbers, signs, persons and denials are equal."""
     max_entries: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     """Messages that are remembered; the one that was not asked for longest goes first."""
 
