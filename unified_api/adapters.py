@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from math import inf
 
 from unified_api import local
 from unified_api.adapter import Adapter
@@ -45,10 +46,11 @@ class Adapters:
             adapter = self._made[model.provider] = self._make(model)
         return adapter
 
-    def timeouts(self, model: Model, rules: RouteRules) -> Timeouts:
-        """Those of `rules` before those of the settings."""
+    def timeouts(self, model: Model, rules: RouteRules, *, patience: float = inf) -> Timeouts:
+        """Those of `rules` before those of the settings; no first word is waited for longer than `patience` seconds."""
         timeouts = self._usual(model)
-        return timeouts.model_copy(update=rules.timeouts) if rules.timeouts else timeouts
+        timeouts = timeouts.model_copy(update=rules.timeouts) if rules.timeouts else timeouts
+        return timeouts if patience >= max(timeouts.headers_s, timeouts.first_token_s) else timeouts.within(patience)
 
     def _usual(self, model: Model) -> Timeouts:
         timeouts = self._waits.get(model.provider)

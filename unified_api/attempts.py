@@ -20,9 +20,9 @@ from unified_api.walk import Step, Walk
 __all__ = ["Ask", "Attempts", "Judge", "Judged", "Won", "bounded"]
 
 Result = TypeVar("Result")
-Ask = Callable[[Model, float], AbstractAsyncContextManager[Result]]
-"""Asks one model; the second argument is the deadline, in the clock's seconds. Entering it succeeds or fails; what it
-gives stays open until it is left."""
+Ask = Callable[[Model, float, float], AbstractAsyncContextManager[Result]]
+"""Asks one model; the further arguments are the deadline, in the clock's seconds, and how many seconds its first word
+may be waited for at most. Entering it succeeds or fails; what it gives stays open until it is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Attempts:
         if after is not None:
             return await self._raced(walk, step, ask, stack, deadline=deadline, after=after)
         try:
-            result = await stack.enter_async_context(ask(step.model, deadline))
+            result = await stack.enter_async_context(ask(step.model, deadline, step.patience))
         except GatewayError as error:
             walk.failed(step, error)
             return None if isinstance(error, ProviderError) else error
@@ -149,7 +149,7 @@ class Attempts:
 
         def enter(one: Step) -> Entrant[Result]:
             failed, cancelled = partial(walk.failed, one), partial(walk.cancelled, one)
-            entrant = Entrant(ask(one.model, deadline), failed=failed, cancelled=cancelled)
+            entrant = Entrant(ask(one.model, deadline, one.patience), failed=failed, cancelled=cancelled)
             steps[entrant] = one
             return entrant
 

@@ -34,6 +34,7 @@ from unified_api.layers.record import Record
 from unified_api.layers.seen import Seen
 from unified_api.ledger import Ledger
 from unified_api.needs import AnyRequest, Asked
+from unified_api.policy_words import check_policy
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream
 from unified_api.routing.affinity import Affinity
@@ -271,6 +272,7 @@ class Gateway:
         return tuple(layers)
 
     def _call(self, operation: Operation, request: Asked, policy: Policy) -> Call[Asked]:
+        check_policy(policy)
         seconds = policy.deadline_s
         if seconds is None:
             seconds = total_s(request.model, self.settings.routes, self.settings.timeouts)

@@ -85,12 +85,14 @@ class Entrant(Generic[Result]):
             self._cancelled()
 
     def _fail(self, error: Exception) -> None:
-        if isinstance(error, GatewayError):
-            if self.is_over or self.has_won:  # it failed while it was closed, which is of no use to anybody
-                return
-            self._failed(error)
+        if self.is_over or self.has_won:  # it failed while it was closed, which is of no use to anybody
+            return
         self.is_over = True
-        if not isinstance(error, ProviderError):
+        if isinstance(error, GatewayError):
+            self._failed(error)
+        else:
+            self._cancelled()
+        if not isinstance(error, ProviderError) or not (error.fallback or error.retryable):
             self.fault = error
 
 

@@ -68,8 +68,9 @@ class Serving:
         fitting: Fitting[Any] = Fitting(call.request, call.policy, self._refused_ways)
 
         @asynccontextmanager
-        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Any], Any]]:
-            sender, timeouts = _sender(self._adapters.of(model), call.operation), self._adapters.timeouts(model, rules)
+        async def ask(model: Model, deadline: float, patience: float) -> AsyncIterator[tuple[Fitted[Any], Any]]:
+            sender = _sender(self._adapters.of(model), call.operation)
+            timeouts = self._adapters.timeouts(model, rules, patience=patience)
 
             async def send(request: Any) -> Any:
                 return await bounded(self._clock, deadline, lambda: sender(model, request, timeouts))

@@ -69,8 +69,8 @@ class Streaming:
         rules = RouteRules() if call.trail.selection is None else call.trail.selection.rules
 
         @asynccontextmanager
-        async def ask(model: Model, deadline: float) -> AsyncIterator[tuple[Fitted[Request], _Chunks]]:
-            timeouts, adapter = self._adapters.timeouts(model, rules), self._adapters.of(model)
+        async def ask(model: Model, deadline: float, patience: float) -> AsyncIterator[tuple[Fitted[Request], _Chunks]]:
+            timeouts, adapter = self._adapters.timeouts(model, rules, patience=patience), self._adapters.of(model)
             async with AsyncExitStack() as stack:
 
                 async def open_(request: Request) -> AsyncIterator[Chunk]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from unified_api.call import AnyCall
 from unified_api.clock import Clock
@@ -28,6 +29,8 @@ __all__ = ["Step", "Walk"]
 
 _LEAST_HEARD = 20
 """Answers from which on a 95th percentile says something."""
+_SLOWER = 1.25
+"""How much slower than 95 % of its answers a model may be before it is left for another."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,8 @@ class Step:
     index: int
     model: Model
     attempt: Try
+    patience: float = inf
+    """Seconds that its first word may be waited for, as others could still be asked in the time that is left then."""
 
 
 class Walk:
@@ -51,6 +56,7 @@ class Walk:
         self._random = random
         self._health = health
         self._tried: list[Tried] = []
+        self._left_alone: Mapping[int, float] = {}
         self._passed_over: set[int] = set()
 
     async def next(self) -> Step | GatewayError:
@@ -60,6 +66,7 @@ class Walk:
             if now >= self._call.deadline:
                 return self._too_late()
             standing = self._health.standing(self._candidates)
+            self._left_alone = standing.resting
             move = self._move(self._tried, standing, now)
             if standing is not CALM:
                 self._tell_passed_over(standing, move)
@@ -98,6 +105,9 @@ class Walk:
         now, trail = self._clock.now(), self._call.trail
         self._health.failed(step.attempt, error)
         trail.failed(step.model, error, now - step.attempt.begun)
+        if isinstance(error, TimedOutError) and now - step.attempt.begun >= step.patience:
+            error.message += "; the time that is left to the call's deadline was kept for other models"
+            error.args = (error.message,)
         if isinstance(error, ProviderError):
             wait = pause(self._tried, step.index, error, jitter=self._random())
             self._tried.append(Tried(step.index, error, now + wait))
@@ -109,6 +119,8 @@ class Walk:
         """Nobody waits for its answer any longer."""
         self._health.let_go(step.attempt)
         self._call.trail.cancelled(step.model, self._clock.now() - step.attempt.begun)
+        slower = TimedOutError("another model was faster", provider=step.model.provider, model=step.model.id)
+        self._tried.append(Tried(step.index, slower))
 
     @property
     def may_hedge(self) -> bool:
@@ -151,7 +163,18 @@ class Walk:
     def _step(self, index: int, now: float) -> Step | None:
         model = self._candidates[index]
         attempt = self._health.admit(model, now)
-        return None if attempt is None else Step(index, model, attempt)
+        return None if attempt is None else Step(index, model, attempt, self._patience(index, now))
+
+    def _patience(self, index: int, now: float) -> float:
+        """Half of the time that is left, or what is usual for the model where that is more, while others are free."""
+        asked = {one.index for one in self._tried} | {index}
+        if not self._call.policy.fallback or len(self._tried) + 1 >= self._call.policy.max_attempts:
+            return inf
+        if all(other in asked or other in self._left_alone for other in range(len(self._candidates))):
+            return inf
+        half = (self._call.deadline - now) / 2
+        usual = self._health.seconds(self._candidates[index], self._kind, share=0.95, least=_LEAST_HEARD)
+        return max(half, _SLOWER * (usual or 0.0))
 
     def _tell_passed_over(self, standing: Standing, move: Move) -> None:
         """Put on the trail, once, whoever would have been asked before and is not."""

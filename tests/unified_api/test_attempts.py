@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from email.utils import formatdate
-from math import inf
+from math import inf, nan
 
 import anyio
 import anyio.lowlevel
@@ -19,6 +20,7 @@ from unified_api.call import Call
 from unified_api.errors import (
     AttemptsExhaustedError,
     AuthenticationError,
+    ConfigurationError,
     ConnectionFailedError,
     DeadlineExceededError,
     InvalidRequestError,
@@ -180,11 +182,62 @@ async def test_silence_before_the_headers_leaves_the_deployment() -> None:
     assert response.attempts[0].seconds == pytest.approx(300)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_silent_deployment_leaves_half_of_a_short_deadline_to_the_next(streamed: bool) -> None:
+    clock = ManualClock()
+    answer = stream_answer("ok") if streamed else chat_answer("ok")
+    answers = {"a.example": [HttpAnswer(wait_s=inf)] * 10, "b.example": [answer] * 20}
+    async with gateway(network(clock=clock, by_host=answers), clock) as made:
+        for _ in range(11):
+            begun = clock.now()
+            if streamed:
+                async with made.stream(ask(), Policy(deadline_s=4)) as stream:
+                    assert await words(stream) == ["ok"]
+                attempts = stream.response.attempts
+            else:
+                attempts = (await made.chat(ask(), Policy(deadline_s=4))).attempts
+        assert [(a.model, a.error) for a in attempts if a.number] == [("b/m", None)]  # the breaker of the first is open
+        assert clock.now() == begun
+        assert [one.state for one in made.health.conditions() if one.model == "a/m"] == ["open"]
+
+
+async def test_a_model_that_is_slow_as_ever_is_waited_for_beyond_half_of_the_deadline() -> None:
+    clock = ManualClock()
+    slow = chat_answer("slow and good")
+    backend = network(replace(slow, wait_s=30), clock=clock)
+    async with gateway(backend, clock) as made:
+        for _ in range(25):
+            await made.chat(ask())
+        response = await made.chat(ask(), Policy(deadline_s=50))
+    assert [(a.model, a.outcome) for a in response.attempts] == [("a/m", "succeeded")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (Policy(max_attempts=0), "max_attempts is 0"),
+        (Policy(max_billable=0), "max_billable is 0"),
+        (Policy(deadline_s=nan), "deadline_s is no number"),
+        (Policy(reader="stpe"), "did you mean 'step'"),  # type: ignore[arg-type]
+        (Policy(sensitivity="Restricted"), "did you mean 'restricted'"),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_policy_that_no_call_can_be_made_under_is_refused_before_anything_is_sent(
+    policy: Policy, words: str
+) -> None:
+    clock = ManualClock()
+    backend = network(chat_answer("never"), clock=clock)
+    async with gateway(backend, clock) as made:
+        with pytest.raises(ConfigurationError, match=words):
+            await made.chat(ask(), policy)
+    assert backend.requests == []
+
+
 async def test_the_deadline_ends_the_call_in_the_middle_of_an_attempt() -> None:
     clock = ManualClock()
     async with gateway(network(HttpAnswer(wait_s=inf), clock=clock), clock) as made:
         with pytest.raises(DeadlineExceededError) as caught:
-            await made.chat(ask(), Policy(deadline_s=3))
+            await made.chat(ask("a/m"), Policy(deadline_s=3))
     assert [(a.model, a.error) for a in caught.value.attempts] == [("a/m", "deadline_exceeded")]
     assert caught.value.attempts[0].seconds == pytest.approx(3)
 
@@ -480,7 +533,7 @@ class Judging:
             return won.result, won.rejected
 
     @asynccontextmanager
-    async def ask(self, model: Model, deadline: float) -> AsyncIterator[str]:
+    async def ask(self, model: Model, deadline: float, patience: float) -> AsyncIterator[str]:
         self.asked.append(model.provider)
         opinion = self.opinions[model.provider]
         if isinstance(opinion, Exception):

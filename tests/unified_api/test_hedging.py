@@ -11,10 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unified_api.errors import AttemptsExhaustedError, DeadlineExceededError, GatewayError, ServerError, TimedOutError
+from unified_api.errors import (
+    AttemptsExhaustedError,
+    ContentRefusedError,
+    DeadlineExceededError,
+    GatewayError,
+    ServerError,
+    TimedOutError,
+)
 from unified_api.gateway import Gateway
 from unified_api.hedging import Allowance, Entrant, race
 from unified_api.settings import Route, Settings
+from unified_api.settings.routes import Escalate
 from unified_api.testing import ManualClock, Script, ScriptedModel, scripted_gateway
 from unified_api.types import BuiltinTool, Message, Policy, Request, TextChunk
 
@@ -48,10 +56,12 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-async def heard(clock: ManualClock, *, calls: int = 40, **route: object) -> tuple[Gateway, Slow, Slow]:
+async def heard(
+    clock: ManualClock, *, calls: int = 40, more: dict[str, Script] | None = None, **route: object
+) -> tuple[Gateway, Slow, Slow]:
     """A gateway whose first model has answered within a second so far, or within two, which is its 95th percentile."""
     first, second = Slow(clock, "first"), Slow(clock, "second")
-    made = gateway({"a/m": first.model, "b/m": second.model}, clock, **route)
+    made = gateway({"a/m": first.model, "b/m": second.model, **(more or {})}, clock, **route)
     for call in range(calls):
         first.seconds, policy = (2, Policy()) if call < calls / 10 else (1, HEDGE)
         await made.chat(ASK, policy)
@@ -265,3 +275,35 @@ def test_of_no_stretch_of_calls_more_than_the_share_is_hedged(calls: list[bool],
         if hedged[-1]:
             allowance.take()
         assert sum(hedged[-over:]) <= share * min(len(hedged), over)
+
+
+async def test_a_refusal_ends_a_race_as_it_ends_any_call(clock: ManualClock) -> None:
+    made, first, second = await heard(clock)
+    first.seconds, second.seconds = 4, 50
+    first.error = ContentRefusedError("the filter refused it")
+    with pytest.raises(ContentRefusedError) as caught:
+        await made.chat(ASK, HEDGE)
+    assert {(a.model, a.outcome) for a in caught.value.attempts} == {("a/m", "failed"), ("b/m", "cancelled")}
+    assert second.left == 1
+
+
+async def test_a_fault_that_is_no_error_of_the_gateway_leaves_no_deployment_shut_out(clock: ManualClock) -> None:
+    made, first, _ = await heard(clock)
+    first.error = ServerError("down")
+    for _ in range(200):
+        await made.chat(ASK, Policy(hedge=False))
+    assert {one.model: one.state for one in made.health.conditions()}["a/m"] == "open"
+    clock.advance(10_000)
+    first.error = KeyError("a bug")
+    with pytest.raises(KeyError):
+        await made.chat(ASK, HEDGE)
+    first.error = None
+    clock.advance(10_000)
+    assert (await made.chat(ASK, HEDGE)).text == "first"
+
+
+async def test_the_loser_of_a_race_counts_among_the_tries(clock: ManualClock) -> None:
+    made, first, second = await heard(clock, escalate=Escalate(), more={"c/m": "third"})
+    first.seconds, second.text = 100, ""
+    response = await made.chat(ASK, Policy(hedge=True, max_attempts=2))
+    assert [(a.model, a.outcome) for a in response.attempts if a.number] == [("a/m", "cancelled"), ("b/m", "rejected")]

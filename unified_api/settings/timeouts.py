@@ -26,6 +26,11 @@ class Timeouts(Table):
     total_s: Annotated[float, Field(gt=0)] = 600.0
     """The whole call, all attempts and waits together, where the call's policy names no deadline."""
 
+    def within(self, patience_s: float) -> Timeouts:
+        """With the waits for a first word no longer than that."""
+        waits = {"headers_s": min(self.headers_s, patience_s), "first_token_s": min(self.first_token_s, patience_s)}
+        return self.model_copy(update=waits)
+
     def patient(self) -> Timeouts:
         """For a server on this machine: the waits for its first word that are not set here are the whole call's.
 

@@ -10,6 +10,7 @@ __all__ = [
     "Json",
     "JsonObject",
     "Quality",
+    "Reader",
     "ReasoningEffort",
     "Role",
     "Sensitivity",
@@ -30,6 +31,8 @@ Capability = Literal[
 Tier = Literal["economy", "standard", "premium"]
 Strategy = Literal["priority", "cost", "latency", "quality", "weighted"]
 """How a route is ordered: as written, cheapest first, fastest first, highest tier first, or by chance with weights."""
+Reader = Literal["person", "step"]
+"""Who reads a stream: somebody as it comes, or only a program that needs the whole of it."""
 Sensitivity = Literal["public", "internal", "confidential", "restricted"]
 Quality = Literal["demo", "placeholder"]
 """How an offline stand-in marks its work: `demo` is a tiny model's text, `placeholder` is no real result at all."""

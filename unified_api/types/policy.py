@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from unified_api.types.common import Capability, Sensitivity, Strategy, Tier
+from unified_api.types.common import Capability, Reader, Sensitivity, Strategy, Tier
 
 __all__ = ["Caller", "Policy"]
 
@@ -58,7 +58,7 @@ class Policy:
     """Seconds for the whole logical call, every attempt and wait included."""
     hedge: bool | None = None
     """Whether a slow deployment may be raced by the next one; None: as the route says, and else not."""
-    reader: Literal["person", "step"] = "person"
+    reader: Reader = "person"
     """Who reads a stream: one that only a program reads may begin anew after it broke."""
     cache: bool = True
     """Whether the answer may come from the cache and be kept there, where the settings have one."""

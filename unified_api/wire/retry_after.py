@@ -84,7 +84,8 @@ def duration(value: str) -> float | None:
     """Seconds of `22s`, `1.5s`, `6m0s`, `120ms`; None for anything else."""
     if _DURATION.sub("", value).strip() or not value.strip():
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(value))
+    seconds: float = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(value))
+    return seconds if math.isfinite(seconds) else None
 
 
 def _number(value: str) -> float | None:
