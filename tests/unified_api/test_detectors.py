@@ -88,6 +88,16 @@ def found(text: str) -> list[tuple[str, str]]:
         ("secret", "key sk-proj-abcdefghijklmnop1234", "sk-proj-abcdefghijklmnop1234"),
         ("secret", "password: hunter2!xyz", "hunter2!xyz"),
         ("secret", "https://user:s3cretpass@host.example/x", "s3cretpass"),
+        ("secret", "DB_PASSWORD=Hunter2xyz9", "Hunter2xyz9"),
+        ("secret", "CLIENT_SECRET: Hunter2xyz9", "Hunter2xyz9"),
+        ("secret", "password:\nHunter2xyz9", "Hunter2xyz9"),
+        ("secret", "password:  Hunter2xyz9", "Hunter2xyz9"),
+        ("secret", "password\tHunter2xyz9", "Hunter2xyz9"),
+        ("secret", "the password is password: Hunter2xyz9", "Hunter2xyz9"),
+        ("secret", "passphrase: Hunter2xyz9", "Hunter2xyz9"),
+        ("secret", "pass: Hunter2xyz9", "Hunter2xyz9"),
+        ("secret", '{"password":"Hun;ter,2xyz9","user":"x"}', "Hun;ter,2xyz9"),
+        ("secret", "postgres://bob:p@ss4word@db.example.org/x", "p@ss4word"),
         ("street_address", "lives at 12 Elm Street", "12 Elm Street"),
         ("street_address", "Hauptstraße 5, Bonn", "Hauptstraße 5"),
     ],
@@ -113,12 +123,45 @@ def test_it_is_found_as_it_is_written(kind: str, text: str, value: str) -> None:
         "000-12-3456, 666-12-3456, 123-00-4567",
         "127.0.0.1:8080 and 0.0.0.0",
         "password: required, the secret of happiness",
+        "pass 12345abcde on to the passenger 4to6weeks later",
         "x = a[1:2]; y = b[::2]; 12:30:45",
         "Call of Duty sold 1,500,000 copies in 2019",
     ],
 )
 def test_what_only_resembles_it_is_left_alone(text: str) -> None:
     assert found(text) == []
+
+
+_LONG = "aB3dE5gH7/+=" * 60
+_PLAIN = "aB3dE5gH7-_" * 1_500
+
+
+def _enveloped(what: str, body: str) -> str:
+    return f"-----BEGIN {what}-----\n{body}\n-----END {what}-----"
+
+
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [
+        ("aws_session_token=", "IQoJ" + _LONG),
+        ("Authorization: Bearer ", _LONG),
+        ("key ", f"sk-{_PLAIN}"),
+        ("key ", f"npm_{'aB3' * 40}"),
+        ("see ", f"eyJhbGciOiJSUzI1NiJ9.eyJ{_PLAIN}.{_PLAIN}"),
+        ("postgres://bob:", "p4ss" * 80),
+        ("", _enveloped("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,01\n\nMIIE\nX2==")),
+        ("", _enveloped("PGP PRIVATE KEY BLOCK", "Comment: my-key\n\nlQOYBF\n=abcd")),
+        ("", _enveloped("PRIVATE KEY", _LONG * 40)),
+    ],
+)  # fmt: skip
+def test_a_long_secret_is_found_to_its_end(before: str, value: str) -> None:
+    after = "@db.example.org/x" if "://" in before else " and more"
+    assert ("secret", value) in found(f"{before}{value}{after}")
+
+
+def test_a_private_key_that_does_not_end_goes_up_to_the_next_or_to_the_end() -> None:
+    one, other = "-----BEGIN PRIVATE KEY-----\nMII-a\n", "-----BEGIN PRIVATE KEY-----\nMII-b"
+    assert found(one + other) == [("secret", one), ("secret", other)]
 
 
 def test_a_value_split_by_what_nobody_sees_is_one() -> None:
@@ -185,7 +228,9 @@ def _hostile() -> Iterator[tuple[str, str]]:
         "1", "1 ", "a@", "@a.", "a.", "+1", "(1", "4111 ", "12 Elm ", "::", "a:", "00:", "DE89 ", "sk-", "eyJ",
         "1.", "1.1.1.1.", "password ", "\\u0040", "\u200b", "４", "-----BEGIN PRIVATE KEY-----", "born ",
         "passport ", "://a:", "x1", "A1", "13", "\\", "%40", "Hauptstraße ", "rue a ", "1/2/", "0x", "bc1",
-        "card 4111 1111 ", "call 555 ", "<EMAIL_1>",
+        "card 4111 1111 ", "call 555 ", "<EMAIL_1>", "token=", "password=a1", "AKIAABCDEFGHIJKLMNOP-", "-eyJa",
+        "eyJaaaaaaaaa.",
+        "SG.", "://a:b@", "-----END PRIVATE KEY-----", "pass: \n", "_a@b.co",
     ]  # fmt: skip
     yield from ((unit, unit) for unit in units)
     source = random.Random(7)

@@ -45,16 +45,17 @@ _MARKED = (
     ("AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
 )
 """What a token holds, and how it begins; compiled when the first one comes."""
-_GOES_ON = re.compile(r"[A-Za-z0-9_\-]*+")
-"""What no token ends before, so that of a longer one nothing is left."""
+_GOES_ON = r"[A-Za-z0-9_\-]*+"
+"""Of a longer token than its issuer says nothing is to be left."""
 _JWT = re.compile(r"(?<![\w\-])[\w\-]{11,}+\.eyJ[\w\-]{4,}+(?:\.[\w\-]++)*", re.ASCII)
 _JWT_BEGINS = re.compile(r"(?<![A-Za-z0-9])eyJ")
 """RFC 7519; other words may stand before it, with a dash between."""
 _PRIVATE_KEY = re.compile(r"-----(BEGIN|END) (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _IN_ADDRESS = re.compile(r"://[^\s/:@\"'<>]*+:([^\s/\"'<>]+)@")
 _NAMES = (
-    "passw", "passphrase", "passcode", "pwd", "secret", "key", "token", "bearer", "contraseña", "mot de passe",
+    "passw", "pass", "passphrase", "passcode", "pwd", "secret", "key", "token", "bearer", "contraseña", "mot de passe",
 )  # fmt: skip
+_LONGEST_NAME = 24
 _KEY_OF = ("api", "private", "access", "secret", "auth", "encryption", "signing", "account")
 _VALUE = re.compile(
     r"(?:or[dt]s?)?[\"'`]?(?: is)?(?:[ \t]*+[:=]++[ \t]*+(?:\r?\n[ \t]*+)?|[ \t]++)"
@@ -79,9 +80,8 @@ def secrets(text: str, long: str) -> Iterator[Found]:
 def _marked(text: str, long: str) -> Iterator[Found]:
     for mark, written in _MARKED:
         if mark in long:
-            for match in re.finditer(rf"(?<![A-Za-z0-9]){written}", text):
-                further = _GOES_ON.match(text, match.end())
-                yield Found("secret", match.start(), further.end() if further else match.end())
+            for match in re.finditer(rf"(?<![A-Za-z0-9]){written}{_GOES_ON}", text):
+                yield Found("secret", *match.span())
     if "eyJ" in long:
         for match in _JWT.finditer(text):
             begins = _JWT_BEGINS.search(text, match.start(), match.end())
@@ -113,11 +113,18 @@ def _named(text: str) -> Iterator[Found]:
         at = lowered.find(name)
         while at >= 0:
             end = at + len(name)
-            match = _VALUE.match(text, end) if name != "key" or _says_whose(lowered, at) else None
-            if match and match.lastgroup and _is_mixed(match[match.lastgroup]):
-                yield Found("secret", *match.span(match.lastgroup))
-                end = match.end()
+            match = _VALUE.match(text, end) if _announces(name, lowered, at) else None
+            if match and match.lastgroup:
+                if _is_mixed(match[match.lastgroup]):
+                    yield Found("secret", *match.span(match.lastgroup))
+                end = max(end, match.end() - _LONGEST_NAME)  # what ends the value may announce the next one
             at = lowered.find(name, end)
+
+
+def _announces(name: str, lowered: str, at: int) -> bool:
+    if name == "key":
+        return _says_whose(lowered, at)
+    return name != "pass" or lowered[at + 4 : at + 5] in {":", "="}
 
 
 def _says_whose(lowered: str, at: int) -> bool:
