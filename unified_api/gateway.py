@@ -5,9 +5,10 @@ from __future__ import annotations
 import random as _random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -199,7 +200,8 @@ class Gateway:
         """
         call = self._call("stream", request, policy)
         async with self._streamed(call) as chunks:
-            yield ResponseStream(chunks, call.trail)
+            async with aclosing(ResponseStream(chunks, call.trail)) as stream:
+                yield stream
 
     def estimate(self, request: AnyRequest, policy: Policy = Policy()) -> Decimal | None:
         """The most that the call may cost, in US dollars: the dearest candidate at the longest answer.
@@ -245,7 +247,15 @@ class Gateway:
         if self.settings.record.is_set_up:
             layers.append(Seen(under_way, content=self.settings.record.content))
         if self.settings.cache.active:
-            layers.append(Cache(self.settings.cache, clock=self._clock, consult=self._consult))
+            layers.append(
+                Cache(
+                    self.settings.cache,
+                    clock=self._clock,
+                    consult=partial(self._consult, tries=1),
+                    select=self._serving.select,
+                    weighted={f"route/{name}" for name, one in self.settings.routes.items() if one.strategy == "weighted"},
+                )
+            )
         if self.settings.safety.active:
             from unified_api.layers.safety import Safety
 
@@ -278,11 +288,18 @@ class Gateway:
             seconds = total_s(request.model, self.settings.routes, self.settings.timeouts)
         return Call(operation=operation, request=request, policy=policy, deadline=self._clock.now() + seconds)
 
-    async def _consult(self, call: AnyCall, operation: Operation, request: AnyRequest, purpose: Purpose) -> Any:
+    async def _consult(
+        self, call: AnyCall, operation: Operation, request: AnyRequest, purpose: Purpose, *, tries: int = 4
+    ) -> Any:
         """Ask a model about `call`, as `unified_api.call.Consult` says. Its own answer is not judged in turn."""
         asked = call.policy
         policy = Policy(
-            sensitivity=asked.sensitivity, regions=asked.regions, deny=asked.deny, cache=False, caller=asked.caller
+            sensitivity=asked.sensitivity,
+            regions=asked.regions,
+            deny=asked.deny,
+            max_attempts=tries,
+            cache=False,
+            caller=asked.caller,
         )
         consulted: AnyCall = Call(
             operation=operation, request=request, policy=policy, deadline=call.deadline, purpose=purpose

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
+from typing import NoReturn
 
 from unified_api.trail import Trail
 from unified_api.types import Attempt, Chunk, Response
 from unified_api.wire.collect import Collector
 
 __all__ = ["ResponseStream"]
+
+_LEFT = (
+    "its reader left the stream before its end, by a cancellation, `aclose` or the end of its block; "
+    "`text` is what had come, and another call may give all of it"
+)
+_TWO_READERS = (
+    "another task is reading this stream just now. To end it from elsewhere, cancel that task or a scope around its "
+    "reading; to read it in several places, let one task read and hand on the chunks"
+)
 
 
 class ResponseStream:
@@ -18,6 +28,9 @@ class ResponseStream:
     The last UsageChunk carries the cost. An error that comes after content ends the iteration, unless another model
     could go on; it is never hidden, and its `attempts` tell the story. After a RestartChunk all that came before is
     void. Usage and cost are those of the stream that came to its end; what a broken one took is in its `Attempt`.
+
+    A cancellation while the next chunk is waited for ends the stream too. One that has not come to its end never seems
+    to have: iterating on raises the error that ended it, or RuntimeError where its reader did.
     """
 
     def __init__(self, chunks: AsyncIterator[Chunk], trail: Trail) -> None:
@@ -25,6 +38,9 @@ class ResponseStream:
         self._trail = trail
         self._collector = Collector()
         self._response: Response | None = None
+        self._end: Exception | None = None
+        """What iterating on raises."""
+        self._is_reading = False
 
     @property
     def model(self) -> str:
@@ -54,19 +70,34 @@ class ResponseStream:
         return self
 
     async def __anext__(self) -> Chunk:
+        if self._end is not None or self._is_reading:
+            self._raise()
+        self._is_reading = True
         try:
             chunk = await anext(self._chunks)
-        except StopAsyncIteration:
-            if self._response is None:
-                self._response = self._collected()
+        except StopAsyncIteration as end:
+            self._end = end
+            self._response = self._collected()
             raise
+        except BaseException as error:
+            self._end = error if isinstance(error, Exception) else RuntimeError(_LEFT)
+            raise
+        finally:
+            self._is_reading = False
         self._collector.add(chunk)
         return chunk
 
     async def aclose(self) -> None:
-        """End the call upstream now, as leaving the block does."""
+        """End the call upstream now, as leaving the block does. RuntimeError while another task reads."""
+        if self._is_reading:
+            self._raise()
+        if self._end is None:
+            self._end = RuntimeError(_LEFT)
         if isinstance(self._chunks, AsyncGenerator):
             await self._chunks.aclose()
+
+    def _raise(self) -> NoReturn:
+        raise RuntimeError(_TWO_READERS) if self._end is None else self._end
 
     def _collected(self) -> Response:
         model, story = self._trail.model, self._trail.story
