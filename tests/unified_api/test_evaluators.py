@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from math import exp, log
 from typing import Any
@@ -90,11 +91,26 @@ async def test_an_answer_that_fails_its_schema_is_worth_nothing(text: str, score
 
 
 @pytest.mark.parametrize(
-    "schema", [{"type": "nonsense"}, {"$ref": "https://schemas.example/elsewhere.json"}, {"$ref": "#/$defs/absent"}]
+    "schema",
+    [
+        {"type": "nonsense"},
+        {"$ref": "https://schemas.example/elsewhere.json"},
+        {"$ref": "#/$defs/absent"},
+        {"$ref": "#"},
+        {"properties": {"n": {"$ref": "#/$defs/absent"}}},
+        {"properties": {"n": {"$ref": "https://schemas.example/elsewhere.json"}}},
+        {"patternProperties": {"n": {"type": "string"}}, "additionalProperties": False},
+    ],
 )
 async def test_what_no_answer_can_be_held_to_is_held_against_none(schema: dict[str, Any]) -> None:
     asked = call(output_schema=OutputSchema(schema))
     assert (await Structural().score(asked, answer('{"n": 1}'))).value == 1
+
+
+async def test_no_regular_expression_of_anybody_holds_up_the_others() -> None:
+    endless = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(a+)+$"}}}
+    text = json.dumps({"a": "a" * 60 + "!"})
+    assert (await Structural().score(call(output_schema=OutputSchema(endless)), answer(text))).value == 1
 
 
 async def test_words_about_a_score_hold_nothing_of_the_answer() -> None:
@@ -206,6 +222,27 @@ async def test_the_vectors_of_the_good_answers_are_made_once_however_many_ask_at
     assert inputs.count(("good", "fine")) == 1
     assert inputs.count(("between",)) == 20
     assert {purpose for _, _, purpose in consulted.asked} == {"similarity"}
+
+
+async def test_vectors_that_were_made_before_a_call_was_cut_short_are_not_made_again() -> None:
+    examples = tuple(f"answer {number}" for number in range(200))
+    made: list[tuple[str, ...]] = []
+
+    def one_batch_a_call(request: AnyRequest) -> EmbedResponse:
+        assert isinstance(request, EmbedRequest)
+        if request.inputs[0] in examples:
+            if len(made) % 2:
+                made.append(())
+                raise RuntimeError("cut short")
+            made.append(request.inputs)
+        return EmbedResponse(model="e/m", provider="e", vectors=((1.0, 0.0),) * len(request.inputs))
+
+    evaluator = Similarity(Consulted(one_batch_a_call), model="e/m", examples=examples)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            await evaluator.score(call(), answer("x"))
+    assert (await evaluator.score(call(), answer("x"))).value == 1.0
+    assert sorted(text for batch in made for text in batch) == sorted(examples)
 
 
 async def test_vectors_that_could_not_be_made_are_asked_for_again() -> None:

@@ -29,6 +29,7 @@ class Similarity:
         self._model = model
         self._examples = examples
         self._known: list[Vector] = []
+        """Of the examples from the first on; a call that is cut short leaves the others to the next one."""
         self._embedding = anyio.Lock()
 
     async def score(self, call: Call[Request], response: Response) -> Score:
@@ -47,14 +48,12 @@ class Similarity:
 
     async def _vectors(self, call: Call[Request]) -> list[Vector]:
         """Those of the examples, made once, on the account of the call that is the first to need them."""
-        if self._known:
+        if len(self._known) == len(self._examples):
             return self._known
         async with self._embedding:
-            if not self._known:
-                known: list[Vector] = []
-                for start in range(0, len(self._examples), _BATCH):
-                    known += await self._embedded(call, self._examples[start : start + _BATCH])
-                self._known = known
+            while len(self._known) < len(self._examples):
+                at = len(self._known)
+                self._known += await self._embedded(call, self._examples[at : at + _BATCH])
         return self._known
 
     async def _embedded(self, call: Call[Request], texts: tuple[str, ...]) -> list[Vector]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
 from unified_api.call import Call
 from unified_api.evaluators.evaluator import Score
 from unified_api.types import Json, JsonObject, ReasoningPart, Request, Response, TextPart
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 __all__ = ["Structural"]
 
@@ -41,8 +45,13 @@ def _misfit(answer: str, schema: JsonObject) -> str | None:
         value: Json = orjson.loads(answer)
     except orjson.JSONDecodeError:
         return "it is no JSON, and a schema was asked for"
+    from referencing.exceptions import Unresolvable
+
     check = _check_of(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
-    return "it does not fit its schema" if check is not None and not check.is_valid(value) else None
+    try:
+        return "it does not fit its schema" if check is not None and not check.is_valid(value) else None
+    except (Unresolvable, RecursionError):  # of a schema that refers to another document, or to itself alone
+        return None
 
 
 class _Check(Protocol):
@@ -51,17 +60,37 @@ class _Check(Protocol):
 
 @lru_cache(maxsize=128)
 def _check_of(schema: bytes) -> _Check | None:
-    """None for what is no schema, or refers to another document: nothing can be held to that here."""
+    """None for what is no schema. Regular expressions are not held to: one may take hours, and it is anybody's."""
     from jsonschema import SchemaError, validators
     from referencing import Registry
-    from referencing.exceptions import Unresolvable
 
     rules = orjson.loads(schema)
     made = validators.validator_for(rules, default=validators.Draft202012Validator)
     try:
         made.check_schema(rules)
-        check: _Check = made(rules, registry=Registry())
-        check.is_valid(None)
-    except (SchemaError, Unresolvable):
+    except SchemaError:
         return None
+    closed = made.VALIDATORS.get("additionalProperties")
+    lenient = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it so
+        made,
+        {
+            "pattern": _passed,
+            "patternProperties": _passed,
+            "unevaluatedProperties": _passed,
+            "additionalProperties": partial(_unless_by_pattern, closed) if closed is not None else _passed,
+        },
+    )
+    check: _Check = lenient(rules, registry=Registry())
     return check
+
+
+def _passed(*_: object) -> Iterator[ValidationError]:
+    return iter(())
+
+
+def _unless_by_pattern(
+    closed: Callable[..., Iterator[ValidationError]], validator: object, more: Json, instance: Json, schema: JsonObject
+) -> Iterator[ValidationError]:
+    """Which further properties there may be, where that does not hang on the pattern of their names."""
+    if "patternProperties" not in schema:
+        yield from closed(validator, more, instance, schema)
