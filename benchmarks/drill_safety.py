@@ -34,7 +34,8 @@ sys.path.append(str(TESTS))  # behind the packages: tests/ has folders of the sa
 
 from corpus import ROOT  # noqa: E402  # the line above finds it
 from loopback import Answer, loopback  # noqa: E402
-from safety_corpus import alarms, counts, divided, in_pieces, injections, measured, ordinary  # noqa: E402
+from ordinary_corpus import KINDS, ordinary  # noqa: E402
+from safety_corpus import alarms, counts, divided, in_pieces, injections, measured  # noqa: E402
 
 MARK = "QZX"
 CALM = "The tide comes in twice a day because the moon pulls at the sea. "
@@ -214,9 +215,7 @@ def classifier_measured(classifier: Classifier) -> bool:
     figure("misc/safety", f"{len(learned)} texts learned from; of the {len(held_out)} held out:")
     for line in measured(scores, least, held_out):
         figure("  held out", line)
-    calm = [one.text for one in ordinary(ROOT)[1]]
-    false = alarms(scores, least, calm)
-    figure("ordinary texts, held out", f"{false} of {len(calm)} called unsafe")
+    met = calm_measured(classifier)
     short = [one.text for one in held_out if one.unsafe and len(one.text) < 200]
     among = [f"{CALM}{CALM}{text} {CALM}{CALM}" for text in short]
     found = (
@@ -226,9 +225,19 @@ def classifier_measured(classifier: Classifier) -> bool:
     attacks = injections(ROOT)
     figure("prompt injections, which it was not made to find", f"{alarms(scores, least, attacks)} of {len(attacks)}")
     anything = counts(scores, least, held_out)["any"]
-    met = at_least("precision for anything unsafe (a floor against decay, no claim)", anything.precision, 0.5)
-    met &= at_least("recall for anything unsafe (a floor against decay, no claim)", anything.recall, 0.5)
-    return met & at_most("share of ordinary texts called unsafe", false / len(calm), 0.05, digits=3)
+    met &= at_least("precision for anything unsafe (a floor against decay, no claim)", anything.precision, 0.5)
+    return met & at_least("recall for anything unsafe (a floor against decay, no claim)", anything.recall, 0.25)
+
+
+def calm_measured(classifier: Classifier) -> bool:
+    """Who blocks what is ordinary is switched off, so that this is what the thresholds are chosen for."""
+    met, held_out = True, ordinary(ROOT)[1]
+    for kind in KINDS:
+        texts = [one.text for one in held_out if one.kind == kind]
+        false = alarms(in_pieces(classifier.scores), classifier.thresholds, texts)
+        what = f"ordinary {kind}, held out: called unsafe of 1,000 ({false} of {len(texts)})"
+        met &= at_most(what, 1_000 * false / len(texts), 5, digits=1)
+    return met
 
 
 def cpu(texts: Sequence[str]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from ordinary_corpus import LEARNED, drawn
 
 from unified_api.safety.local import LocalGuard
 from unified_api.safety.texts import cut
@@ -23,19 +24,13 @@ __all__ = [
     "in_pieces",
     "injections",
     "measured",
-    "ordinary",
 ]
 
 LETTERS = {"harassment": "HR", "hate": "H", "hate/threatening": "H2", "self-harm": "SH", "violence": "V"}
 """Category -> its key in the set. S and S3 have no unsafe text in this copy, V2 too few to learn from."""
 CATEGORIES = tuple(LETTERS)
 ALL_LETTERS = ("S", "H", "V", "HR", "SH", "S3", "H2", "V2")
-LEARNED = 60
-"""Percent of the texts that are learned from."""
 SET = "misc/safety/openai_moderation_no_sexual.jsonl"
-ORDINARY = ("plans/requests_*.jsonl", "routing/*.jsonl")
-MOST_ORDINARY = 600
-"""Of each part: learned from and held out."""
 
 Scores = Callable[[str], Mapping[str, float]]
 
@@ -88,26 +83,8 @@ def divided(root: Path) -> tuple[list[Labelled], list[Labelled]]:
         words = _words(row["prompt"])
         if words not in seen:
             seen.add(words)
-            (learned if _drawn(words) % 100 < LEARNED else held_out).append(_labelled(row))
+            (learned if drawn(words) % 100 < LEARNED else held_out).append(_labelled(row))
     return learned, held_out
-
-
-def ordinary(root: Path) -> tuple[list[Labelled], list[Labelled]]:
-    """Tasks and questions of every day, which are taken to be safe, divided in the same way."""
-    texts: dict[str, str] = {}
-    for path in sorted(path for pattern in ORDINARY for path in root.glob(pattern)):
-        for line in path.read_text("utf-8").splitlines():
-            row = json.loads(line)
-            text = row.get("request") or row.get("question")
-            if isinstance(text, str) and len(text) > 40:
-                texts.setdefault(_words(text), text[:600])
-    drawn = sorted(texts, key=_drawn)
-    safe = dict.fromkeys(CATEGORIES, False)
-    parts = [
-        [Labelled(texts[words], safe, unsafe=False) for words in drawn if (_drawn(words) % 100 < LEARNED) is learn]
-        for learn in (True, False)
-    ]
-    return parts[0][:MOST_ORDINARY], parts[1][:MOST_ORDINARY]
 
 
 def injections(root: Path) -> list[str]:
@@ -164,8 +141,3 @@ def _labelled(row: Mapping[str, object]) -> Labelled:
 
 def _words(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
-
-
-def _drawn(words: str) -> int:
-    """A number that only the words decide."""
-    return int(hashlib.sha256(words.encode()).hexdigest(), 16)

@@ -3,27 +3,31 @@
     python tools/safety_classifier.py FOLDER
 
 FOLDER holds OpenAI's moderation evaluation set (github.com/openai/moderation-api-release, MIT) in `misc/safety`,
-and tasks of every day in `plans` and `routing`, which are taken to be safe. Needs numpy and the extra `local`: the word
-vectors of the package `wordllama` (MIT) tell it of words that the few hundred texts do not hold. Three fifths of the
-texts, chosen by a hash of their words, are learned from, thresholds included; the rest is only measured on, here and in
-`benchmarks/drill_safety.py`. A category that a text has no label for is unknown, not 0.
+and ordinary answers, tasks and documents in the other folders, which are taken to be safe. Needs numpy and the extra
+`local`: the word vectors of the package `wordllama` (MIT) tell it of words that the few hundred texts do not hold.
+Three fifths of the texts, chosen by a hash of their words, are learned from, thresholds included; the rest is only
+measured on, here and in `benchmarks/drill_safety.py`. A category that a text has no label for is unknown, not 0.
+
+Of the ordinary texts, pieces are learned from: some at first, then those that the weights so far mistake most. Others
+of them choose the thresholds: where precision and recall are best together, or higher, where in a category more than
+MOST_ALARMS of the ordinary texts of a kind would be called unsafe.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from ordinary_texts import names_in_patterns, sentences
 
 from unified_api.safety.classifier import Classifier, pieces_of, words_of
 from unified_api.safety.local import LocalGuard
@@ -33,7 +37,8 @@ from unified_api.settings import SafetySettings
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # behind the packages: tests/ has folders of the same names
 
-from safety_corpus import CATEGORIES, Labelled, alarms, divided, in_pieces, measured, ordinary  # noqa: E402  # the line above finds it
+from ordinary_corpus import CALIBRATED, KINDS, Ordinary, drawn, ordinary  # noqa: E402  # the line above finds it
+from safety_corpus import CATEGORIES, Labelled, alarms, divided, in_pieces, measured  # noqa: E402
 
 Matrix: TypeAlias = NDArray[np.float64]
 
@@ -43,8 +48,19 @@ FOLDS = 5
 POSITIVES = 4.0
 """How much more an unsafe text counts than a safe one, of which there are many more."""
 RIDGE = 0.1
-VECTORS = 0.3
+VECTORS = 1.0
 """How much the words' meanings count beside their pieces."""
+CALM_PIECES = 120
+CALM_WORDS = 12
+"""What a text is taken to hold besides its own: pieces and words that say nothing."""
+FIRST = 600
+MISTAKEN = 100
+ROUNDS = 2
+"""Ordinary pieces that are learned from at first, and those added by each category in each round."""
+MOST_ALARMS = 0.002
+"""The share of ordinary texts of a kind that each category may call unsafe, where thresholds are chosen."""
+MARGIN = 0.1
+"""How far above the next of them a threshold lies, in the logarithm of odds."""
 
 
 class Words:
@@ -70,7 +86,11 @@ class Words:
         names = (name[1:] for name in self._tokenizer.get_vocab() if name.startswith("\u2581"))
         return sorted({name.lower() for name in names if len(name) > 2 and words_of(name) == [name.lower()]})
 
-    def vector(self, word: str) -> Matrix:
+    def vectors(self, texts: Iterable[str]) -> dict[str, Matrix]:
+        """Of the common words and those of the texts."""
+        return {word: self._vector(word) for word in (*self.common(), *(w for text in texts for w in words_of(text)))}
+
+    def _vector(self, word: str) -> Matrix:
         tokens = self._tokenizer.encode(word, add_special_tokens=False).ids
         return self._table[tokens].mean(axis=0)  # type: ignore[no-any-return]  # numpy says Any of a mean
 
@@ -78,38 +98,41 @@ class Words:
 class Features:
     """Texts as the two kinds of numbers that the classifier adds up, with what it takes to go back to weights."""
 
-    def __init__(self, texts: Sequence[str], vectors: Words) -> None:
-        counts = [self._counts(text) for text in texts]
-        met = np.sum([count > 0 for count in counts], axis=0)
+    def __init__(self, texts: Sequence[str], vectors: Mapping[str, Matrix]) -> None:
+        self.vectors = vectors
+        said = [words_of(text) for text in texts]
+        counts = [np.bincount(places_of(words), minlength=1 << BITS).astype(np.float32) for words in said]
+        met = np.sum([count > 0 for count in counts], axis=0, dtype=float)
         self.rarity = np.log((len(texts) + 1) / (met + 1)) * (met > 0)
-        self.pieces = np.stack([count / np.sqrt(max(1, count.sum())) for count in counts]) * self.rarity
+        self.pieces = np.stack([count / np.sqrt(count.sum() + CALM_PIECES) for count in counts])
+        self.pieces *= self.rarity.astype(np.float32)
         self.piece_scale = _scale(self.pieces)
-        vocabulary = dict.fromkeys([*vectors.common(), *(word for text in texts for word in words_of(text))])
-        self.vectors = {word: vectors.vector(word) for word in vocabulary}
-        means = [np.mean([self.vectors[w] for w in words_of(text)] or [np.zeros(256)], axis=0) for text in texts]
-        self.middle = np.mean(means, axis=0)
-        self.meanings = np.stack(means) - self.middle
+        known = [[vectors[word] for word in words if word in vectors] for words in said]
+        self.middle = np.mean([np.mean(own, axis=0) for own in known if own], axis=0)
+        self.meanings = np.stack(
+            [
+                np.sum([vector - self.middle for vector in own] or [0 * self.middle], axis=0)
+                / (len(words) + CALM_WORDS)
+                for own, words in zip(known, said, strict=True)
+            ]
+        )
         self.meaning_scale = _scale(self.meanings)
-
-    @staticmethod
-    def _counts(text: str) -> Matrix:
-        return np.bincount(places_of(words_of(text)), minlength=1 << BITS).astype(float)
 
     @cached_property
     def kernel(self) -> Matrix:
-        pieces, meanings = self.pieces / self.piece_scale, self.meanings / self.meaning_scale
-        return pieces @ pieces.T + VECTORS * (meanings @ meanings.T)
+        pieces, meanings = self.pieces / np.float32(self.piece_scale), self.meanings / self.meaning_scale
+        return (pieces @ pieces.T).astype(float) + VECTORS * (meanings @ meanings.T)
 
     def weights(self, rows: NDArray[np.int64], dual: Matrix) -> tuple[Matrix, dict[str, float]]:
         """Of every piece and of every word, from the weights of the texts in `rows`."""
-        pieces = (self.pieces[rows].T @ dual) * self.rarity / self.piece_scale**2
+        pieces = (dual @ self.pieces[rows]) * self.rarity / self.piece_scale**2
         direction = VECTORS * (self.meanings[rows].T @ dual) / self.meaning_scale**2
         values = (np.stack(list(self.vectors.values())) - self.middle) @ direction
         return pieces, dict(zip(self.vectors, values.tolist(), strict=True))
 
 
-def _scale(rows: Matrix) -> float:
-    return float(np.sqrt((rows**2).sum(axis=1).mean()))
+def _scale(rows: NDArray[np.floating]) -> float:
+    return float(np.sqrt((rows.astype(float) ** 2).sum(axis=1).mean()))
 
 
 def fitted(kernel: Matrix, truth: Matrix, rows: NDArray[np.int64]) -> tuple[Matrix, float]:
@@ -117,7 +140,7 @@ def fitted(kernel: Matrix, truth: Matrix, rows: NDArray[np.int64]) -> tuple[Matr
     kernel, truth = kernel[np.ix_(rows, rows)], truth[rows]
     dual, bias = np.zeros(len(rows)), 0.0
     counts = np.where(truth > 0, POSITIVES, 1.0)
-    for _ in range(12):
+    for _ in range(8):
         value = kernel @ dual + bias
         chance = 1 / (1 + np.exp(-value))
         slope = np.maximum(counts * chance * (1 - chance), 1e-6)
@@ -133,35 +156,77 @@ class Spans:
     """A text in the pieces that the layer has judged, ready to be scored by any weights."""
 
     def __init__(self, text: str) -> None:
-        spans = cut(text, LocalGuard.longest, SafetySettings().overlap)
-        self._words = [words_of(text[start:end]) for start, end in spans]
-        self._places = [places_of(words) for words in self._words]
+        self._words = [words_of(piece) for piece in pieces_judged(text)]
+        self._places = [places_of(words).astype(np.uint16) for words in self._words]
 
     def value(self, pieces: Matrix, words: Mapping[str, float]) -> float:
         """The worst one's, without the bias."""
         return max(
-            float(pieces[places].sum() / max(1, len(places)) ** 0.5)
-            + sum(words.get(word, 0.0) for word in said) / max(1, len(said))
+            float(pieces[places].sum() / (len(places) + CALM_PIECES) ** 0.5)
+            + sum(words.get(word, 0.0) for word in said) / (len(said) + CALM_WORDS)
             for said, places in zip(self._words, self._places, strict=True)
         )
 
 
-def unseen(
-    features: Features, spans: Sequence[Spans], truth: Matrix, rows: NDArray[np.int64], folds: NDArray[np.int64]
-) -> Matrix:
-    """A value for every text of `rows`, each by a model that has not seen the text."""
-    kernel, values = features.kernel, np.zeros(len(rows))
-    for fold in range(FOLDS):
-        mine = folds[rows] == fold
-        dual, bias = fitted(kernel, truth, rows[~mine])
-        pieces, words = features.weights(rows[~mine], dual)
-        values[mine] = [spans[row].value(pieces, words) + bias for row in rows[mine]]
-    return values
+def pieces_judged(text: str) -> list[str]:
+    return [text[start:end] for start, end in cut(text, LocalGuard.longest, SafetySettings().overlap)]
+
+
+@cache
+def _places(word: str) -> tuple[int, ...]:
+    return tuple(zlib.crc32(piece) & ((1 << BITS) - 1) for piece in pieces_of(word))
 
 
 def places_of(words: Sequence[str]) -> NDArray[np.int64]:
-    places = [zlib.crc32(piece) & ((1 << BITS) - 1) for word in words for piece in pieces_of(word)]
-    return np.array(places, dtype=np.int64)
+    return np.array([place for word in words for place in _places(word)], dtype=np.int64)
+
+
+class Model:
+    """The weights of one category, and which texts they were fitted to."""
+
+    def __init__(self, features: Features, truth: Matrix, rows: NDArray[np.int64]) -> None:
+        dual, self.bias = fitted(features.kernel, truth, rows)
+        self.pieces, self.words = features.weights(rows, dual)
+
+    def values(self, spans: Iterable[Spans]) -> Matrix:
+        return np.array([one.value(self.pieces, self.words) + self.bias for one in spans])
+
+
+class Lesson:
+    """What is learned from: the labelled texts, and ordinary pieces, some of them only once they were mistaken."""
+
+    def __init__(self, labelled: Sequence[Labelled], pieces: Sequence[str], others: Sequence[str]) -> None:
+        self._labelled = labelled
+        self._vectors = Words().vectors([one.text for one in labelled])
+        self._calm = [*pieces]
+        self._others = dict.fromkeys(others)
+        self._spans = {piece: Spans(piece) for piece in others}
+
+    def refresh(self) -> None:
+        self.features = Features([*(one.text for one in self._labelled), *self._calm], self._vectors)
+
+    def truth(self, name: str) -> tuple[Matrix, NDArray[np.int64]]:
+        """Of every text, and the rows of those of which it is known."""
+        labels = [*(one.labels[name] for one in self._labelled), *(False for _ in self._calm)]
+        known = np.array([row for row, label in enumerate(labels) if label is not None])
+        return np.array([float(label or False) for label in labels]), known
+
+    def model(self, name: str, *, without: NDArray[np.bool_] | None = None) -> Model:
+        truth, rows = self.truth(name)
+        if without is not None:
+            rows = rows[~np.concatenate([without, np.zeros(len(self._calm), bool)])[rows]]
+        return Model(self.features, truth, rows)
+
+    def learn_mistakes(self, models: Iterable[Model]) -> None:
+        """Add the ordinary pieces that look most unsafe to each of the models."""
+        for model in models:
+            values = model.values(self._spans[piece] for piece in self._others)
+            worst = np.argsort(-values, kind="stable")[:MISTAKEN]
+            others = list(self._others)
+            for piece in (others[place] for place in worst):
+                self._calm.append(piece)
+                del self._others[piece]
+        self.refresh()
 
 
 def best_threshold(values: Matrix, truth: Matrix) -> float:
@@ -173,23 +238,42 @@ def best_threshold(values: Matrix, truth: Matrix) -> float:
     return float((values[order[best]] + values[order[best + 1]]) / 2)
 
 
-def trained(texts: Sequence[Labelled]) -> bytes:
+def calm_threshold(values: Matrix) -> float:
+    """Just above all but the few of these that may be called unsafe."""
+    return float(np.sort(values)[-1 - int(MOST_ALARMS * len(values))]) + MARGIN
+
+
+def threshold(lesson: Lesson, name: str, labelled: Sequence[Labelled], calm: Mapping[str, Sequence[Spans]]) -> float:
+    folds = np.array([drawn("fold" + one.text) % FOLDS for one in labelled])
+    spans = [Spans(one.text) for one in labelled]
+    truth, known = lesson.truth(name)
+    known = known[known < len(labelled)]
+    values = np.zeros(len(labelled))
+    for fold in range(FOLDS):
+        mine = known[folds[known] == fold]
+        values[mine] = lesson.model(name, without=folds == fold).values(spans[row] for row in mine)
+    model = lesson.model(name)
+    return max(best_threshold(values[known], truth[known]), *(calm_threshold(model.values(s)) for s in calm.values()))
+
+
+def trained(labelled: Sequence[Labelled], texts: Sequence[Ordinary]) -> bytes:
     """The weights, as `Classifier` reads them."""
-    features = Features([one.text for one in texts], Words())
-    spans = [Spans(one.text) for one in texts]
-    folds = np.array([int(hashlib.sha256(b"fold" + one.text.encode()).hexdigest(), 16) % FOLDS for one in texts])
-    columns, by_word, bias, thresholds = [], [], [], []
-    for name in CATEGORIES:
-        rows = np.array([place for place, one in enumerate(texts) if one.labels[name] is not None])
-        truth = np.array([float(one.labels[name] or False) for one in texts])
-        values = unseen(features, spans, truth, rows, folds)
-        thresholds.append(1 / (1 + np.exp(-best_threshold(values, truth[rows]))))
-        dual, one_bias = fitted(features.kernel, truth, rows)
-        pieces, words = features.weights(rows, dual)
-        columns.append(pieces)
-        by_word.append(words)
-        bias.append(one_bias)
-    return _packed(np.stack(columns, axis=1), by_word, bias, thresholds)
+    pool = dict.fromkeys(piece for one in texts if one.part < CALIBRATED for piece in pieces_judged(one.text))
+    first = sorted(pool, key=drawn)[:FIRST]
+    others = dict.fromkeys([*names_in_patterns(), *pool])
+    lesson = Lesson(labelled, [*sentences(), *first], [piece for piece in others if piece not in first])
+    lesson.refresh()
+    for _ in range(ROUNDS):
+        lesson.learn_mistakes([lesson.model(name) for name in CATEGORIES])
+    calm = {kind: [Spans(one.text) for one in texts if one.kind == kind and one.part >= CALIBRATED] for kind in KINDS}
+    models = [lesson.model(name) for name in CATEGORIES]
+    least = [threshold(lesson, name, labelled, calm) for name in CATEGORIES]
+    return _packed(
+        np.stack([model.pieces for model in models], axis=1),
+        [model.words for model in models],
+        [model.bias for model in models],
+        [1 / (1 + np.exp(-one)) for one in least],
+    )
 
 
 def _packed(pieces: Matrix, words: list[dict[str, float]], bias: list[float], thresholds: list[float]) -> bytes:
@@ -203,6 +287,7 @@ def _packed(pieces: Matrix, words: list[dict[str, float]], bias: list[float], th
         "bias": [round(one, 4) for one in bias],
         "of_pieces": of_pieces,
         "of_words": of_words,
+        "calm": [CALM_PIECES, CALM_WORDS],
         "bits": BITS,
     }
     table = b"".join(struct.pack(f"<I{len(words)}b", key, *row) for key, row in zip(keys, small_words, strict=True))
@@ -229,15 +314,17 @@ def main(folder: Path) -> None:
     (learned, held_out), (calm, more_calm) = divided(folder), ordinary(folder)
     _tell(f"learned from: {len(learned)} labelled and {len(calm)} ordinary texts; {len(held_out)} labelled held out")
     _tell("labelled unsafe:", dict(Counter(name for one in learned for name, hit in one.labels.items() if hit)))
-    weights = trained([*learned, *calm])
+    weights = trained(learned, calm)
     OUT.write_bytes(weights)
     _tell(f"{OUT.name}: {len(weights):,} bytes")
     classifier = Classifier(weights)
     _tell("thresholds:", {name: round(value, 3) for name, value in classifier.thresholds.items()})
     report(classifier, learned, "learned from (says nothing of its worth):")
     report(classifier, held_out, "held out:")
-    false = alarms(in_pieces(classifier.scores), classifier.thresholds, [one.text for one in more_calm])
-    _tell(f"ordinary texts, held out: {false} of {len(more_calm)} called unsafe")
+    for kind in KINDS:
+        texts = [one.text for one in more_calm if one.kind == kind]
+        false = alarms(in_pieces(classifier.scores), classifier.thresholds, texts)
+        _tell(f"ordinary {kind}, held out: {false} of {len(texts)} called unsafe")
 
 
 if __name__ == "__main__":

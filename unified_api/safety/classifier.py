@@ -3,7 +3,8 @@
 It is a demonstration, better than nothing and no more: docs/safety.md has what was measured.
 `tools/safety_classifier.py` makes the weights, and says from what. Every word has two weights a category: the sum of
 those of its three to five letter pieces, and one of its own where it is among the words whose meaning was known. Both
-sums are divided by how much text there was, and a category's score is the logistic function of what results.
+sums are divided by how much text there was, or would be in a sentence or two, so that a few words alone say little; a
+category's score is the logistic function of what results.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Classifier:
         self._bias: list[float] = facts["bias"]
         self._of_pieces: list[float] = facts["of_pieces"]
         self._of_words: list[float] = facts["of_words"]
+        self._calm_pieces, self._calm_words = facts["calm"]
         size = count << facts["bits"]
         self._mask = (1 << facts["bits"]) - 1
         self._pieces: list[int] = list(starmap(_packed, iter_unpack(f"{count}b", tables[:size])))
@@ -85,9 +87,10 @@ class Classifier:
         pieces, known, met = numbers[-3:]
         if not met:
             return None
-        root, empty, unknown = math.sqrt(pieces), 128 * pieces, 128 * known
+        root, said = math.sqrt(pieces + self._calm_pieces), met + self._calm_words
+        empty, unknown = 128 * pieces, 128 * known
         return [
-            bias + of_pieces * (own - empty) / root + of_words * (meaning - unknown) / met
+            bias + of_pieces * (own - empty) / root + of_words * (meaning - unknown) / said
             for bias, of_pieces, of_words, own, meaning in zip(
                 self._bias, self._of_pieces, self._of_words, numbers, numbers[self._count :], strict=False
             )
