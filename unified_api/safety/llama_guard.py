@@ -36,8 +36,14 @@ _TOKENS = 100
 """Enough for `unsafe` and all fourteen codes."""
 _AT_ONCE = 8
 _VERDICT = re.compile(r"\s*(?:safe|unsafe(?:[ \t]*\n\s*(S\d{1,2}(?:[ \t]*,[ \t]*S\d{1,2})*))?)\s*")
-_MARK = re.compile(r"<(?=\||(?:BEGIN|END) (?:UNSAFE|CONVERSATION))")
+_MARK = re.compile(r"<(?=\s*(?:\||/?\s*(?:BEGIN|END)[\W_].{0,20}(?:UNSAFE|CONVERSATION)))", re.IGNORECASE | re.DOTALL)
 """Where a text could be taken for a mark of the prompt itself."""
+_TURN = re.compile(
+    r"(?:^|(?<=[\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
+    r"([^\w\n]{0,20}(?:User|Agent|Human|Assistant|System)[^\w\n:\uff1a]{0,20})[:\uff1a]",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where a line of it could be taken for another turn of the conversation."""
 
 # The words, "according our" included, are those that the models were trained on.
 _TASK = (
@@ -147,8 +153,8 @@ def _question(request: object, pictures: int) -> tuple[str, tuple[ImagePart, ...
 
 
 def _defused(text: str) -> str:
-    """The text with what looks like a mark of the prompt taken apart, so that an answer cannot end its own trial."""
-    return _MARK.sub("< ", text)
+    """The text with what looks like a mark or a turn of the prompt taken apart: no answer can end its own trial."""
+    return _TURN.sub(r"\1 -", _MARK.sub("(", text))
 
 
 def _unseen(piece: Piece) -> Verdict:
