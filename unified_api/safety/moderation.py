@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import anyio
@@ -13,6 +14,9 @@ from unified_api.settings.safety import SafetySettings
 from unified_api.types import ImagePart, Moderation, ModerationRequest
 
 __all__ = ["ModerationGuard"]
+
+_NAME = re.compile(r"(?=.{1,40}\Z)(?:[A-Z]?[a-z]+(?:[-_/][A-Za-z]?[a-z]+){0,4}|S\d{1,2})")
+"""What a category may be called: a few plain words, or a code such as Llama Guard's."""
 
 
 class ModerationGuard:
@@ -60,15 +64,18 @@ class ModerationGuard:
         )
         missing = [name for name in named if not self._judged(name, result)]
         if missing:
-            return no_verdict(f"{self._model} says nothing of {', '.join(missing)}")
+            return no_verdict(f"{self._model} says nothing of {', '.join(map(_shown, missing))}")
         hit = tuple(name for name in named if self._hits(name, result))
-        if not hit and result.flagged and not self._categories and not self._thresholds:
-            return Verdict(ruling="unsafe", categories=("flagged",))
         if not hit:
-            return Verdict(ruling="safe")
-        return Verdict(
-            ruling="unsafe", categories=hit, scores={name: result.scores[name] for name in hit if name in result.scores}
-        )
+            return _SAFE if self._explained(result) else Verdict(ruling="unsafe", categories=("flagged",))
+        scores = {_shown(name): result.scores[name] for name in hit if name in result.scores}
+        return Verdict(ruling="unsafe", categories=tuple(dict.fromkeys(map(_shown, hit))), scores=scores)
+
+    def _explained(self, result: Moderation) -> bool:
+        """Whether the model's flag says nothing more than categories that do not count, or not so far."""
+        if not result.flagged or self._categories:
+            return True
+        return any(result.categories.get(name) for name in self._thresholds)
 
     def _judged(self, name: str, result: Moderation) -> bool:
         return name in (result.scores if name in self._thresholds else result.categories)
@@ -76,6 +83,14 @@ class ModerationGuard:
     def _hits(self, name: str, result: Moderation) -> bool:
         least = self._thresholds.get(name)
         return result.categories[name] if least is None else result.scores[name] >= least
+
+
+def _shown(name: str) -> str:
+    """The category as it may be told of: what is no name could be anything, such as the words of the answer."""
+    return name if _NAME.fullmatch(name) else "other"
+
+
+_SAFE = Verdict(ruling="safe")
 
 
 def _unseen(piece: Piece) -> Verdict:
