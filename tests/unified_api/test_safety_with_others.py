@@ -127,3 +127,25 @@ async def test_a_record_tells_the_verdict_and_nothing_of_the_answer(tmp_path: Pa
     told = path.read_text("utf-8")
     assert "withheld: S1" in told
     assert "GRIM" not in told
+
+
+async def test_private_words_of_an_answer_raise_the_label_of_what_judges_it(tmp_path: Path) -> None:
+    """The back end is a recipient too: an answer shown to one without clearance would be a leak."""
+    guard = ScriptedModel(judge)
+    made = scripted_gateway(
+        {"a/writer": lambda _: "Write to ann.lee@example.org", GUARD: guard},
+        settings=Settings(
+            safety=SafetySettings(backend="llama_guard", model=GUARD),
+            privacy=PrivacySettings(detect=True),
+            environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}),
+        ),
+        clearance="internal",
+    )
+    answer = await made.chat(ask())
+    assert guard.calls == 0
+    assert answer.finish_reason == "content_filter"
+    (note,) = (one.message or "" for one in answer.attempts if one.error == "no_verdict")
+    assert "is cleared for internal data, and this is confidential" in note
+    assert "let [safety] ask a model that may be shown all that answers hold" in note
+    assert "[privacy]" not in (answer.refusal or "")
+    assert "ann.lee" not in repr(answer)

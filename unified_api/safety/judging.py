@@ -97,9 +97,9 @@ class Findings:
 
     def _unjudged(self, verdicts: Sequence[Verdict]) -> str | None:
         is_open = self._judge.settings.fail == "open"
-        for why in dict.fromkeys(one.words for one in verdicts):
+        for why, advice in dict.fromkeys((one.words, one.advice) for one in verdicts):
             if why not in self._reasons:
                 self._reasons.add(why)
                 done = "delivered without a verdict" if is_open else "withheld without a verdict"
-                self._trail.noted(_LAYER, "no_verdict", f"{done}: {why}")
+                self._trail.noted(_LAYER, "no_verdict", f"{done}: {why}" + (f"; {advice}" if advice else ""))
         return None if is_open or not verdicts else f"there is no verdict on it: {verdicts[0].words}"

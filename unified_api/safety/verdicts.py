@@ -35,6 +35,8 @@ class Verdict:
     """Category -> how sure the back end is, from 0 to 1, where it says so."""
     why: str | None = None
     """Why there is no verdict."""
+    advice: str | None = None
+    """What whoever wrote the settings can do about that; for the trail, not for readers."""
     quality: Quality | None = None
     """`demo` where the back end is too small to be relied on."""
 
@@ -52,10 +54,17 @@ def no_verdict(why: str) -> Verdict:
     return Verdict(ruling="none", why=why)
 
 
+_ADVICE = (
+    "let [safety] ask a model that may be shown all that answers hold (private data that [privacy] detects in an "
+    "answer raises the label of what judges it)"
+)
+
+
 def failed(model: str, error: GatewayError) -> Verdict:
     """There is no verdict, as the model could not be asked. A provider's own words may repeat what it was sent."""
     if isinstance(error, NoCandidateError):
-        return no_verdict(" ".join(error.message.split()))
+        why = " ".join(error.message.split())
+        return Verdict(ruling="none", why=why, advice=_ADVICE)
     return no_verdict(f"{model} failed ({error.code})")
 
 
