@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from unified_api.call import AnyCall
-from unified_api.routing.filters import CLEARANCES
 from unified_api.safety.classifier import Classifier, logistic, packed_classifier
 from unified_api.safety.verdicts import Piece, Verdict, no_verdict
 from unified_api.settings.safety import SafetySettings
+from unified_api.types import cleared
 
 __all__ = ["LocalGuard"]
 
@@ -31,7 +31,7 @@ class LocalGuard:
 
     async def judge(self, call: AnyCall, pieces: Sequence[Piece]) -> Sequence[Verdict]:
         label = call.policy.sensitivity
-        if CLEARANCES.index(label) > CLEARANCES.index(self._clearance):
+        if not cleared(self._clearance, label):
             why = f"the local classifier is cleared for {self._clearance} data, and this is {label}"
             return [no_verdict(why)] * len(pieces)
         return [self._verdict(piece) for piece in pieces]
