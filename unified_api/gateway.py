@@ -247,13 +247,14 @@ class Gateway:
         if self.settings.record.is_set_up:
             layers.append(Seen(under_way, content=self.settings.record.content))
         if self.settings.cache.active:
+            routes = self.settings.routes.items()
             layers.append(
                 Cache(
                     self.settings.cache,
                     clock=self._clock,
                     consult=partial(self._consult, tries=1),
                     select=self._serving.select,
-                    weighted={f"route/{name}" for name, one in self.settings.routes.items() if one.strategy == "weighted"},
+                    weighted={f"route/{name}" for name, route in routes if route.strategy == "weighted"},
                 )
             )
         if self.settings.safety.active:

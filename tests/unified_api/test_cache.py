@@ -748,7 +748,9 @@ def test_whatever_callers_do_everyone_who_stays_gets_an_end_and_nothing_is_left_
             return reply if reply == "an answer" else (RefusalChunk("No."), FinishChunk("stop"))
 
         gateway, _ = gateway_of(answer)
-        cache = Cache(gateway.settings.cache, clock=ManualClock(), consult=gateway._consult)
+        cache = Cache(
+            gateway.settings.cache, clock=ManualClock(), consult=gateway._consult, select=gateway._serving.select
+        )
         whole = through([cache], gateway._serving.whole)
         streamed = through_stream([cache], gateway._serving.stream)
         ends: list[str] = []

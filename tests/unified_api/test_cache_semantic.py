@@ -189,7 +189,7 @@ def test_a_polite_frame_and_an_indirect_question_leave_the_marks_as_they_are(one
 
 
 def test_the_index_is_bounded_and_forgets_what_was_not_asked_for_longest() -> None:
-    index = SemanticIndex(threshold=0.9, max_entries=300, same_words=False)
+    index = SemanticIndex(threshold=0.9, max_entries=300, max_bytes=1_000_000, same_words=False)
     for context in (b"a", b"b", b"c"):
         for number in range(150):
             index.add(Question("sky", context), (1.0, float(number)), bytes([number]))
@@ -203,14 +203,14 @@ def test_the_index_is_bounded_and_forgets_what_was_not_asked_for_longest() -> No
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3), st.floats(0.1, 100))
 def test_a_vector_is_alike_to_itself_however_long_it_is(vector: list[float], length: float) -> None:
-    index = SemanticIndex(threshold=0.999, max_entries=10, same_words=True)
+    index = SemanticIndex(threshold=0.999, max_entries=10, max_bytes=1_000_000, same_words=True)
     index.add(Question("sky", b"c"), vector, b"key")
     found = index.find(Question("sky", b"c"), [number * length for number in vector])
     assert found is not None or sum(number * number for number in vector) < 1e-200
 
 
 def test_vectors_of_another_size_are_never_alike() -> None:
-    index = SemanticIndex(threshold=0.1, max_entries=10, same_words=True)
+    index = SemanticIndex(threshold=0.1, max_entries=10, max_bytes=1_000_000, same_words=True)
     index.add(Question("sky", b"c"), (1.0, 0.0), b"key")
     assert index.find(Question("sky", b"c"), (1.0, 0.0, 0.0)) is None
 

@@ -70,14 +70,18 @@ _READERS = {kind: _reader(kind) for kind in (Request, EmbedRequest, ImageRequest
 _POLICY = _reader(Policy)
 
 
-def key_of(request: AnyRequest, policy: Policy) -> bytes | None:
-    """Equal for two calls that may be given the same answer; None where the request holds what is no JSON."""
+def key_of(request: AnyRequest, policy: Policy, *, side: str | None = None) -> bytes | None:
+    """Equal for two calls that may be given the same answer; None where the request holds what is no JSON.
+
+    `side` is the model that falls to the caller, where a route gives each of its models a share of the callers.
+    """
     read = _READERS.get(type(request))
     if read is None or not _finite(request):
         return None
     # Positions tell the fields apart, and the kind of request whose positions they are.
-    text = _canonical((type(request).__name__, read(request), _POLICY(policy), policy.caller.tenant))
-    return None if text is None else sha256(text).digest()
+    text = _canonical((type(request).__name__, read(request), _POLICY(policy), policy.caller.tenant, side))
+    schemas = _in_order(request)
+    return None if text is None or schemas is None else sha256(text + schemas).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Question:
     context: bytes
 
 
-def question_of(request: Request, policy: Policy) -> Question | None:
+def question_of(request: Request, policy: Policy, *, side: str | None = None) -> Question | None:
     """None where the last message is not a user's alone in plain text."""
     if not request.messages:
         return None
@@ -97,7 +101,7 @@ def question_of(request: Request, policy: Policy) -> Question | None:
         return None
     text = "\n".join(part.text for part in last.parts if isinstance(part, TextPart)).strip()
     emptied = Message("user", (), last.name)
-    context = key_of(replace(request, messages=(*request.messages[:-1], emptied)), policy)
+    context = key_of(replace(request, messages=(*request.messages[:-1], emptied)), policy, side=side)
     return Question(text, context) if text and context is not None else None
 
 
@@ -116,14 +120,22 @@ def _finite(request: AnyRequest) -> bool:
     return all(value is None or isfinite(value) for value in (getattr(request, name) for name in _FLOATS))
 
 
-def _canonical(value: object) -> bytes | None:
+def _in_order(request: AnyRequest) -> bytes | None:
+    """The schemas as they are written: models fill in properties in their order, and think so."""
+    if not isinstance(request, Request) or (request.output_schema is None and not request.tools):
+        return b""
+    schema = None if request.output_schema is None else request.output_schema.schema
+    return _canonical((schema, [tool.parameters for tool in request.tools]), is_sorted=False)
+
+
+def _canonical(value: object, *, is_sorted: bool = True) -> bytes | None:
     try:
-        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+        return orjson.dumps(value, default=_plain, option=_OPTIONS if is_sorted else orjson.OPT_NON_STR_KEYS)
     except TypeError:
         pass
     # Integers beyond 64 bits and half surrogate pairs, which orjson refuses, are rare enough for the slower writer.
     try:
-        return json.dumps(value, default=_plain_whole, sort_keys=True).encode()
+        return json.dumps(value, default=_plain_whole, sort_keys=is_sorted).encode()
     except (TypeError, ValueError, RecursionError):
         return None
 

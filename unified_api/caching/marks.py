@@ -47,7 +47,7 @@ _PUNCTUATION = frozenset(".,;:!?…\"'“”‘’")
 def marks(text: str, *, same_words: bool) -> tuple[str, ...]:
     """What two texts that mean the same must both have, in this order.
 
-    It is names, numbers, quotations, signs, and words that turn a meaning; with `same_words` every word but the fillers.
+    It is names, numbers, quotations, signs, and words that turn a meaning; with `same_words` all words but fillers.
 
     Vectors of sentences hardly see them: `in 2019` and `in 2020` are as good as equal, and so are `Did A beat B` and
     `Did B beat A`.

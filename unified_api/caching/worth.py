@@ -18,7 +18,6 @@ from unified_api.types import (
     RefusalPart,
     Request,
     Response,
-    TextPart,
     ToolCallPart,
     VideoPart,
 )
@@ -42,7 +41,7 @@ def may_be_kept(answer: AnyResponse) -> bool:
         return True
     others = all(one.finish_reason == "stop" and _lasts(one.parts) for one in answer.alternatives)
     whole = answer.finish_reason == "stop" and not answer.skipped_events
-    return whole and _says_something(answer.parts) and others and _lasts(answer.parts)
+    return whole and _says_something(answer) and others and _lasts(answer.parts)
 
 
 def keeps_to_schema(answer: AnyResponse, request: AnyRequest) -> bool:
@@ -68,8 +67,9 @@ def may_be_joined(answer: AnyResponse, *, limited: bool) -> bool:
     return not answer.skipped_events and (ends <= _WHOLE or (limited and ends <= _WHOLE | {"length"}))
 
 
-def _says_something(parts: Iterable[Part]) -> bool:
-    return any(part.text.strip() if isinstance(part, TextPart) else isinstance(part, _MEDIA) for part in parts)
+def _says_something(answer: Response) -> bool:
+    """What a model thinks aloud in its text is no answer."""
+    return bool(answer.answer.strip()) or any(isinstance(part, _MEDIA) for part in answer.parts)
 
 
 def _lasts(parts: Iterable[Part]) -> bool:

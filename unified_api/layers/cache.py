@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +14,7 @@ import anyio.lowlevel
 
 from unified_api.caching.flights import End, Failed, Flight, Flights, Landed, Left, Stalled
 from unified_api.caching.keys import asks_for_chance, key_of
+from unified_api.caching.own import own
 from unified_api.caching.replay import chunks_of
 from unified_api.caching.similar import Probe, Similar
 from unified_api.caching.store import Store
@@ -20,8 +22,10 @@ from unified_api.caching.worth import keeps_to_schema, may_be_joined, may_be_kep
 from unified_api.call import AnyCall, AnyResponse, Call, Consult, Handler, StreamHandler
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError, GatewayError
+from unified_api.models import Selection
+from unified_api.needs import AnyRequest
 from unified_api.settings import CacheSettings
-from unified_api.types import Attempt, Chunk, Request, Response, cleared
+from unified_api.types import Attempt, Chunk, Policy, Request, Response, cleared
 from unified_api.wire.collect import Collector
 
 __all__ = ["Cache"]
@@ -29,6 +33,8 @@ __all__ = ["Cache"]
 STALL_S = 2.0
 """How long the reader of a stream may ask for nothing before those who wait for the answer ask for themselves."""
 
+_VECTORS = 4
+"""This part of the memory is for the vectors of questions, where similar ones are looked for."""
 _OBJECTIONS = frozenset({
     ("safety", "unsafe"), ("safety", "no_verdict"), ("routing", "best_rejected"), ("streams", "continued"),
 })  # fmt: skip
@@ -41,15 +47,31 @@ class Cache:
     Who waits for another's call pays nothing, keeps its own deadline, and takes the call over when its maker leaves.
     """
 
-    def __init__(self, settings: CacheSettings, *, clock: Clock, consult: Consult) -> None:
+    def __init__(
+        self,
+        settings: CacheSettings,
+        *,
+        clock: Clock,
+        consult: Consult,
+        select: Callable[[AnyRequest, Policy], Selection],
+        weighted: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """`weighted`: routes, as requests name them, each of whose models has a share of the callers."""
         self._settings = settings
         self._clock = clock
+        self._select = select
+        self._weighted = weighted
+        semantic = settings.semantic
+        vectors = settings.max_bytes // _VECTORS if semantic.active else 0
         self._store = Store(
-            max_entries=settings.max_entries, max_bytes=settings.max_bytes, max_age_s=settings.max_age_s
+            max_entries=settings.max_entries, max_bytes=settings.max_bytes - vectors, max_age_s=settings.max_age_s
         )
         self._flights = Flights()
-        semantic = settings.semantic
-        self._similar = Similar(semantic, store=self._store, consult=consult) if semantic.active else None
+        self._similar = (
+            Similar(semantic, max_bytes=vectors, store=self._store, consult=consult, clock=clock)
+            if semantic.active
+            else None
+        )
 
     async def whole(self, call: AnyCall, proceed: Handler) -> Any:
         key = self._key(call)
@@ -64,7 +86,7 @@ class Cache:
             if response is None:
                 response = await proceed(call)
                 self._keep(key, call, response, probe)
-            self._flights.end(key, found, Landed(response, _asked(call, response)))
+            self._flights.end(key, found, Landed(own(response), _asked(call, response)))
         except GatewayError as error:
             self._flights.end(key, found, Failed(error, call.deadline - self._clock.now()))
             raise
@@ -98,7 +120,20 @@ class Cache:
             return None
         if not settings.sampled and asks_for_chance(call.request):
             return None
-        return key_of(call.request, policy)
+        return key_of(call.request, policy, side=self._side(call))
+
+    def _side(self, call: AnyCall) -> str | None:
+        """The model that falls to this caller, where a route gives each of its models a share of the callers."""
+        strategy, caller = call.policy.strategy, call.policy.caller
+        is_weighted = call.request.model in self._weighted if strategy is None else strategy == "weighted"
+        if not is_weighted or not (caller.session or caller.user):
+            return None
+        try:
+            selection = self._select(call.request, call.policy)
+        except GatewayError:
+            return None  # the call itself will say so
+        is_branch = strategy is None and selection.rules.strategy != "weighted"  # a condition chose other models
+        return None if is_branch else selection.candidates[0].id
 
     async def _look(self, key: bytes, call: AnyCall) -> AnyResponse | Flight | None:
         """The answer for this caller, or the flight that is its to make, or None where it goes its own way."""
@@ -145,7 +180,7 @@ class Cache:
         probe = await self._probe(call)
         response = self._alike(call, probe)
         if response is not None:
-            self._flights.end(key, flight, Landed(response, _asked(call, response)))
+            self._flights.end(key, flight, Landed(own(response), _asked(call, response)))
             return await stack.enter_async_context(aclosing(_told(response)))
         try:
             chunks = await stack.enter_async_context(proceed(call))
@@ -177,18 +212,20 @@ class Cache:
         response = collector.response(provider=model.provider, model=model.name)
         response = replace(response, quality=model.quality)
         self._keep(key, call, response, probe)
-        self._flights.end(key, flight, Landed(response, model.id))
+        self._flights.end(key, flight, Landed(own(response), model.id))
 
     def _keep(self, key: bytes, call: AnyCall, response: AnyResponse, probe: Probe | None) -> None:
         if not may_be_kept(response) or not keeps_to_schema(response, call.request) or _objections(call):
             return
-        answer = replace(response, attempts=())
+        if self._side(call) not in {None, _asked(call, response)}:
+            return  # it stood in for the model that falls to these callers, which may be back for the next
+        answer = own(replace(response, attempts=()))
         kept = self._store.put(key, answer, model=_asked(call, response), now=self._clock.now())
         if kept and probe is not None and self._similar is not None:
             self._similar.add(probe, key)
 
     async def _probe(self, call: AnyCall) -> Probe | None:
-        return None if self._similar is None else await self._similar.probe(call)
+        return None if self._similar is None else await self._similar.probe(call, side=self._side(call))
 
     def _alike(self, call: AnyCall, probe: Probe | None) -> AnyResponse | None:
         """The answer to a question that means the same, where one is kept."""
@@ -220,7 +257,7 @@ def _suits(call: AnyCall, answer: AnyResponse) -> bool:
 def _given(call: AnyCall, answer: AnyResponse, *, model: str, why: str) -> AnyResponse:
     """The answer for one more caller, who pays nothing for it."""
     call.trail.cached(model, why)
-    return replace(answer, cost_usd=Decimal(0), attempts=call.trail.story)
+    return replace(own(answer), cost_usd=Decimal(0), attempts=call.trail.story)
 
 
 def _objections(call: AnyCall) -> list[Attempt]:
