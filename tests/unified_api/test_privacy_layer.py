@@ -190,6 +190,56 @@ async def test_what_can_be_replaced_is_and_the_rest_keeps_its_label(request_: An
     assert "ann" not in sent
 
 
+_PASSWORD = "hunter2xyz9q"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop": (_PASSWORD,)},
+        {"extra": {"scripted": {"deep": [{"er": _PASSWORD}]}}},
+        {"tools": (Tool("open", f"opens with {_PASSWORD}"),)},
+        {"tools": (Tool("open", "opens", {"type": "object", "properties": {_PASSWORD: {}}}),)},
+        {"output_schema": OutputSchema({"type": "object", "description": f"about {_PASSWORD}"})},
+        {"metadata": {_PASSWORD: "who"}},
+        {"messages": (Message("user", (ImagePart(url=f"https://pictures.example/?p={_PASSWORD}"),)),)},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+async def test_a_value_that_is_replaced_in_one_place_keeps_its_label_where_it_cannot_be(fields: dict[str, Any]) -> None:
+    model = ScriptedModel("fine")
+    said = Message.user(f"my password is {_PASSWORD}")
+    request = Request(model="scripted/one", **(fields | {"messages": (said, *fields.get("messages", ()))}))
+    with pytest.raises(NoCandidateError, match="cleared for public data, and this is restricted"):
+        await guarded(model, "public", redact="placeholders").chat(request)
+    assert model.calls == 0
+
+
+async def test_what_is_found_and_known_in_one_fixed_text_is_told_once() -> None:
+    gateway = guarded("fine", redact="placeholders")
+    response = await gateway.chat(asked(f"write to {MAIL}", stop=(MAIL,), tools=(Tool("send", f"mails {MAIL}"),)))
+    assert ("raised", "found 2 of kind email; labelled public, so it counts as confidential") in notes(response)
+
+
+async def test_a_long_value_is_replaced_wherever_it_stands() -> None:
+    model = ScriptedModel("fine")
+    one, other = "aZ9" * 30, "aZ9" * 30 + "b" * 9
+    await guarded(model, "public", redact="placeholders").chat(
+        asked(f"password: {one} or password: {other} . Again: {one}, {other}, {one}c")
+    )
+    text = f"password: <SECRET_1> or password: <SECRET_2> . Again: <SECRET_1>, <SECRET_2>, {one}c"
+    assert model.requests[0].messages == (Message.user(text),)
+
+
+async def test_every_spelling_of_a_value_is_replaced_where_it_stands_alone() -> None:
+    model = ScriptedModel("fine")
+    await guarded(model, "public", redact="placeholders").chat(
+        asked("bsn 111222333, bsn 111.222.333. Of both, 111222333 and 111.222.333, take one")
+    )
+    text = "bsn <NATIONAL_ID_1>, bsn <NATIONAL_ID_1>. Of both, <NATIONAL_ID_1> and <NATIONAL_ID_1>, take one"
+    assert model.requests[0].messages == (Message.user(text),)
+
+
 async def test_media_that_nobody_looks_into_get_the_label_that_the_settings_name() -> None:
     picture = Request(
         model="scripted/one", messages=(Message("user", (ImagePart(data=b"x", media_type="image/png"),)),)

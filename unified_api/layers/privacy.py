@@ -99,7 +99,8 @@ class Privacy:
         request = visited(call.request, replacement)
         call.trail.noted(_NAME, "replaced", f"put placeholders in the place of {_words(look.found - look.kept)}")
         left = replace(call, request=request)
-        labelled = self._labelled(left, self._label(call, look.kept, look.unread), look.kept)
+        kept = look.kept + replacement.kept
+        labelled = self._labelled(left, self._label(call, kept, look.unread), kept)
         is_json = isinstance(request, Request) and request.output_schema is not None
         return _Guarded(labelled.call, replacement.placeholders, is_json)
 

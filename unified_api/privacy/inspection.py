@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeAlias
@@ -14,9 +14,10 @@ import orjson
 
 from unified_api.privacy.detection import find, may_hold
 from unified_api.privacy.kinds import Found, Kind
+from unified_api.privacy.known import Known
 from unified_api.privacy.names import beside, within_strings
 from unified_api.privacy.pieces import joined
-from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders
+from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders, kind_of
 
 __all__ = ["Look", "Replacement"]
 
@@ -45,6 +46,8 @@ class Look:
     """What was found in each text; pieces count as one."""
     json: set[tuple[str, ...]] = field(default_factory=set, repr=False)
     """Which of the texts are JSON."""
+    fixed_texts: dict[str, Counter[Kind]] = field(default_factory=dict, repr=False)
+    """What was found in each text that may not be changed; definitions count as one."""
 
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
         spans = self.spans.get(pieces)
@@ -80,20 +83,22 @@ class Look:
 
     def fixed(self, text: str) -> None:
         self._note_looks(text)
-        self._keep(beside(text, self.names.get(text, ()), find(text, self.kinds)))
+        self._keep(text, beside(text, self.names.get(text, ()), find(text, self.kinds)))
 
     def definitions(self, texts: list[str]) -> None:
         together = "\n".join(texts)
+        found = beside(together, self.names.get(together, ()), [])
         if may_hold(together):  # hardly ever is anything in them
             for text in texts:
                 self._note_looks(text)
-                self._keep(find(text, self.kinds))
-        self._keep(beside(together, self.names.get(together, ()), []))
+                found += find(text, self.kinds)
+        self._keep(together, found)
 
-    def _keep(self, found: list[Found]) -> None:
-        for one in found:
-            self.found[one.kind] += 1
-            self.kept[one.kind] += 1
+    def _keep(self, text: str, found: list[Found]) -> None:
+        if found:
+            self.fixed_texts[text] = kinds = Counter(one.kind for one in found)
+            self.found += kinds
+            self.kept += kinds
 
     def media(self) -> None:
         self.unread += 1
@@ -140,7 +145,9 @@ class Replacement:
             whole = "".join(pieces)
             for one in spans:
                 self._name(pieces, whole, one)
-        self._known = _Known(self.placeholders.values)
+        self._known = Known(self.placeholders.spellings)
+        self.kept: Counter[Kind] = Counter()
+        """What of the values stands, without the words or signs it was found by, where nothing may be replaced."""
 
     def texts(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
         cuts = self._cuts(pieces)
@@ -170,60 +177,15 @@ class Replacement:
         return _STRING_OR_PLACEHOLDER.sub(lambda match: match[0] if match[0][0] == '"' else f'"{match[1]}"', replaced)
 
     def fixed(self, text: str) -> None:
-        """Left as it is; the label has it."""
+        """Left as it is; the label has what is in it."""
+        hits = Counter(kind_of(name) for _, _, name in self._known.within(text))
+        self.kept += hits - self._look.fixed_texts.get(text, Counter())
 
     def definitions(self, texts: list[str]) -> None:
-        """Left as they are; the label has them."""
+        self.fixed("\n".join(texts))
 
     def media(self) -> None:
         """Left as it is."""
-
-
-_PREFIX = 6
-_SHORT_PREFIX = 2
-"""For names of persons, which may have two letters: found in one sentence, they are not to stand in the next."""
-_LONGEST_KNOWN = 64
-_BEGINNING = re.compile(rf"(?<![^\W_])(?=(\S.{{1,{_PREFIX - 1}}}))", re.DOTALL)
-
-
-class _Known:
-    """The values of the call, to be found where they stand without the words or signs they were found by."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._names = {value: name for name, value in values.items() if _is_telling(name, value)}
-        self._short = _lengths((value for value in self._names if len(value) < _PREFIX), _SHORT_PREFIX)
-        lengths = _lengths((value for value in self._names if len(value) >= _PREFIX), _PREFIX)
-        self._lengths = {
-            prefix: several + self._short.get(prefix[:_SHORT_PREFIX], []) for prefix, several in lengths.items()
-        }
-
-    def within(self, text: str) -> Iterator[_Cut]:
-        until = 0
-        for beginning in _BEGINNING.finditer(text) if self._names else ():
-            start = beginning.start()
-            lengths = self._lengths.get(beginning[1])
-            if lengths is None and self._short:
-                lengths = self._short.get(beginning[1][:_SHORT_PREFIX])
-            for length in lengths if lengths is not None and start >= until else ():
-                name = self._names.get(text[start : start + length])
-                if name is not None and not text[start + length : start + length + 1].isalnum():
-                    yield start, start + length, name
-                    until = start + length
-                    break
-
-
-def _lengths(values: Iterable[str], prefix: int) -> dict[str, list[int]]:
-    """How long those are that begin so, the longest first."""
-    lengths: dict[str, set[int]] = {}
-    for value in values:
-        lengths.setdefault(value[:prefix], set()).add(len(value))
-    return {beginning: sorted(several, reverse=True) for beginning, several in lengths.items()}
-
-
-def _is_telling(name: str, value: str) -> bool:
-    """Whether the value is it wherever it stands; a short one is where it is the name of a person."""
-    is_name = name.startswith("<NAME_") and not value[0].islower()
-    return (_SHORT_PREFIX if is_name else _PREFIX) <= len(value) <= _LONGEST_KNOWN
 
 
 def _cut(pieces: tuple[str, ...], cuts: list[_Cut]) -> tuple[str, ...]:

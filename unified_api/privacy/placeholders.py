@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from unified_api.privacy.folding import fold
 from unified_api.privacy.kinds import Kind
 
-__all__ = ["CUT", "CUT_IN_JSON", "LOOKS_LIKE_ONE", "Placeholders"]
+__all__ = ["CUT", "CUT_IN_JSON", "LOOKS_LIKE_ONE", "Placeholders", "kind_of"]
 
 LOOKS_LIKE_ONE = re.compile(r"<[A-Z][A-Z_]{1,20}_[0-9]{1,6}>")
 _IN_JSON = re.compile(r"(?:<|\\u003[cC])([A-Z][A-Z_]{1,20}_[0-9]{1,6})(?:>|\\u003[eE])")
@@ -37,6 +37,7 @@ class Placeholders:
         self._taken = frozenset(taken)
         self._names: dict[tuple[Kind, str], str] = {}
         self._values: dict[str, str] = {}
+        self._spellings: dict[str, str] = {}
         self._counts: dict[Kind, int] = {}
 
     def __len__(self) -> int:
@@ -52,12 +53,13 @@ class Placeholders:
         if name is None:
             name = self._names[key] = self._next(kind)
             self._values[name] = value
+        self._spellings.setdefault(value, name)
         return name
 
     @property
-    def values(self) -> dict[str, str]:
-        """The values by their placeholders."""
-        return dict(self._values)
+    def spellings(self) -> dict[str, str]:
+        """The placeholders by all spellings of their values."""
+        return dict(self._spellings)
 
     def value(self, name: str) -> str | None:
         """The value that the placeholder stands for; None where it is none of these."""
@@ -85,6 +87,12 @@ class Placeholders:
             name = f"<{kind.upper()}_{self._counts[kind]}>"
             if name not in self._taken:
                 return name
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of the value that the placeholder stands for."""
+    kind: Kind = name[1 : name.rindex("_")].lower()  # type: ignore[assignment]  # `of` made it of one
+    return kind
 
 
 def _meant(kind: Kind, value: str) -> str:
