@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Ordinary:
     """From 0 to 99, by its letters alone, so that copies and other numbers stay together."""
 
 
+@cache
 def ordinary(root: Path) -> tuple[list[Ordinary], list[Ordinary]]:
     """The texts to learn from and those held out."""
     texts: dict[str, Ordinary] = {}
