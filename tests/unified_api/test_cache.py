@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -17,6 +17,7 @@ from unified_api.errors import (
     AttemptsExhaustedError,
     ConfigurationError,
     DeadlineExceededError,
+    FailedGenerationError,
     GatewayError,
     InvalidRequestError,
     RateLimitError,
@@ -25,7 +26,7 @@ from unified_api.errors import (
 from unified_api.gateway import Gateway
 from unified_api.layers.cache import Cache
 from unified_api.models import Model, Prices
-from unified_api.settings import CacheSettings, Settings
+from unified_api.settings import CacheSettings, Route, Settings
 from unified_api.testing import ALL_CAPABILITIES, ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import (
     Caller,
@@ -35,7 +36,9 @@ from unified_api.types import (
     Image,
     ImageRequest,
     Message,
+    Moderation,
     ModerationRequest,
+    ModerationResponse,
     OutputSchema,
     Policy,
     ReasoningPart,
@@ -249,6 +252,57 @@ async def test_an_answer_that_is_not_the_json_that_was_asked_for_is_not_kept(rep
     for _ in range(2):
         await gateway.chat(replace(ASKED, output_schema=OutputSchema({"type": "object"})))
     assert model.calls == calls
+
+
+async def test_what_a_model_only_thinks_is_not_kept() -> None:
+    gateway, model = gateway_of("<think>a long thought that never came to its end")
+    await gateway.chat(ASKED)
+    await gateway.chat(ASKED)
+    assert model.calls == 2
+
+
+async def test_nobody_can_change_the_answer_that_others_are_given() -> None:
+    result = Moderation(flagged=True, categories={"hate": True}, scores={"hate": 0.9})
+    gateway, model = gateway_of(ModerationResponse(model="p/m", provider="p", results=(result,)))
+    request_ = ModerationRequest(model="p/m", inputs=("x",))
+    for _ in range(3):
+        response = await gateway.moderate(request_)
+        assert response.results[0].categories == {"hate": True}
+        cast("dict[str, bool]", response.results[0].categories).clear()
+    assert model.calls == 1
+
+
+def weighted() -> tuple[Gateway, dict[str, ScriptedModel]]:
+    models = {name: ScriptedModel(name) for name in ("p/a", "p/b")}
+    route = Route(models=("p/a", "p/b"), strategy="weighted", weights={"p/a": 1, "p/b": 1})
+    settings = Settings(cache=CacheSettings(enabled=True), routes={"ab": route})
+    return scripted_gateway(models, settings=settings, clock=ManualClock()), models
+
+
+async def test_the_sides_of_a_weighted_route_are_never_given_each_others_answers() -> None:
+    gateway, models = weighted()
+    request_ = replace(ASKED, model="route/ab")
+    for number in range(40):
+        policy = Policy(caller=Caller(user=f"u{number}"))
+        side = gateway._serving.select(request_, policy).candidates[0].id
+        assert (await gateway.chat(request_, policy)).text == side
+        assert (await gateway.chat(request_, replace(policy, strategy="priority"))).text == "p/a"
+    assert {name: model.calls for name, model in models.items()} == {"p/a": 2, "p/b": 1}
+
+
+async def test_what_stood_in_for_a_callers_side_is_not_kept() -> None:
+    gateway, _ = weighted()
+    request_ = replace(ASKED, model="route/ab")
+    policy = next(
+        policy
+        for number in range(99)
+        if gateway._serving.select(request_, policy := Policy(caller=Caller(user=f"u{number}"))).candidates[0].id
+        == "p/a"
+    )
+    models = {"p/a": ScriptedModel([FailedGenerationError("no"), "p/a"]), "p/b": ScriptedModel("p/b")}
+    gateway = scripted_gateway(models, settings=gateway.settings, clock=ManualClock())
+    assert [(await gateway.chat(request_, policy)).text for _ in range(3)] == ["p/b", "p/a", "p/a"]
+    assert models["p/a"].calls == 2
 
 
 async def test_a_failure_is_not_kept() -> None:

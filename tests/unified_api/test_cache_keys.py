@@ -161,6 +161,16 @@ def test_the_order_of_keys_and_sets_does_not_count() -> None:
     assert key_of(one, Policy(deny=frozenset({"a/*", "b/*"}))) == key_of(other, Policy(deny=frozenset({"b/*", "a/*"})))
 
 
+def test_the_order_of_a_schemas_properties_counts_as_models_answer_in_it() -> None:
+    one: Any = {"type": "object", "properties": {"why": {}, "answer": {}}}
+    other: Any = {"type": "object", "properties": {"answer": {}, "why": {}}}
+    asked = REQUESTS[Request]
+    schemas = [key_of(replace(asked, output_schema=OutputSchema(schema)), Policy()) for schema in (one, other, one)]
+    tools = [key_of(replace(asked, tools=(Tool("f", parameters=schema),)), Policy()) for schema in (one, other, one)]
+    assert schemas[0] == schemas[2] != schemas[1]
+    assert tools[0] == tools[2] != tools[1]
+
+
 def test_equal_prices_are_equal_however_they_are_written() -> None:
     def one(price: str) -> bytes | None:
         return key_of(REQUESTS[Request], Policy(max_cost_usd=Decimal(price)))

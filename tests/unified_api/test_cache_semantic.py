@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unified_api.caching.keys import Question
 from unified_api.caching.marks import marks
-from unified_api.caching.semantic import SemanticIndex
+from unified_api.caching.semantic import Alike, SemanticIndex
 from unified_api.errors import ConfigurationError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.local import embedder
@@ -106,6 +108,72 @@ async def test_vectors_that_cannot_be_had_stop_no_call_and_are_noted() -> None:
     response = await gateway.chat(asked(FIRST))
     assert response.text == "an answer"
     assert any((one.model, one.error) == ("cache", "not_compared") for one in response.attempts)
+
+
+async def test_vectors_that_do_not_come_cost_two_seconds_once_and_their_model_rests() -> None:
+    clock = ManualClock()
+    asks: list[object] = []
+
+    async def hang(request: object) -> Any:
+        asks.append(request)
+        await anyio.sleep_forever()
+
+    gateway, model = gateway_of("an answer", embeds=hang, clock=clock)
+    began = clock.now()
+
+    async def pass_time() -> None:
+        for _ in range(5):
+            await anyio.wait_all_tasks_blocked()
+            clock.advance(0.5)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(pass_time)
+        response = await gateway.chat(asked(FIRST), Policy(deadline_s=3))
+        assert clock.now() - began == 2.0
+    assert any(one.error == "not_compared" for one in response.attempts)
+    await gateway.chat(asked(FAR), Policy(deadline_s=3))  # nobody turns the clock now
+    assert (len(asks), model.calls) == (1, 2)
+
+
+async def test_vectors_are_asked_for_once_and_not_again_until_their_model_has_rested() -> None:
+    clock = ManualClock()
+    asks: list[object] = []
+
+    def fail(request: object) -> Any:
+        asks.append(request)
+        return ServerError("down")
+
+    gateway, _ = gateway_of("an answer", embeds=fail, clock=clock)
+    await gateway.chat(asked(FIRST))
+    await gateway.chat(asked(FAR))
+    assert len(asks) == 1
+    clock.advance(31)
+    await gateway.chat(asked(OTHER))
+    assert len(asks) == 2
+
+
+def test_vectors_take_no_more_memory_than_they_may_and_are_counted_as_what_they_take() -> None:
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    index = SemanticIndex(threshold=0.9, max_entries=2_000, max_bytes=400_000, same_words=True)
+    for number in range(200):
+        index.add(Question(f"how deep is lake {number}", bytes(number % 7)), [float(number)] * 1_536, bytes([number]))
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 40 < len(index) < 100
+    assert index.taken <= 400_000
+    assert 0.8 < index.taken / grown < 1.25
+
+
+def test_the_work_of_a_comparison_is_bounded_however_long_the_vectors_are() -> None:
+    index = SemanticIndex(threshold=0.9, max_entries=2_000, max_bytes=10_000_000, same_words=True)
+    index.add(Question("how deep is the sea", b"c"), [1.0] * 3_072, b"oldest")
+    index.add(Question("how deep is the lake", b"c"), [1.0] * 3_072, b"other words")
+    for _ in range(15):
+        index.add(Question("how deep is the sea", b"c"), [1.0, *[-1.0] * 3_071], b"newer")
+    assert index.find(Question("how deep is the sea", b"c"), [1.0] * 3_072) == Alike(b"oldest", pytest.approx(1.0))
+    index.add(Question("how deep is the sea", b"c"), [1.0, *[-1.0] * 3_071], b"newer")
+    assert index.find(Question("how deep is the sea", b"c"), [1.0] * 3_072) is None
 
 
 async def test_a_model_of_vectors_that_there_is_not_is_an_error_before_anything_is_sent() -> None:

@@ -35,7 +35,8 @@ class Policy:
     regions: frozenset[str] = frozenset()
     """Where the data may be processed, as provider rows name it (`eu`, `us`); empty: anywhere."""
     allow: frozenset[str] = frozenset()
-    """Models (`provider/model`) or providers (`provider/*`) that alone may be asked; empty: all."""
+    """Models (`provider/model`) or providers (`provider/*`) that alone may answer; empty: all. Who is asked *about* a
+    call (a judge, a safety model, embeddings for comparing) goes by label, regions and `deny`."""
     deny: frozenset[str] = frozenset()
     """Models or providers, written so, that are not asked."""
     max_cost_usd: Decimal | None = None
