@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
+import anyio.lowlevel
+
 from unified_api.types import Chunk
 
 __all__ = ["Batched"]
@@ -29,4 +31,6 @@ class Batched:
     async def __anext__(self) -> Chunk:
         while not self._here:
             self._here.extend(await anext(self._batches))
+            if not self._here:  # pieces without a chunk, without end and without a wait, would outlive every deadline
+                await anyio.lowlevel.checkpoint()
         return self._here.popleft()

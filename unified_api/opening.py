@@ -32,6 +32,10 @@ from unified_api.types import (
 
 __all__ = ["open_stream"]
 
+_TURN = 64
+"""Chunks after which everybody else has a turn. Where the next one is always there already, nothing waits, and neither
+a timer nor a cancellation would ever be heard."""
+
 
 @asynccontextmanager
 async def open_stream(
@@ -48,11 +52,7 @@ async def open_stream(
     limit = clock.now() + timeouts.first_token_s
     with clock.scope(min(limit, deadline)) as scope:
         async with adapter.stream(model, request, timeouts) as chunks:
-            head: list[Chunk] = []
-            async for chunk in chunks:
-                head.append(chunk)
-                if _is_content(chunk):
-                    break
+            head = await _head(chunks)
             scope.deadline = inf
             if scope.cancel_called:  # content and deadline came together: end here, not in the reader's block
                 await anyio.lowlevel.checkpoint()
@@ -64,6 +64,18 @@ async def open_stream(
             f"began no answer within {timeouts.first_token_s:g} s ([timeouts] first_token_s)",
             passed=deadline <= limit,
         )
+
+
+async def _head(chunks: AsyncIterator[Chunk]) -> list[Chunk]:
+    """What comes up to the first content."""
+    head: list[Chunk] = []
+    async for chunk in chunks:
+        head.append(chunk)
+        if _is_content(chunk):
+            break
+        if not len(head) % _TURN:
+            await anyio.lowlevel.checkpoint()
+    return head
 
 
 async def _timed(
@@ -78,11 +90,20 @@ async def _timed(
     for chunk in head:
         yield chunk
     batched = chunks if isinstance(chunks, Batched) else None
+    since = 0
     while True:
-        while batched is not None and (here := batched.take()) is not None:
+        since += 1
+        if since >= _TURN:
+            since = 0
+            await anyio.lowlevel.checkpoint()
+        now = clock.now()
+        if now >= deadline:  # a scope ends only what waits, and a slow reader's time is none of its own
+            _raise_timeout(model, "", passed=True)
+        if batched is not None and (here := batched.take()) is not None:
             yield here  # a scope costs as much as all else that is done with a chunk, and there is nothing to wait for
-        limit = clock.now() + timeouts.silence_s
-        # The scope is left before the chunk is handed on, so that the reader's own slowness is never counted.
+            continue
+        limit = now + timeouts.silence_s
+        # The scope is left before the chunk is handed on, so that the reader's own slowness is no silence.
         with clock.scope(min(limit, deadline)) as scope:
             try:
                 chunk = await anext(chunks)
