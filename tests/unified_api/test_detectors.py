@@ -45,6 +45,24 @@ def found(text: str) -> list[tuple[str, str]]:
         ("email", r'{"to": "ann\u0040example.com"}', r"ann\u0040example.com"),
         ("email", r"line\nann@example.com", "ann@example.com"),
         ("email", "ünal@exämple.de", "ünal@exämple.de"),
+        ("email", "_ann@example.com_", "ann@example.com"),
+        ("email", "__ann@example.com__", "ann@example.com"),
+        ("email", "write to ann@example.com-", "ann@example.com"),
+        ("email", "ann@example.com\u2013Bob", "ann@example.com"),
+        ("email", "to _ann@example.com", "_ann@example.com"),
+        ("phone", "_415-555-2671_", "415-555-2671"),
+        ("phone", "__+44 20 7946 0958__", "+44 20 7946 0958"),
+        ("national_id", "_219-09-9998_", "219-09-9998"),
+        ("national_id", "ssn_219-09-9998", "219-09-9998"),
+        ("ip_address", "_10.1.2.3_", "10.1.2.3"),
+        ("ip_address", "ask 9.9.9.9 for it", "9.9.9.9"),
+        ("card", "_4111 1111 1111 1111_", "4111 1111 1111 1111"),
+        ("card", "4111\t1111\t1111\t1111", "4111\t1111\t1111\t1111"),
+        ("card", "4111_1111_1111_1111", "4111_1111_1111_1111"),
+        ("card", "7\t4111\n1111\n1111\n1111\tAnn", "4111\n1111\n1111\n1111"),
+        ("card", "pay 4111 1111\n1111 1111 now", "4111 1111\n1111 1111"),
+        ("card", "pay 4111-1111-1111-\n1111 now".replace("-\n", "\n"), "4111-1111-1111\n1111"),
+        ("card", "3782\t822463\t10005", "3782\t822463\t10005"),
         ("phone", "+44 20 7946 0958", "+44 20 7946 0958"),
         ("phone", "(212) 555-0123", "(212) 555-0123"),
         ("phone", "fax 0049 30 123456", "0049 30 123456"),
@@ -123,6 +141,8 @@ def test_it_is_found_as_it_is_written(kind: str, text: str, value: str) -> None:
         "000-12-3456, 666-12-3456, 123-00-4567",
         "127.0.0.1:8080 and 0.0.0.0",
         "password: required, the secret of happiness",
+        "4111\t1111\t1111\t1111\t1111\t2222",  # a row of a table
+        "lib_10.1.2.3 and 10.1.2.3_final, file_4155552671_a",
         "pass 12345abcde on to the passenger 4to6weeks later",
         "x = a[1:2]; y = b[::2]; 12:30:45",
         "Call of Duty sold 1,500,000 copies in 2019",
@@ -162,6 +182,11 @@ def test_a_long_secret_is_found_to_its_end(before: str, value: str) -> None:
 def test_a_private_key_that_does_not_end_goes_up_to_the_next_or_to_the_end() -> None:
     one, other = "-----BEGIN PRIVATE KEY-----\nMII-a\n", "-----BEGIN PRIVATE KEY-----\nMII-b"
     assert found(one + other) == [("secret", one), ("secret", other)]
+
+
+def test_addresses_that_a_dash_joins_are_two() -> None:
+    text = "ann@example.com-bob@example.com"
+    assert found(text) == [("email", "ann@example.com"), ("email", "bob@example.com")]
 
 
 def test_a_value_split_by_what_nobody_sees_is_one() -> None:
@@ -230,7 +255,7 @@ def _hostile() -> Iterator[tuple[str, str]]:
         "passport ", "://a:", "x1", "A1", "13", "\\", "%40", "Hauptstraße ", "rue a ", "1/2/", "0x", "bc1",
         "card 4111 1111 ", "call 555 ", "<EMAIL_1>", "token=", "password=a1", "AKIAABCDEFGHIJKLMNOP-", "-eyJa",
         "eyJaaaaaaaaa.",
-        "SG.", "://a:b@", "-----END PRIVATE KEY-----", "pass: \n", "_a@b.co",
+        "SG.", "://a:b@", "-----END PRIVATE KEY-----", "pass: \n", "_a@b.co", "4111\n", "4111_", "a@b.co-",
     ]  # fmt: skip
     yield from ((unit, unit) for unit in units)
     source = random.Random(7)

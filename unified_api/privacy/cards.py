@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from unified_api.privacy.checksums import luhn
@@ -9,7 +10,7 @@ from unified_api.privacy.kinds import Found
 from unified_api.privacy.runs import Run
 from unified_api.privacy.vocabulary import vocabulary
 
-__all__ = ["cards", "is_card"]
+__all__ = ["cards", "cards_apart", "is_card"]
 
 _SHORTEST, _LONGEST = 12, 19
 _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
@@ -40,6 +41,29 @@ _SHAPES = frozenset({
 })  # fmt: skip
 """How many digits stand in each group on cards; with other numbers around it, no other writing is taken for one."""
 _LENGTHS = (1, 2, 3, 4, 5)
+
+_BREAK = r"(?: ?\r?\n ?)"
+_APART = re.compile(
+    r"[0-9](?<![0-9]{2})[0-9]{3}(?:"
+    rf"(\t|_|\ {{4,8}}|{_BREAK})[0-9]{{4}}(?:\1[0-9]{{4}}){{2}}"
+    r"|(\t|_|\r?\n)[0-9]{6}\2[0-9]{5}"
+    rf"|{_BREAK}[0-9]{{4}}([ -])[0-9]{{4}}\3[0-9]{{4}}"
+    rf"|([ -])[0-9]{{4}}{_BREAK}[0-9]{{4}}\4[0-9]{{4}}"
+    rf"|([ -])[0-9]{{4}}\5[0-9]{{4}}{_BREAK}[0-9]{{4}}"
+    r")(?![0-9])"
+)
+"""The groups in cells or lines of their own, or with one line's end among them."""
+_FOUR_BEFORE = re.compile(r"(?<![0-9])[0-9]{4}[\s_-]{1,8}\Z")
+_FOUR_AFTER = re.compile(r"[\s_-]{1,8}[0-9]{4}(?![0-9])")
+
+
+def cards_apart(text: str) -> Iterator[Found]:
+    """Those whose groups a tab, an underscore or the end of a line parts; not from a longer row of such groups."""
+    for match in _APART.finditer(text):
+        start, end = match.span()
+        in_row = _FOUR_BEFORE.search(text, max(0, start - 13), start) or _FOUR_AFTER.match(text, end)
+        if not in_row and is_card("".join(filter(str.isdigit, match[0]))):
+            yield Found("card", start, end)
 
 
 def is_card(digits: str, *, said: bool = False) -> bool:

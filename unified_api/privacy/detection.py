@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from unified_api.privacy.announced import announced
-from unified_api.privacy.cards import cards
+from unified_api.privacy.cards import cards, cards_apart
 from unified_api.privacy.crypto import crypto_addresses
 from unified_api.privacy.emails import emails
 from unified_api.privacy.folding import fold
@@ -66,6 +66,7 @@ def _all(text: str) -> Iterator[Found]:
         yield from cards(run)
         yield from national_ids(run)
         yield from phones(run)
+    yield from cards_apart(text)
     for code in _CODE.finditer(text):
         yield from ibans(text, code.start())
         yield from lettered_ids(text, code.start())
@@ -75,7 +76,7 @@ def _all(text: str) -> Iterator[Found]:
         yield from crypto_addresses(text, long)
         yield from vins(text, long)
         yield from mac_addresses(text, long)
-    if runs or ":" in text:
+    if ":" in text or text.count(".") >= 3:
         yield from ip_addresses(text)
     words = frozenset(text.translate(_AS_SPACE).lower().split())
     yield from announced(text, words)

@@ -11,7 +11,7 @@ __all__ = ["emails"]
 
 _BEFORE = re.compile(r".*[^\w.!#$%&'*+/=?^`{|}~-]", re.DOTALL)
 """What stands before the local part: everything up to the last character that none can have."""
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,62})\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w-])")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,62})\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![^\W_])")
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 253
 _LEADING = ".!#$%&'*+/=?^`{|}~-"
 
@@ -28,7 +28,7 @@ def emails(text: str) -> Iterator[Found]:
         start = at - len(written.rpartition("/")[2].lstrip(_LEADING))
         domain = _DOMAIN.match(text, at + 1, at + 1 + _LONGEST_DOMAIN) if start < at else None
         if domain is not None and not _is_remote(text, start, domain.end()):
-            yield Found("email", start, domain.end())
+            yield Found("email", _unemphasised(text, start, domain.end()), domain.end())
             behind = domain.end()
         at = text.find("@", at + 1)
 
@@ -36,3 +36,10 @@ def emails(text: str) -> Iterator[Found]:
 def _is_remote(text: str, start: int, end: int) -> bool:
     """`git@host:path` names a repository."""
     return text.startswith("git@", start) and text[end : end + 1] == ":"
+
+
+def _unemphasised(text: str, start: int, end: int) -> int:
+    """Where the address begins without the underscores that make it slanted, as many before it as behind it."""
+    while text[start] == "_" and text[end : end + 1] == "_":
+        start, end = start + 1, end + 1
+    return start

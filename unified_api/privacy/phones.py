@@ -31,14 +31,16 @@ _NORTH_AMERICAN = re.compile(
 _NORTH_AMERICAN_SHAPES = frozenset({(3, 3, 4), (1, 3, 3, 4)})
 _SHORTEST, _LONGEST = 6, 15
 _FEW_GROUPS = (1, 8)
+_PART_OF_NAME_BEFORE = re.compile(r"(?:[^\W_]|[^\W_]_)\Z")
+_PART_OF_NAME_AFTER = re.compile(r"_[^\W_]")
+"""Underscores with nothing beyond them make a number slanted; others join it to a name."""
 _MONEY = re.compile(r"[$€£¥₹][ ]?$")
 
 
 def phones(run: Run) -> Iterator[Found]:
     """The numbers in a run; postal codes and the like may stand before and after them in it."""
     text, end = run.text, run.end
-    before = text[run.start - 1 : run.start] if run.start else ""
-    if before.isalnum() or before == "_" or text[end : end + 1] == "_":
+    if _PART_OF_NAME_BEFORE.search(text, max(0, run.start - 2), run.start) or _PART_OF_NAME_AFTER.match(text, end):
         return
     if _is_written_as_phone(run) or _is_announced(run):
         extension = _EXTENSION.match(text, end)
