@@ -8,6 +8,7 @@ from itertools import repeat
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from unified_api import Gateway, Message, Policy, Request
 from unified_api.batched import Batched
@@ -26,26 +27,31 @@ LONG = 20_000
 """Pieces after which a flood has gone unheard."""
 
 
-async def batches(first: Sequence[Chunk], then: Sequence[Chunk]) -> AsyncIterator[Sequence[Chunk]]:
-    yield first
+Begun = Callable[[], None]
+Flood = Callable[[Begun], AsyncIterator[Chunk]]
+
+
+async def batches(begun: Begun, first: Chunk, *then: Chunk) -> AsyncIterator[Sequence[Chunk]]:
+    yield [first]
+    begun()
     for more in repeat(then, LONG):
         yield more
     raise AssertionError("nothing ended the flood")
 
 
-async def one_by_one(first: Sequence[Chunk], then: Sequence[Chunk]) -> AsyncIterator[Chunk]:
-    async for batch in batches(first, then):
+async def one_by_one(begun: Begun, first: Chunk, *then: Chunk) -> AsyncIterator[Chunk]:
+    async for batch in batches(begun, first, *then):
         for chunk in batch:
             yield chunk
 
 
-FLOODS: dict[str, Callable[[], AsyncIterator[Chunk]]] = {
-    "many chunks a piece": lambda: Batched(batches([WORD], [WORD] * 40)),
-    "a chunk a piece": lambda: Batched(batches([WORD], [WORD])),
-    "pieces without a chunk": lambda: Batched(batches([WORD], [])),
-    "not in pieces": lambda: one_by_one([WORD], [WORD]),
-    "never any content": lambda: Batched(batches([USAGE], [USAGE])),
-    "never any content, not in pieces": lambda: one_by_one([USAGE], [USAGE]),
+FLOODS: dict[str, Flood] = {
+    "many chunks a piece": lambda begun: Batched(batches(begun, WORD, *[WORD] * 40)),
+    "a chunk a piece": lambda begun: Batched(batches(begun, WORD, WORD)),
+    "pieces without a chunk": lambda begun: Batched(batches(begun, WORD)),
+    "not in pieces": lambda begun: one_by_one(begun, WORD, WORD),
+    "never any content": lambda begun: Batched(batches(begun, USAGE, USAGE)),
+    "never any content, not in pieces": lambda begun: one_by_one(begun, USAGE, USAGE),
 }
 
 
@@ -69,38 +75,33 @@ def gateway_of(flood: Callable[[], AsyncIterator[Chunk]], clock: Clock | None = 
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=list(FLOODS))
-async def test_a_cancellation_ends_a_flood(flood: Callable[[], AsyncIterator[Chunk]]) -> None:
+async def test_a_cancellation_ends_a_flood(flood: Flood) -> None:
     read = 0
     async with anyio.create_task_group() as group:
-
-        async def reading() -> None:
-            nonlocal read
-            async with gateway_of(flood).stream(ASK) as stream:
-                async for _ in stream:
-                    read += 1
 
         async def stop() -> None:
             group.cancel_scope.cancel()
 
-        group.start_soon(reading)
-        group.start_soon(stop)
+        async with gateway_of(lambda: flood(lambda: group.start_soon(stop))).stream(ASK) as stream:
+            async for _ in stream:
+                read += 1
     assert group.cancel_scope.cancelled_caught
     assert read < 1_000
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=list(FLOODS))
-async def test_the_deadline_ends_a_flood(flood: Callable[[], AsyncIterator[Chunk]]) -> None:
+async def test_the_deadline_ends_a_flood(flood: Flood) -> None:
     clock = ManualClock()
 
-    async def read() -> None:
-        async with gateway_of(flood, clock).stream(ASK, Policy(deadline_s=1)) as stream:
+    async def read(group: TaskGroup) -> None:
+        gateway = gateway_of(lambda: flood(lambda: group.start_soon(clock.sleep, 2)), clock)
+        async with gateway.stream(ASK, Policy(deadline_s=1)) as stream:
             async for _ in stream:
                 pass
 
     async with anyio.create_task_group() as group:
-        group.start_soon(clock.sleep, 2)
         with pytest.raises(DeadlineExceededError):
-            await read()
+            await read(group)
 
 
 async def test_the_deadline_ends_a_stream_whose_reader_is_slow_though_the_rest_is_there_already() -> None:
