@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import anyio
 import pytest
 
 from unified_api.call import through, through_stream
-from unified_api.errors import ConfigurationError, RateLimitError, ServerError
+from unified_api.errors import ConfigurationError, GatewayError, InvalidRequestError, RateLimitError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.layers.record import Record
 from unified_api.models import Prices
@@ -385,3 +386,136 @@ async def test_nothing_is_left_behind_however_a_call_ends(lines: Lines) -> None:
             assert len(under_way) == 1
     assert len(under_way) == 0
     assert [line["outcome"] for line in lines.all] == ["succeeded", "failed", "left", "left"]
+
+
+class Raising(logging.Handler):
+    """A handler of the user's that breaks as the ones of Python's own logging may."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            raise RuntimeError("my own handler")
+        except RuntimeError:
+            self.handleError(record)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "script", [InvalidRequestError("bad: 'my secret'"), (TextChunk("a"), ServerError("my secret"))]
+)
+async def test_a_sink_that_breaks_silences_no_other_and_tells_nothing_of_what_a_provider_said(
+    lines: Lines, capsys: pytest.CaptureFixture[str], script: Any, streamed: bool
+) -> None:
+    gateway = gateway_of(script, lines, log=True)
+
+    async def ask() -> None:
+        if not streamed:
+            await gateway.chat(ASKED, Policy(max_attempts=1))
+        async with gateway.stream(ASKED) as stream:
+            async for _ in stream:
+                pass
+
+    logger, handler = logging.getLogger("unified_api"), Raising()
+
+    def broken(record: logging.LogRecord) -> bool:
+        raise ValueError("my own filter")
+
+    logger.addHandler(handler)
+    logger.addFilter(broken)
+    try:
+        for _ in range(2):
+            with pytest.raises(GatewayError):
+                await ask()
+            logger.removeFilter(broken)  # now the handler's turn
+    finally:
+        logger.removeHandler(handler)
+        logger.removeFilter(broken)
+    assert len(lines.all) == 2
+    told = capsys.readouterr().err
+    assert "my own filter" in told
+    assert "my own handler" in told
+    assert "secret" not in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="the system has no modes of files")
+async def test_a_file_that_was_there_becomes_its_owners_alone(lines: Lines) -> None:
+    lines.path.parent.mkdir()
+    lines.path.touch()
+    lines.path.chmod(0o644)
+    await gateway_of("an answer", lines).chat(ASKED)
+    assert stat.S_IMODE(lines.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be renamed there")
+async def test_a_file_that_was_renamed_or_removed_is_begun_anew(lines: Lines) -> None:
+    gateway = gateway_of("an answer", lines)
+    await gateway.chat(ASKED)
+    before = lines.path.rename(lines.path.with_suffix(".1"))
+    await gateway.chat(ASKED)
+    assert (len(lines.all), len(before.read_text().splitlines())) == (1, 1)
+    lines.path.unlink()
+    await gateway.chat(ASKED)
+    assert len(lines.all) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+async def test_a_pipe_that_nobody_reads_holds_up_no_call(lines: Lines, logged: list[logging.LogRecord]) -> None:
+    lines.path.parent.mkdir()
+    os.mkfifo(lines.path)
+    await gateway_of("an answer", lines).chat(ASKED)
+    assert "cannot be written" in logged[0].getMessage()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no limit there")
+async def test_a_line_that_is_cut_off_by_a_full_disk_spoils_no_other(
+    lines: Lines, logged: list[logging.LogRecord]
+) -> None:
+    import resource
+    import signal
+
+    gateway = gateway_of("an answer", lines)
+    await gateway.chat(ASKED)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (lines.path.stat().st_size + 100, before[1]))
+    try:
+        await gateway.chat(ASKED)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert "a part of a line" in logged[0].getMessage()
+    for _ in range(2):
+        await gateway.chat(ASKED)
+    written = lines.path.read_text().splitlines()
+    assert [_is_json(line) for line in written] == [True, False, True, True]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+async def test_a_name_begins_no_line_of_its_own_in_a_log(logged: list[logging.LogRecord]) -> None:
+    gateway = scripted_gateway({"p/m": "an answer"}, settings=Settings(record=RecordSettings(log=True)))
+    with pytest.raises(GatewayError):
+        await gateway.chat(Request(model="x\nINFO all is well\x1b[31m é", messages=ASKED.messages))
+    (record,) = logged
+    assert record.getMessage().startswith(r"chat x\nINFO all is well\x1b[31m é failed in ")
+
+
+async def test_the_time_to_the_first_chunk_is_not_what_the_reader_idles(lines: Lines) -> None:
+    clock = ManualClock()
+
+    async def slow(_: object) -> Any:
+        clock.advance(0.5)
+        return CHUNKS
+
+    settings = Settings(record=RecordSettings(file=lines.path))
+    gateway = scripted_gateway({"p/m": slow}, settings=settings, clock=clock)
+    async with gateway.stream(ASKED) as stream:
+        clock.advance(7.0)
+        async for _ in stream:
+            pass
+    assert (lines.only["first_chunk_s"], lines.only["seconds"]) == (0.5, 7.5)

@@ -18,7 +18,7 @@ from unified_api.errors import GatewayError, ProviderError
 from unified_api.settings import RecordSettings
 from unified_api.telemetry.call_record import CallRecord, Outcome
 from unified_api.telemetry.content import answered, asked
-from unified_api.telemetry.sinks import spans_of, tellers_of
+from unified_api.telemetry.sinks import Teller, spans_of, tellers_of
 from unified_api.telemetry.under_way import Told, UnderWay
 from unified_api.types import Chunk, FinishChunk, FinishReason, Json, Request, Response, UsageChunk, cleared
 
@@ -46,11 +46,12 @@ class Record:
         try:
             with self._inside(told):
                 response = await proceed(call)
-        except BaseException as error:
-            self._failed(call, told, error)
-            raise
-        self._end(call, told, "succeeded", response)
-        return response
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            failure = error
+        else:
+            self._end(call, told, "succeeded", response)
+            return response
+        raise self._failed(call, told, failure)
 
     @asynccontextmanager
     async def stream(self, call: Call[Request], proceed: StreamHandler) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -60,16 +61,17 @@ class Record:
             try:
                 with self._inside(told):
                     chunks = await stack.enter_async_context(proceed(call))
-            except BaseException as error:
-                self._failed(call, told, error)
-                raise
-            yield await stack.enter_async_context(aclosing(self._counted(chunks, call, told)))
+            except BaseException as error:  # noqa: BLE001  # raised again below
+                failure = error
+            else:
+                told.first = self._clock.now() - told.begun  # entering waits for content; its reader may idle then
+                yield await stack.enter_async_context(aclosing(self._counted(chunks, call, told)))
+                return
+            raise self._failed(call, told, failure)
 
     async def _counted(self, chunks: AsyncIterator[Chunk], call: Call[Request], told: Told) -> AsyncGenerator[Chunk]:
         try:
             async for chunk in chunks:
-                if told.first is None:
-                    told.first = self._clock.now() - told.begun
                 if type(chunk) is UsageChunk:
                     told.usage = chunk
                 elif type(chunk) is FinishChunk:
@@ -77,10 +79,12 @@ class Record:
                 yield chunk
         except GeneratorExit:
             raise  # whoever closes it tells that it was left
-        except BaseException as error:
-            self._failed(call, told, error)
-            raise
-        self._end(call, told, "succeeded", None)
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            failure = error
+        else:
+            self._end(call, told, "succeeded", None)
+            return
+        raise self._failed(call, told, failure)
 
     def _begin(self, call: AnyCall) -> Told:
         told = Told(self._clock.now(), None if self._spans is None else self._spans.begin(call))
@@ -92,11 +96,17 @@ class Record:
             return nullcontext()
         return self._spans.inside(told.span)
 
-    def _failed(self, call: AnyCall, told: Told, error: BaseException) -> None:
+    def _failed(self, call: AnyCall, told: Told, error: BaseException) -> BaseException:
+        """Tell of the failure and give it back to be raised.
+
+        Never called while an `except` block handles it: what a sink fails by then would be printed with it as its
+        context, and a provider's words may quote the prompt.
+        """
         if isinstance(error, anyio.get_cancelled_exc_class()):
             self._end(call, told, "cancelled", None)
         else:
             self._end(call, told, "failed", None, error)
+        return error
 
     def _left(
         self,
@@ -120,15 +130,10 @@ class Record:
         if not self._under_way.take(call, told):
             return
         record = self._record(call, told, outcome, response=response, error=error)
-        try:
-            if self._spans is not None and told.span is not None:
-                self._spans.end(told.span, record)
-            for tell in self._tellers:
-                tell(record)
-        except Exception:  # noqa: BLE001  # filters, handlers and span processors are the user's code
-            # No call may fail for its record; told as logging tells of its own handlers.
-            if logging.raiseExceptions:
-                traceback.print_exc()
+        if self._spans is not None and told.span is not None:
+            _tell(partial(self._spans.end, told.span), record)
+        for teller in self._tellers:
+            _tell(teller, record)
 
     def _record(
         self,
@@ -168,6 +173,15 @@ class Record:
         if told.answer is not None:
             content["output"] = answered(told.answer)
         return content
+
+
+def _tell(teller: Teller, record: CallRecord) -> None:
+    """No call may fail for its record, and no sink for another; it is told as logging tells of its own handlers."""
+    try:
+        teller(record)
+    except Exception:  # noqa: BLE001  # filters, handlers and span processors are the user's code
+        if logging.raiseExceptions:
+            traceback.print_exc(chain=False)
 
 
 def _answerer(
