@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Mapping
@@ -394,16 +393,6 @@ def test_a_ledger_whose_variable_is_not_set_is_an_error_before_anything_is_sent(
 
 
 PAGES = Path(__file__).resolve().parents[2] / "docs"
-
-
-async def test_the_pages_examples_hold():
-    examples = re.findall(r"```python\n(.*?)```", (PAGES / "budgets.md").read_text("utf-8"), re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        code = compile(example, "docs/budgets.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        ended = eval(code, {})
-        if ended is not None:
-            await ended
 
 
 def test_the_pages_tables_are_valid_and_every_key_is_told(tmp_path: Path):

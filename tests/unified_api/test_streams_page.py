@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from pathlib import Path
 
 import pytest
@@ -13,14 +11,6 @@ from unified_api.settings import AffinitySettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "streams.md").read_text("utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-async def test_an_example_runs_and_what_it_asserts_holds(example: str) -> None:
-    assert "assert" in example
-    code = compile(example, "docs/streams.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    await eval(code, {})
 
 
 def test_the_page_of_settings_names_every_key_of_sessions() -> None:
