@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from unified_api.safety.verdicts import Opaque, Piece
@@ -21,10 +23,13 @@ from unified_api.types import (
     VideoPart,
 )
 
-__all__ = ["cited", "cut", "shown"]
+__all__ = ["called", "cited", "cut", "shown"]
 
-_LONGEST_WORD = 200
-"""A string without a space that is longer is no words (a signature, an encrypted result), and is not judged."""
+_ENCODED = re.compile(r"(?:data:[\w.+/;=-]{1,100},)?([A-Za-z0-9+/_-]{200,}={0,2})")
+"""What may be bytes written as base64 or hexadecimal: a signature, an encrypted result, a picture."""
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_LETTERS = re.compile(r"([a-z])(?!\1\1\1)[a-z]{3,}|([A-Z])(?!\2\2\2)[A-Z]{3,}")
+"""Letters that stand together as in words; rare in bytes, in which a run of one letter is nothing but zeros."""
 
 
 def shown(part: Part) -> tuple[Piece, ...]:
@@ -35,7 +40,7 @@ def shown(part: Part) -> tuple[Piece, ...]:
         case ReasoningPart() | RefusalPart() | ToolResultPart():
             return (part.text,)
         case ToolCallPart():
-            return (f"{part.name} {part.arguments}",)
+            return (called(part.name, part.arguments),)
         case ImagePart():
             return (part,)
         case BuiltinToolPart():
@@ -66,10 +71,51 @@ def cut(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, len(text))) for start in starts]
 
 
+def called(name: str, arguments: str) -> str:
+    """A tool call as it is judged: what its JSON says, not how, since `\\u0062` is a letter to whoever gets it."""
+    if "\\" not in arguments:
+        return f"{name} {arguments}"
+    try:
+        # All pairs, as whoever reads it may take the first or the last of two keys that are alike.
+        content = json.loads(arguments, object_pairs_hook=_flat, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):  # half of a call, or no JSON
+        return f"{name} {arguments}"
+    return " ".join((name, *_words(content)))
+
+
+def _flat(pairs: list[tuple[str, Json]]) -> list[Json]:
+    return [one for pair in pairs for one in pair]
+
+
 def _words(content: Json) -> Iterator[str]:
-    if isinstance(content, str):
-        if len(content) <= _LONGEST_WORD or " " in content:
-            yield content
-    elif isinstance(content, dict | list):
-        for one in content.values() if isinstance(content, dict) else content:
-            yield from _words(one)
+    """The strings of it in their order, names of members among them, but for encoded bytes."""
+    left = [content]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if one and not _encoded(one):
+                yield one
+        elif isinstance(one, dict):
+            left += reversed(_flat(list(one.items())))
+        elif isinstance(one, list):
+            left += reversed(one)
+
+
+def _encoded(text: str) -> bool:
+    """Whether the text is bytes in letters, which nobody reads. Whatever could be words is none."""
+    found = _ENCODED.fullmatch(text)
+    if found is None:
+        return False
+    letters = found[1]
+    size = len(letters)
+    digits = size - len(letters.translate(_NO_DIGITS))
+    if _HEX.fullmatch(letters):
+        return digits > size / 5
+    lower, upper = size - len(letters.translate(_NO_LOWER)), size - len(letters.translate(_NO_UPPER))
+    mixed = digits > size / 40 and lower > size / 7 and upper > size / 7
+    return mixed and sum(len(one[0]) for one in _LETTERS.finditer(letters)) < size * 0.3
+
+
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+_NO_LOWER = str.maketrans("", "", "abcdefghijklmnopqrstuvwxyz")
+_NO_UPPER = str.maketrans("", "", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
