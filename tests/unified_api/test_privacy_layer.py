@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 import pytest
@@ -116,6 +118,24 @@ def everywhere() -> list[Any]:
         chat(Message("user", (TextPart("hi"),), name=MAIL)),
         chat(Message("user", (DocumentPart(text=MAIL),))),
         chat(Message("user", (DocumentPart(text="x", name=f"{MAIL}.txt"),))),
+        chat(Message("user", (DocumentPart(data=MAIL.encode(), media_type="text/plain", name="bytes"),))),
+        chat(Message("user", (DocumentPart(data=MAIL.encode(), media_type="TEXT/csv; charset=utf-8", name="bytes"),))),
+        chat(Message("user", (DocumentPart(data=MAIL.encode("utf-16"), media_type="text/plain", name="bytes"),))),
+        chat(
+            Message(
+                "user", (DocumentPart(data=f"\xe9 {MAIL}".encode("latin-1"), media_type="text/plain", name="bytes"),)
+            )
+        ),
+        chat(
+            Message(
+                "user", (DocumentPart(data=b'"ann\\u0040example.com"', media_type="application/ld+json", name="bytes"),)
+            )
+        ),
+        chat(Message("user", (DocumentPart(data=MAIL.encode(), name="bytes"),))),
+        chat(Message("user", (DocumentPart(url=f"data:text/plain,{MAIL}"),))),
+        chat(Message("user", (DocumentPart(url="data:,ann%40example.com"),))),
+        chat(Message("user", (DocumentPart(url=f"data:text/plain;BASE64,{b64encode(MAIL.encode()).decode()}"),))),
+        chat(Message("user", (DocumentPart(text="x", data=MAIL.encode(), media_type="text/plain", name="bytes"),))),
         chat(Message("user", (ImagePart(url=f"https://pictures.example/{MAIL}.png"),))),
         chat(Message("user", (AudioPart(data=b"x", media_type="audio/wav", transcript=MAIL),))),
         chat(tools=(Tool("send", f"mails {MAIL}"),)),
@@ -124,6 +144,11 @@ def everywhere() -> list[Any]:
         chat(output_schema=OutputSchema(numbers)),
         chat(builtin_tools=(BuiltinTool("scripted", {"type": "search", "user": MAIL}),)),
         chat(extra={"scripted": {"deep": [{"er": MAIL}]}}),
+        chat(extra={"scripted": {"deep": (MAIL,)}}),
+        chat(extra={"scripted": MappingProxyType({"deep": frozenset({MAIL})})}),
+        chat(extra={"scripted": {"deep": 4111111111111111.0}}),
+        chat(extra={"scripted": {"deep": {"phone": 2125550123}}}),
+        chat(extra={"scripted": {"deep": {"phones": [2125550123, "5550123"]}}}),
         chat(user=MAIL),
         chat(metadata={"who": MAIL}),
         chat(metadata={MAIL: "who"}),
@@ -153,6 +178,40 @@ async def ask(gateway: Gateway, request: Any) -> Any:
             return await gateway.chat(request)
 
 
+_READ = (
+    DocumentPart(data=b"Card", media_type="text/plain"),
+    DocumentPart(url="data:application/json;base64,e30"),
+    DocumentPart(text="x"),
+)
+_UNREAD = (
+    DocumentPart(data=b"%PDF", media_type="application/pdf"),
+    DocumentPart(text="x", data=b"%PDF", media_type="application/pdf"),
+    DocumentPart(text="x", url="https://papers.example/1"),
+    DocumentPart(data=b"x", media_type="text/plain", url="https://papers.example/1"),
+    DocumentPart(data=b"x"),
+    DocumentPart(url="data:application/pdf;base64,e30"),
+    DocumentPart(url="data:text/plain;base64,e"),
+    DocumentPart(),
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "label"), [*((one, "public") for one in _READ), *((one, "internal") for one in _UNREAD)]
+)
+async def test_documents_that_are_not_plain_text_count_as_media(part: DocumentPart, label: str) -> None:
+    gateway = guarded("fine", unread_media="internal")
+    response = await gateway.chat(Request(model="scripted/one", messages=(Message("user", (part,)),)))
+    told = f"holds media that nobody has looked into; labelled public, so it counts as {label}"
+    assert notes(response) == ([] if label == "public" else [("raised", told)])
+
+
+async def test_a_label_that_there_is_not_is_refused_before_anything_is_looked_at() -> None:
+    model = ScriptedModel("never")
+    with pytest.raises(ConfigurationError, match="the policy's sensitivity is 'Restricted'; did you mean 'restricted'"):
+        await guarded(model).chat(asked(MAIL), Policy(sensitivity="Restricted"))  # type: ignore[arg-type]
+    assert model.calls == 0
+
+
 @pytest.mark.parametrize("request_", everywhere(), ids=lambda request: str(request)[:90])
 async def test_everything_that_leaves_is_looked_at(request_: Any) -> None:
     model = ScriptedModel("never")
@@ -163,6 +222,7 @@ async def test_everything_that_leaves_is_looked_at(request_: Any) -> None:
 
 _FIXED = (
     "),), name='ann", "pictures.example", "tools=(Tool(name", "OutputSchema(", "BuiltinTool(", "deep",
+    "name='bytes'", "url='data:",
     "stop=('ann", "'who'}",
     "style",
 )  # fmt: skip

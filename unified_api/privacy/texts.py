@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from unified_api.privacy.documents import is_embedded, text_of
 from unified_api.types import (
     AudioPart,
     BuiltinToolPart,
@@ -13,7 +14,6 @@ from unified_api.types import (
     EmbedRequest,
     ImagePart,
     ImageRequest,
-    Json,
     MediaPart,
     Message,
     ModerationRequest,
@@ -162,12 +162,11 @@ M = TypeVar("M", bound=MediaPart)
 
 
 def _medium(part: M, visitor: Visitor) -> M:
-    if part.url is not None and part.url[:5].lower() != "data:":
+    if part.url is not None and not is_embedded(part.url):
         visitor.fixed(part.url)
     match part:
         case DocumentPart():
-            if part.text is None:
-                visitor.media()
+            _document(part, visitor)
             return _changed(part, text=_maybe(part.text, visitor), name=_maybe(part.name, visitor))
         case AudioPart():
             visitor.media()
@@ -175,6 +174,18 @@ def _medium(part: M, visitor: Visitor) -> M:
         case _:
             visitor.media()
             return part
+
+
+def _document(part: DocumentPart, visitor: Visitor) -> None:
+    """What comes besides its text: it is not rewritten, because a file is to arrive as it was sent."""
+    contents = text_of(part)
+    if contents is not None:
+        visitor.fixed(contents)
+    unsure = part.data is not None and (part.media_type is None or part.url is not None)
+    elsewhere = part.url is not None and not is_embedded(part.url)
+    unread = contents is None and (part.data is not None or part.url is not None or part.text is None)
+    if unsure or elsewhere or unread:
+        visitor.media()
 
 
 def _moderated(given: str | ImagePart, visitor: Visitor) -> str | ImagePart:
@@ -194,31 +205,37 @@ def _each(texts: tuple[str, ...], visitor: Visitor) -> tuple[str, ...]:
     return texts if _same(given, texts) else given
 
 
-def _fixed_json(value: Json, visitor: Visitor) -> None:
+def _fixed_json(value: object, visitor: Visitor) -> None:
     texts = list(_texts_in(value))
     if texts:
         visitor.definitions(texts)
 
 
-def _texts_in(value: Json) -> Iterator[str]:
-    """Every string and long number; a loop, because schemas may be deeper than Python's stack."""
-    waiting: list[Json] = [value]
+def _texts_in(value: object) -> Iterator[str]:
+    """Every string and long number with its key; a loop, because schemas may be deeper than Python's stack.
+
+    Callers give tuples and mappings of their own, too, and floats without a fraction: all is sent as JSON.
+    """
+    waiting: list[tuple[str, object]] = [("", value)]
     while waiting:
-        match waiting.pop():
-            case str() as text:
-                yield text
+        context, one = waiting.pop()
+        match one:
+            case str():
+                yield f"{context}{one}"
             case bool():
                 pass
-            case int() as number if abs(number) >= 100_000:
-                yield str(number)
-            case dict() as object_:
-                for key, one in object_.items():
-                    yield key
-                    waiting.append(f"{key}: {one}" if isinstance(one, str) else one)
-            case list() as array:
-                waiting += array
+            case int() | float() if _LONG <= abs(one) < _LONGEST and one == int(one):
+                yield f"{context}{int(one)}"
+            case Mapping():
+                yield from map(str, one)
+                waiting += ((f"{key}: ", inner) for key, inner in one.items())
+            case list() | tuple() | set() | frozenset():
+                waiting += ((context, inner) for inner in one)
             case _:
                 pass
+
+
+_LONG, _LONGEST = 10**5, 10**40
 
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
