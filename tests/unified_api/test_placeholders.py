@@ -263,3 +263,14 @@ def test_probabilities_of_the_placeholders_tokens_are_left_out() -> None:
 def test_placeholders_are_never_shown_with_their_values() -> None:
     _, placeholders = replaced("ann@example.com")
     assert "ann" not in repr(placeholders)
+
+
+@pytest.mark.parametrize("end", ["<", "<EMAIL_", "1 <"])
+def test_the_end_of_a_text_is_told_before_the_tool_call_that_follows_it(end: str) -> None:
+    _, placeholders = replaced("ann@example.com")
+    restored = Restored(placeholders)
+    call = ToolCallChunk(0, "i", "f", "")
+    chunks: list[Chunk] = [TextChunk(f"Hi {end}"), call, ToolCallChunk(0, arguments="{}"), FinishChunk("tool_calls")]
+    told = [one for chunk in chunks for one in restored.feed(chunk)]
+    assert "".join(one.text for one in told[: told.index(call)] if isinstance(one, TextChunk)) == f"Hi {end}"
+    assert told[told.index(call) :] == chunks[1:]

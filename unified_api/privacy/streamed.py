@@ -77,6 +77,7 @@ class _Answer:
         """The end of the text, the thinking or the refusal."""
         self._calls: dict[int, str] = {}
         """The ends of the tool calls' arguments."""
+        self._opened: set[int] = set()
         self._moved = [Moved()]
         """One for each text part so far, the last being written."""
 
@@ -127,6 +128,9 @@ class _Answer:
             self._moved.append(Moved())
 
     def _called(self, chunk: ToolCallChunk) -> Iterator[ContentChunk]:
+        if chunk.index not in self._opened:  # the text before it belongs before it
+            self._opened.add(chunk.index)
+            yield from self._flush_text()
         text = self._calls.pop(chunk.index, "") + chunk.arguments
         cut = CUT_IN_JSON.search(text) if "<" in text or "\\" in text else None
         ready = text if cut is None else text[: cut.start()]
