@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from unified_api.errors import GatewayError
+from unified_api.estimates import used
 from unified_api.models import Model
-from unified_api.needs import least_tokens
 from unified_api.routing.continuing import Progress, tokens_of
 from unified_api.types import Chunk, Request, Usage
 
@@ -35,6 +35,8 @@ class Begun:
     """Whether the trail knows how it ended."""
     broke: Callable[[GatewayError], None]
     """To be told how it broke."""
+    left: Callable[[], None]
+    """To be told that its reader did not read it to its end."""
 
     @property
     def progress(self) -> Progress:
@@ -45,13 +47,9 @@ class Begun:
         """Characters of the answer that its reader has."""
         return len(self.shown) + self.progress.received
 
-    def likely_usage(self, request: Request) -> Usage:
-        """What it has used: as far as its provider has told, and else by what had come."""
+    def likely_usage(self, request: Request, *, seconds: float) -> Usage:
+        """What it has used in `seconds`: as far as its provider has told, and else by what had come."""
         progress = self.progress
-        usage = Usage() if progress.told is None else progress.told.usage
-        asked = usage.input_tokens
-        if asked is None:
-            asked = least_tokens(request) * 3 // 2 + tokens_of(self.shown)
-        return replace(
-            usage, input_tokens=asked, output_tokens=max(usage.output_tokens or 0, -(-progress.received // 4))
-        )
+        told = Usage() if progress.told is None else progress.told.usage
+        shown = tokens_of(self.shown)
+        return used(request, self.model, told=told, received=progress.received, seconds=seconds, shown=shown)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 from unified_api.models import Model
 from unified_api.needs import AnyRequest, least_tokens, worst_tokens
 from unified_api.types import (
-    Attempt,
     EmbedRequest,
     ImageRequest,
     ModerationRequest,
@@ -16,12 +16,13 @@ from unified_api.types import (
     Usage,
 )
 
-__all__ = ["SHORTER", "held", "likely_usage", "longest_answer", "used_by"]
+__all__ = ["SHORTER", "held", "likely_usage", "longest_answer", "used"]
 
 SHORTER = (8_192, 4_096, 2_048)
 """Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
 _TOKENS_PER_S = 100
 """What a fast model writes; slow ones write a fifth of it."""
+_CHARACTERS_A_TOKEN = 4
 _ASSUMED_OUTPUT = 16_384
 """Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
 _USUAL_OUTPUT = 500
@@ -57,16 +58,35 @@ def likely_usage(request: AnyRequest) -> tuple[int, int]:
     return given, min(request.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT) * (request.n or 1)
 
 
-def used_by(attempt: Attempt, request: AnyRequest, model: Model) -> Usage:
-    """About what a try has used whose provider did not say: by the prompt, what had come of the answer, and the time.
+def used(
+    request: AnyRequest,
+    model: Model,
+    *,
+    told: Usage = Usage(),
+    received: int = 0,
+    seconds: float = 0.0,
+    shown: int = 0,
+) -> Usage:
+    """About what a try has used that has no end: what its provider has told, and an estimate of the rest.
 
-    Of an answer of which nothing had come, the provider may have written as much as it can in the time.
+    Args:
+        request: what was asked.
+        model: who was asked.
+        told: the usage, as far as the provider has told it; of an answer only a part may be counted in it.
+        received: characters of the answer that had come. Where none had, the provider may have written as much as it
+            can in the time.
+        seconds: how long the try took.
+        shown: tokens of another model's answer that this one was to go on with.
+
     """
-    given = held(_prompt(request), request, model)
-    if not isinstance(request, Request):
-        return Usage(input_tokens=given, output_tokens=longest_answer(request, model, ()))
-    written = attempt.received / 4 if attempt.received else attempt.seconds * _TOKENS_PER_S
-    return Usage(input_tokens=given, output_tokens=min(ceil(written), longest_answer(request, model, ())))
+    asked = told.input_tokens
+    if asked is None:
+        asked = held(_prompt(request) + shown, request, model)
+    longest = longest_answer(request, model, ())
+    if isinstance(request, Request):
+        written = received / _CHARACTERS_A_TOKEN if received else seconds * _TOKENS_PER_S
+        longest = min(ceil(written), longest)
+    return replace(told, input_tokens=asked, output_tokens=max(told.output_tokens or 0, longest))
 
 
 def _prompt(request: AnyRequest) -> int:

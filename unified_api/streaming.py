@@ -57,11 +57,8 @@ class Streaming:
         """The chunks of one answer; usage comes with its cost."""
         async with Apart[Begun]() as room:
             kept = await room.enter(self._begun(call))
-            try:
-                async with aclosing(self._told(call, kept, room)) as chunks:
-                    yield chunks
-            finally:
-                self._left(call, kept.result)  # for a reader that reads nothing
+            async with aclosing(self._told(call, kept, room)) as chunks:
+                yield chunks
 
     @asynccontextmanager
     async def _begun(self, call: Call[Request]) -> AsyncIterator[Begun]:
@@ -95,15 +92,20 @@ class Streaming:
                 if isinstance(chunks, Held):
                     replayed = chunks.replayed(probabilities=call.request.logprobs is not None)
                     chunks = await stack.enter_async_context(aclosing(replayed))
-                yield Begun(
+                begun = Begun(
                     model=won.model,
                     note=fitted.note,
                     chunks=chunks,
                     started=won.started,
                     broke=won.broke,
+                    left=won.left,
                     confidence=won.confidence,
                     is_told=won.rejected,
                 )
+                try:
+                    yield begun
+                finally:
+                    self._left(call, begun)  # for a reader that reads nothing, or is gone before it can
 
     async def _judged(self, call: Call[Request], model: Model, held: Held) -> Judged:
         response = held.response
@@ -192,20 +194,21 @@ class Streaming:
     def _broke(self, call: Call[Request], begun: Begun, error: GatewayError) -> None:
         error.billable = True  # content has come
         begun.broke(error)
-        cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
+        seconds = self._clock.now() - begun.started
+        cost = self._taken(call, begun, seconds)
         call.trail.failed(begun.model, error, seconds, cost=cost, received=begun.progress.received)
         begun.is_told = True
 
     def _left(self, call: Call[Request], begun: Begun) -> None:
         if begun.is_told:
             return
-        cost, seconds = self._taken(call, begun), self._clock.now() - begun.started
+        begun.left()
+        seconds = self._clock.now() - begun.started
+        cost = self._taken(call, begun, seconds)
         call.trail.cancelled(begun.model, seconds, cost=cost, received=begun.progress.received)
         begun.is_told = True
 
-    def _taken(self, call: Call[Request], begun: Begun) -> Decimal | None:
+    def _taken(self, call: Call[Request], begun: Begun, seconds: float) -> Decimal | None:
         """What a stream that has no end is taken to have cost."""
-        told = begun.progress.told
-        return self._price(
-            begun.model, (told.model if told is not None else None) or "", begun.likely_usage(call.request)
-        )
+        told, usage = begun.progress.told, begun.likely_usage(call.request, seconds=seconds)
+        return self._price(begun.model, (told.model if told is not None else None) or "", usage)

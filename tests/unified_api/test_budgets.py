@@ -19,6 +19,7 @@ from unified_api.errors import (
     LedgerError,
     RateLimitError,
     TimedOutError,
+    TruncatedStreamError,
     UnknownPriceError,
 )
 from unified_api.gateway import Gateway
@@ -31,6 +32,7 @@ from unified_api.testing import ALL_CAPABILITIES, ScriptedModel, scripted_gatewa
 from unified_api.types import (
     Caller,
     EmbedRequest,
+    ImagePart,
     Message,
     Policy,
     Request,
@@ -277,6 +279,33 @@ async def test_a_stream_that_its_reader_leaves_is_settled_by_what_had_come(home:
             break
     assert 900 <= await spent(gateway) <= 2_500
     await gateway.aclose()
+
+
+PICTURES = Request(
+    model="scripted/a",
+    messages=(Message("user", tuple(ImagePart(url=f"https://x.example/{number}.png") for number in range(10))),),
+    max_tokens=500,
+)
+
+
+@pytest.mark.parametrize("end", ["left", "cut"])
+async def test_pictures_cost_a_stream_without_an_end_what_they_cost_a_whole_answer(end: str, tmp_path: Path):
+    cut = TruncatedStreamError("cut")
+    cut.billable = True
+    whole = Home(tmp_path / "whole").gateway([cut], {"default": {"per_user_month_usd": 1}})
+    with pytest.raises(TruncatedStreamError):
+        await whole.chat(PICTURES, by(max_attempts=1))
+    streamed = Home(tmp_path / "stream").gateway([[TextChunk("x"), cut]], {"default": {"per_user_month_usd": 1}})
+    with suppress(TruncatedStreamError):
+        async with streamed.stream(PICTURES, by(max_attempts=1)) as stream:
+            async for _ in stream:
+                if end == "left":
+                    break
+    costs = [await spent(whole), await spent(streamed)]
+    assert min(costs) > 10_000  # ten pictures of more than 1,000 tokens
+    assert max(costs) - min(costs) <= 10 * 10  # of the answer
+    await whole.aclose()
+    await streamed.aclose()
 
 
 async def test_every_kind_of_call_is_counted(home: Home):

@@ -13,7 +13,7 @@ from unified_api.bill import bill_of
 from unified_api.call import AnyCall, Call, Handler, StreamHandler
 from unified_api.clock import Clock
 from unified_api.errors import BudgetExceededError, GatewayError, UnknownPriceError
-from unified_api.estimates import SHORTER, used_by
+from unified_api.estimates import SHORTER, used
 from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, dollars, micros, month_of
 from unified_api.ledger.accounts import Short
 from unified_api.models import Model
@@ -176,7 +176,9 @@ class Budget:
         selection = call.trail.selection
         candidates = selection.candidates if selection is not None else ()
         asked = [model for model in candidates if model.id == attempt.model] or candidates
-        costs = [self._price(model, "", used_by(attempt, call.request, model)) for model in asked]
+        given, seconds = attempt.received, attempt.seconds
+        usages = [used(call.request, model, received=given, seconds=seconds) for model in asked]
+        costs = [self._price(model, "", usage) for model, usage in zip(asked, usages, strict=True)]
         known = [micros(cost) for cost in costs if cost is not None]
         return max(known) if known and len(known) == len(costs) else worst
 
