@@ -4,6 +4,9 @@ Everything that comes is held, in its order. A window of a text is the end of wh
 characters, which are still held) and all that came since, so that whatever lies across a border is seen whole before
 any of it is shown. After a good verdict all is handed on but the last `overlap` characters of each text that may go on;
 a tool call is held until its answer is complete, since half of one is of no use to anybody.
+
+What an answer says is one text, and what it shows of its thinking another, however many parts they come in. While
+something else comes between two parts the first is not held: its end is judged once more with what follows.
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from typing import Literal, TypeAlias
+from typing import Literal
 
-from unified_api.safety.texts import cited, shown
+from unified_api.safety.stream_parts import Speech, StreamParts
+from unified_api.safety.texts import called, cited, shown
 from unified_api.safety.verdicts import Piece
 from unified_api.types import (
     AlternativeChunk,
@@ -31,7 +35,6 @@ from unified_api.types import (
 
 __all__ = ["Window", "Windows"]
 
-_Speech: TypeAlias = TextChunk | ReasoningChunk | RefusalChunk
 _MOST_HELD = 4_000_000
 """Characters in all, far more than any answer has; what is longer cannot be judged."""
 _CHUNK = 64
@@ -40,21 +43,23 @@ _CHUNK = 64
 
 @dataclass(slots=True, eq=False)
 class _Text:
-    """A text, a tool call or another part of an answer that is judged, and what of it is still held."""
+    """A text of an answer, a tool call or another part that is judged, and what of it is still held."""
 
     answer: int
     kind: Literal["speech", "call", "part"]
-    opens: type | None = None
-    """The kind of chunk that goes on with a speech."""
+    name: str = ""
+    """Of a tool call."""
     tail: str = ""
-    """The end of what was judged; still held."""
+    """The end of what was judged, held or not; of a tool call all of it."""
     fresh: list[str] = field(default_factory=list)
     """What no verdict has covered yet."""
     whole: tuple[Piece, ...] = ()
     """The same of a part that comes at once: a picture, a citation."""
     size: int = 0
     """Characters that are held."""
+    listed: bool = False
     closed: bool = False
+    """Whether something else has begun, so that nothing of it is held for what may follow."""
     gone: bool = False
     """Whether it was cut out, and what else comes of it is left out too."""
 
@@ -64,6 +69,8 @@ class _Held:
     chunk: Chunk
     text: _Text | None
     size: int
+    part: int = 0
+    """Which part of its answer it belongs to, of a speech or a citation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,12 @@ class Windows:
         self._step = window - overlap
         self._held: list[_Held] = []
         self._texts: list[_Text] = []
-        self._speech: dict[int, _Text] = {}
+        self._speech: dict[tuple[int, bool], _Text] = {}
+        """By answer, and whether it is thinking."""
+        self._open: dict[int, _Text] = {}
+        """The speech of an answer that may go on."""
+        self._parts: dict[int, StreamParts] = {}
         self._calls: dict[tuple[int, int], _Text] = {}
-        self._cut: set[int] = set()
-        """Answers of which something was cut out: the probabilities of their tokens would tell what."""
         self._fresh = 0
         self._weight = 0
         self._urgent = False
@@ -97,7 +106,7 @@ class Windows:
 
         Not where the probabilities of its tokens stand before it: they may not be shown before the whole of it may.
         """
-        if not isinstance(chunk, _Speech) or len(chunk.text) <= self._step:
+        if not isinstance(chunk, Speech) or len(chunk.text) <= self._step:
             return (chunk,)
         if self._waits_for_text():
             return (chunk,)
@@ -111,7 +120,7 @@ class Windows:
         answer, inner = _inside(chunk)
         match inner:
             case TextChunk() | ReasoningChunk() | RefusalChunk():
-                self._hold(chunk, self._spoken(answer, inner), inner.text)
+                self._add_speech(chunk, answer, inner)
             case ToolCallChunk():
                 self._add_call(chunk, answer, inner)
             case PartChunk():
@@ -119,8 +128,8 @@ class Windows:
                 self._add_whole(chunk, answer, shown(inner.part))
                 self._urgent = True
             case CitationChunk():
-                self._add_whole(chunk, answer, (cited(inner.citation),))
-            case LogprobsChunk() if answer in self._cut:
+                self._add_citation(answer, inner)
+            case LogprobsChunk() if self._of(answer).touched:
                 pass
             case FinishChunk():
                 self._close(answer)
@@ -146,16 +155,20 @@ class Windows:
         found: list[Window] = []
         for text in self._texts:
             found += [Window(piece, text) for piece in text.whole if piece]
-            if text.fresh:
+            if text.fresh and text.kind == "speech":
                 found.append(Window(text.tail + "".join(text.fresh), text))
+            elif text.fresh and text.closed:
+                found.append(Window(called(text.name, text.tail + "".join(text.fresh)), text))
         return found
 
     def release(self) -> list[Chunk]:
         """What may be handed on, now that all that is held was judged and what was unsafe is cut out."""
         for text in self._texts:
-            if text.fresh:
-                text.tail = (text.tail + "".join(text.fresh))[-self._overlap :] if self._overlap else ""
+            if text.fresh and (text.kind == "speech" or text.closed):
+                text.tail += "".join(text.fresh)
                 text.fresh = []
+                if text.kind == "speech":
+                    text.tail = text.tail[-self._overlap :] if self._overlap else ""
             text.whole = ()
         self._fresh, self._urgent = 0, False
         return self._hand_on(self._free())
@@ -164,7 +177,7 @@ class Windows:
         """The stream has ended, or no more of it can be held: nothing that is held waits for what follows."""
         for text in self._texts:
             text.closed = True
-        self._speech.clear()
+        self._open.clear()
         self._urgent = self._ended = True
 
     def plain(self) -> list[Chunk]:
@@ -200,7 +213,9 @@ class Windows:
             if one.text is not None:
                 one.text.size -= one.size
         still = {id(one.text) for one in self._held}
-        self._texts = [text for text in self._texts if id(text) in still or not text.closed]
+        for text in self._texts:
+            text.listed = id(text) in still or not text.closed
+        self._texts = [text for text in self._texts if text.listed]
         return [self._as_it_ends(one.chunk) for one in given]
 
     def _as_it_ends(self, chunk: Chunk) -> Chunk:
@@ -220,42 +235,97 @@ class Windows:
         judged before. What remains is released next.
         """
         text = window.text
-        safe = text.size - len(text.tail) - sum(map(len, text.fresh)) if text.kind == "speech" else 0
-        self._cut.add(text.answer)
+        parts = self._of(text.answer)
+        touched = self._touched(text)
+        parts.touched = True
+        if text.kind == "speech":
+            parts.cut |= {self._held[place].part for place in touched}
         held: list[_Held] = []
-        seen, marked = 0, False
-        for one in self._held:
-            mine = one.text is text
-            seen += one.size if mine else 0
-            number, inner = _inside(one.chunk)
-            if mine and (seen > safe or text.kind != "speech"):
-                text.size -= one.size
-                if not marked:
-                    held.append(_Held(_marked(one.chunk, marker), None, 0))
-                    marked = True
-            elif number != text.answer or not isinstance(inner, LogprobsChunk):
-                held.append(one)
+        gone = set(touched)
+        for place, one in enumerate(self._held):
+            if place not in gone:
+                held += self._after_cut(one, text.answer)
+            elif place == touched[0]:
+                held.append(_Held(_marked(one.chunk, marker), None, 0))
         self._held = held
         self._weight = sum(one.size + _CHUNK for one in held)
         text.tail, text.fresh, text.whole, text.closed, text.gone = "", [], (), True, text.kind == "call"
-        if self._speech.get(text.answer) is text:
-            del self._speech[text.answer]
+        if self._open.get(text.answer) is text:
+            del self._open[text.answer]
 
-    def _hold(self, chunk: Chunk, text: _Text | None, said: str) -> None:
+    def _touched(self, text: _Text) -> Sequence[int]:
+        """Where the chunks stand that hold something of the text's window."""
+        safe = max(0, text.size - len(text.tail) - sum(map(len, text.fresh)))
+        found: list[int] = []
+        seen = 0
+        for place, one in enumerate(self._held):
+            if one.text is text:
+                seen += one.size
+                if text.kind != "speech" or (one.size and seen > safe):
+                    found.append(place)
+        for place in found:
+            text.size -= self._held[place].size
+        return found
+
+    def _after_cut(self, one: _Held, answer: int) -> Sequence[_Held]:
+        """What may stay of a chunk, now that something of `answer` was cut out."""
+        number, inner = _inside(one.chunk)
+        if number != answer:
+            return (one,)
+        if isinstance(inner, LogprobsChunk):
+            return ()
+        parts = self._of(answer)
+        kept: Chunk | ContentChunk | None = inner
+        if isinstance(inner, Speech) and one.text is not None:
+            kept = parts.speech(inner, one.part)
+        elif isinstance(inner, CitationChunk):
+            kept = parts.citation(inner, one.part)
+        if kept is inner:
+            return (one,)
+        return (replace(one, chunk=_outside(answer, kept)),) if isinstance(kept, ContentChunk) else ()
+
+    def _of(self, answer: int) -> StreamParts:
+        parts = self._parts.get(answer)
+        if parts is None:
+            parts = self._parts[answer] = StreamParts()
+        return parts
+
+    def _hold(self, chunk: Chunk, text: _Text | None, said: str, part: int = 0) -> None:
         size = len(said)
-        self._held.append(_Held(chunk, text, size))
+        self._held.append(_Held(chunk, text, size, part))
         self._weight += size + _CHUNK
         if text is not None and size:
             text.fresh.append(said)
             text.size += size
-            self._fresh += size
+            if text.kind == "speech":
+                self._fresh += size
 
-    def _spoken(self, answer: int, chunk: _Speech) -> _Text:
-        text = self._speech.get(answer)
-        if text is None or text.opens is not type(chunk):
-            self._close_speech(answer)
-            text = self._speech[answer] = _Text(answer, "speech", type(chunk))
+    def _list(self, text: _Text) -> _Text:
+        if not text.listed:
+            text.listed = True
             self._texts.append(text)
+        return text
+
+    def _add_speech(self, chunk: Chunk, answer: int, inner: Speech) -> None:
+        parts = self._of(answer)
+        part = parts.spoken(inner)
+        if part in parts.cut:
+            kept = parts.speech(inner, part)
+            if kept is None:
+                return
+            chunk = chunk if kept is inner else _outside(answer, kept)
+        self._hold(chunk, self._spoken(answer, type(inner)), inner.text, part)
+
+    def _spoken(self, answer: int, kind: type[Speech]) -> _Text:
+        which = (answer, kind is ReasoningChunk)
+        text = self._speech.get(which)
+        if text is None:
+            text = self._speech[which] = _Text(answer, "speech")
+        if self._open.get(answer) is not text:
+            if answer in self._open:
+                self._open[answer].closed = True
+            self._open[answer] = self._list(text)
+            text.closed = False
         return text
 
     def _add_call(self, chunk: Chunk, answer: int, call: ToolCallChunk) -> None:
@@ -263,20 +333,30 @@ class Windows:
         if text is None:
             self._close_speech(answer)
             text = self._calls[answer, call.index] = _Text(answer, "call")
-            self._texts.append(text)
+            self._urgent = True  # what was said before it need not wait for its end
         if not text.gone:
-            self._hold(chunk, text, f"{call.name} {call.arguments}" if call.name else call.arguments)
+            text.name += call.name or ""
+            self._hold(chunk, self._list(text), call.arguments)
+            if call.name and not call.arguments:
+                text.fresh.append("")  # the name alone is judged too
 
-    def _add_whole(self, chunk: Chunk, answer: int, pieces: tuple[Piece, ...]) -> None:
+    def _add_citation(self, answer: int, chunk: CitationChunk) -> None:
+        parts = self._of(answer)
+        part = parts.cited(chunk)
+        kept = parts.citation(chunk, part)
+        if kept is not None:
+            self._add_whole(_outside(answer, kept), answer, (cited(kept.citation),), part)
+
+    def _add_whole(self, chunk: Chunk, answer: int, pieces: tuple[Piece, ...], part: int = 0) -> None:
         size = sum(len(piece) for piece in pieces if isinstance(piece, str))
-        text = _Text(answer, "part", whole=pieces, closed=True, size=size)
-        self._texts.append(text)
-        self._held.append(_Held(chunk, text, size))
+        text = self._list(_Text(answer, "part", whole=pieces, closed=True, size=size))
+        self._held.append(_Held(chunk, text, size, part))
         self._weight += size + _CHUNK
         self._fresh += size
 
     def _close_speech(self, answer: int) -> None:
-        text = self._speech.pop(answer, None)
+        self._of(answer).end()
+        text = self._open.pop(answer, None)
         if text is not None:
             text.closed = True
 
@@ -284,7 +364,7 @@ class Windows:
         for text in self._texts:
             if text.answer == answer:
                 text.closed = True
-        self._speech.pop(answer, None)
+        self._open.pop(answer, None)
 
 
 _TELLING = LogprobsChunk | AlternativeChunk | FinishChunk
@@ -295,8 +375,11 @@ def _inside(chunk: Chunk) -> tuple[int, Chunk | ContentChunk]:
     return (chunk.number, chunk.chunk) if isinstance(chunk, AlternativeChunk) else (0, chunk)
 
 
+def _outside(answer: int, inner: ContentChunk) -> Chunk:
+    return AlternativeChunk(answer, inner) if answer else inner
+
+
 def _marked(chunk: Chunk, marker: str) -> Chunk:
     """The marker in the place of the chunk; thinking stays thinking."""
     answer, inner = _inside(chunk)
-    words = ReasoningChunk(marker) if isinstance(inner, ReasoningChunk) else TextChunk(marker)
-    return AlternativeChunk(answer, words) if answer else words
+    return _outside(answer, ReasoningChunk(marker) if isinstance(inner, ReasoningChunk) else TextChunk(marker))
