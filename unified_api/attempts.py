@@ -53,6 +53,8 @@ class Won(Generic[Result]):
     """Whether it was judged too bad, and is the best there is all the same. The trail tells of it already."""
     broke: Callable[[GatewayError], None] = field(default=lambda _: None, repr=False)
     """To be told inside the block when the answer broke off after it had begun."""
+    left: Callable[[], None] = field(default=lambda: None, repr=False)
+    """To be told inside the block when the answer was not read to its end."""
 
 
 class Attempts:
@@ -101,7 +103,8 @@ class Attempts:
                     step = opened
                     break
                 step, result = opened
-                won = Won(step.model, result, step.attempt.begun, broke=partial(walk.broke, step))
+                broke, left = partial(walk.broke, step), partial(walk.left, step)
+                won = Won(step.model, result, step.attempt.begun, broke=broke, left=left)
                 try:
                     if judge is not None and escalation is not None and selection.is_judged(step.model):
                         won = await self._judged(call, won, judge, escalation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random as _random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -200,8 +200,11 @@ class Gateway:
         """
         call = self._call("stream", request, policy)
         async with self._streamed(call) as chunks:
-            async with aclosing(ResponseStream(chunks, call.trail)) as stream:
+            stream = ResponseStream(chunks, call.trail)
+            try:
                 yield stream
+            finally:
+                stream.leave()
 
     def estimate(self, request: AnyRequest, policy: Policy = Policy()) -> Decimal | None:
         """The most that the call may cost, in US dollars: the dearest candidate at the longest answer.

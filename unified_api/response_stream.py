@@ -13,7 +13,7 @@ from unified_api.wire.collect import Collector
 __all__ = ["ResponseStream"]
 
 _LEFT = (
-    "its reader left the stream before its end, by a cancellation, `aclose` or the end of its block; "
+    "its reader left the stream before its end, by a cancellation or the end of its block; "
     "`text` is what had come, and another call may give all of it"
 )
 _TWO_READERS = (
@@ -30,7 +30,7 @@ class ResponseStream:
     void. Usage and cost are those of the stream that came to its end; what a broken one took is in its `Attempt`.
 
     A cancellation while the next chunk is waited for ends the stream too. One that has not come to its end never seems
-    to have: iterating on raises the error that ended it, or RuntimeError where its reader did.
+    to have: iterating on raises the error that ended it, or RuntimeError where its reader went, and `response` does.
     """
 
     def __init__(self, chunks: AsyncIterator[Chunk], trail: Trail) -> None:
@@ -92,9 +92,14 @@ class ResponseStream:
         if self._is_reading:
             self._raise()
         if self._end is None:
-            self._end = RuntimeError(_LEFT)
+            self._end = StopAsyncIteration()  # what its reader's own loop expects
         if isinstance(self._chunks, AsyncGenerator):
             await self._chunks.aclose()
+
+    def leave(self) -> None:
+        """Told when its block is left: whoever reads on from there hears that nothing more can come."""
+        if self._response is None and (self._end is None or isinstance(self._end, StopAsyncIteration)):
+            self._end = RuntimeError(_LEFT)
 
     def _raise(self) -> NoReturn:
         raise RuntimeError(_TWO_READERS) if self._end is None else self._end

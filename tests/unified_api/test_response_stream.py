@@ -74,11 +74,15 @@ async def test_a_stream_whose_reader_was_cancelled_while_it_waited_never_seems_w
     assert [one.outcome for one in stream.attempts] == ["cancelled"]
 
 
-async def test_a_stream_that_its_reader_closed_never_seems_whole() -> None:
+async def test_a_reader_that_closes_the_stream_within_its_loop_leaves_the_loop_and_has_no_whole_answer() -> None:
     async with scripted_gateway({"a/m": "one two three"}).stream(ASK) as stream:
-        await anext(stream)
-        await stream.aclose()
-        await never_seems_whole(stream, text="one ")
+        async for _ in stream:
+            await stream.aclose()
+        assert await read(stream) == ""
+        with pytest.raises(RuntimeError, match="the stream has not ended"):
+            _ = stream.response
+        assert stream.text == "one "
+    await never_seems_whole(stream, text="one ")
 
 
 async def test_a_stream_whose_block_was_left_never_seems_whole() -> None:
