@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from executors.budget import BudgetExceededError, Held
 from executors.context import StepRun
@@ -12,15 +12,24 @@ from executors.failures import StepFailure, of_gateway
 from unified_api.bill import Bill, bill_of
 from unified_api.errors import GatewayError
 from unified_api.needs import AnyRequest, Asked
+from unified_api.trail import Trail
 from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
 from workflows.model import ModelChoice, ModelNeeds
 
-__all__ = ["call", "model_name"]
+__all__ = ["Send", "call", "model_name"]
 
 _ANSWERED = frozenset({"succeeded", "rejected", "cached"})
-_CUT_OFF = Bill(unknown=(Attempt(number=1, model="", outcome="cancelled", billable=True),))
-"""The bill of what is cancelled in the middle: one try whose cost nobody knows."""
+_UNTOLD = Bill(unknown=(Attempt(number=1, model="", outcome="cancelled", billable=True),))
+"""The bill of what nobody has told of: one try whose cost nobody knows."""
 Answered = TypeVar("Answered", Response, EmbedResponse, ImageResponse)
+Asked_contra = TypeVar("Asked_contra", bound=AnyRequest, contravariant=True)
+Answered_co = TypeVar("Answered_co", Response, EmbedResponse, ImageResponse, covariant=True)
+
+
+class Send(Protocol[Asked_contra, Answered_co]):
+    """Makes one call of the gateway, such as `Gateway.chat`, and tells on `trail` what it tries."""
+
+    def __call__(self, request: Asked_contra, policy: Policy, /, *, trail: Trail) -> Awaitable[Answered_co]: ...
 
 
 def model_name(choice: ModelChoice) -> str:
@@ -28,10 +37,8 @@ def model_name(choice: ModelChoice) -> str:
     return "auto" if isinstance(choice, ModelNeeds) else choice
 
 
-async def call(
-    run: StepRun, request: Asked, policy: Policy, *, send: Callable[[Asked, Policy], Awaitable[Answered]]
-) -> Answered:
-    """Makes the call and notes on the step's receipt what it used.
+async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked, Answered]) -> Answered:
+    """Makes the call and notes on the step's receipt what it used and tried, even where it is cut off.
 
     Raises:
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
@@ -39,16 +46,21 @@ async def call(
     request, held = await _reserve(run, request, policy)
     if held is not None:
         policy = replace(policy, max_billable=held.tries)
-    bill = _CUT_OFF
+    trail = Trail()
+    story: tuple[Attempt, ...] = ()
+    bill: Bill | None = None
     try:
-        response = await send(request, policy)
+        response = await send(request, policy, trail=trail)
         run.receipt.add(response)
-        bill = _answered(response)
+        story, bill = response.attempts, _answered(response)
     except GatewayError as error:
-        run.receipt.attempts += error.attempts
-        bill = _failed(error)
+        story, bill = error.attempts, _failed(error)
         raise of_gateway(error) from error
     finally:
+        story = story or trail.story
+        if bill is None:
+            bill = bill_of(story, consulted=True) if story else _UNTOLD
+        run.receipt.tell(story)
         run.receipt.charge(bill.known if bill.is_certain or _is_free(run, request, policy) else None)
         if run.context.budget is not None and held is not None:
             run.context.budget.settle(held, sum(bill.guessed, bill.known) + len(bill.unknown) * held.worst)
@@ -82,14 +94,14 @@ def _answered(response: Response | EmbedResponse | ImageResponse) -> Bill:
     if any(one.outcome in _ANSWERED for one in response.attempts):
         return bill
     if response.cost_usd is None:
-        return replace(bill, unknown=(*bill.unknown, *_CUT_OFF.unknown))
+        return replace(bill, unknown=(*bill.unknown, *_UNTOLD.unknown))
     return replace(bill, known=bill.known + response.cost_usd)
 
 
 def _failed(error: GatewayError) -> Bill:
     bill = bill_of(error.attempts, consulted=True)
     is_told = not error.billable or any(one.billable for one in error.attempts if one.number)
-    return bill if is_told else replace(bill, unknown=(*bill.unknown, *_CUT_OFF.unknown))
+    return bill if is_told else replace(bill, unknown=(*bill.unknown, *_UNTOLD.unknown))
 
 
 def _is_free(run: StepRun, request: AnyRequest, policy: Policy) -> bool:

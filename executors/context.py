@@ -49,6 +49,8 @@ class Receipt:
     quality: Quality | None = None
     usage: Usage | None = None
     attempts: tuple[Attempt, ...] = ()
+    shares: tuple[int, ...] = ()
+    """How many of the attempts each call took, in order."""
     spent: Decimal = Decimal(0)
     calls: int = 0
     uncertain: bool = False
@@ -62,7 +64,11 @@ class Receipt:
     def add(self, response: Response | EmbedResponse | ImageResponse) -> None:
         self.model, self.provider, self.quality = response.model, response.provider, response.quality
         self.usage = add_usage(self.usage, response.usage)
-        self.attempts += response.attempts
+
+    def tell(self, story: tuple[Attempt, ...]) -> None:
+        """Adds what one call tried and decided."""
+        self.attempts += story
+        self.shares += (len(story),)
 
     def charge(self, cost: Decimal | None) -> None:
         """Adds what one call cost; None is unknown, and makes the sum so."""

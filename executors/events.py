@@ -95,6 +95,8 @@ class StepFinished:
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     attempts: tuple[Attempt, ...] = ()
+    shares: tuple[int, ...] = ()
+    """How many of the attempts each call of a model took, in order; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -112,7 +113,7 @@ def finished_step(event: StepFinished) -> dict[str, Any]:
         "quality": event.quality,
         "usage": _dump(asdict(event.usage)) if event.usage else None,
         "cost_usd": _money(event.cost_usd),
-        "attempts": _dump([asdict(attempt) for attempt in event.attempts]) if event.attempts else None,
+        "attempts": _dump(_attempts(event)) if event.attempts else None,
         **_error(event.error),
     }
 
@@ -149,7 +150,21 @@ def read_step(row: Mapping[str, Any]) -> StepFinished:
         usage=Usage(**usage) if usage else None,
         cost_usd=_read_money(row["cost_usd"]),
         attempts=tuple(_read_attempt(each) for each in attempts),
+        shares=_shares(attempts),
     )
+
+
+def _attempts(event: StepFinished) -> list[dict[str, Any]]:
+    """Each with the number of its call, where that is known."""
+    calls = [call for call, share in enumerate(event.shares, start=1) for _ in range(share)]
+    told = [asdict(attempt) for attempt in event.attempts]
+    return [{**one, "call": call} for one, call in zip(told, calls, strict=True)] if calls else told
+
+
+def _shares(attempts: list[dict[str, Any]]) -> tuple[int, ...]:
+    """Empty for what an older release wrote."""
+    calls = [one.get("call") for one in attempts]
+    return () if None in calls else tuple(len(list(those)) for _, those in groupby(calls))
 
 
 def _read_attempt(told: Mapping[str, Any]) -> Attempt:

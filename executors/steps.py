@@ -126,4 +126,5 @@ def _finished(
         usage=receipt.usage,
         cost_usd=receipt.cost_usd,
         attempts=receipt.attempts,
+        shares=receipt.shares,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from executors.record import RecordError, RunNotFoundError
@@ -81,8 +81,11 @@ class StepExplanation:
             yield f"Error: {self.error}"
         if self.status in {"interrupted", "running"}:
             yield "It had not ended: what it tried is written down when a step ends."
-        if not self.calls and self.asked is not None and self.status in {"succeeded", "failed"}:
-            yield "No model was asked."
+        if not self.calls and self.asked is not None:
+            if self.status in {"succeeded", "failed"}:
+                yield "No model was asked."
+            elif self.status == "cancelled" and self.seconds is not None:
+                yield "It was cut off, and nothing is on record of what it tried until then."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +185,7 @@ def _ended(step: StepFinished, as_written: dict[str, Any]) -> StepExplanation:
         seconds=None if step.started is None else (step.at - step.started).total_seconds(),
         cost_usd=step.cost_usd,
         error=None if step.error is None else step.error.message,
-        calls=tuple(_calls(step.attempts)),
+        calls=tuple(_calls(step)),
     )
 
 
@@ -197,10 +200,14 @@ def _wish(as_written: dict[str, Any]) -> str | None:
     return f"any model of tier {choice.get('tier') or 'standard'}{needs}"
 
 
-def _calls(attempts: Sequence[Attempt]) -> Iterator[CallExplanation]:
-    """A step may ask several times: its story is split where a call's tries are counted from one again."""
+def _calls(step: StepFinished) -> Iterator[CallExplanation]:
+    """A step may ask several times. Where it is not on record which try was of which call, their numbers tell."""
+    rest = iter(step.attempts)
+    if step.shares:
+        yield from (CallExplanation(attempts=tuple(islice(rest, share))) for share in step.shares if share)
+        return
     call: list[Attempt] = []
-    for one in attempts:
+    for one in rest:
         if call and _begins_anew(call, one):
             yield CallExplanation(attempts=tuple(call))
             call = []
@@ -255,6 +262,7 @@ def _fate(one: Attempt) -> str:
         case "cancelled":
             told = f"was not waited for any longer after {took}"
             told += f", counted as {cost(one.cost_usd)}" if one.cost_usd else ""
+            told += " (it may be billed)" if one.billable and one.cost_usd is None else ""
         case _:
             told = f"failed after {took}"
             told += f" and {plural(one.received, 'character')} of its answer" if one.received else ""

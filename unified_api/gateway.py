@@ -18,6 +18,7 @@ from unified_api import local
 from unified_api.adapter import Adapter
 from unified_api.adapters import Adapters
 from unified_api.call import AnyCall, Call, Layer, Operation, Purpose, through, through_stream
+from unified_api.call_checks import check_policy, check_request
 from unified_api.catalog import Catalog, provider_rows
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import (
@@ -35,7 +36,6 @@ from unified_api.layers.record import Record
 from unified_api.layers.seen import Seen
 from unified_api.ledger import Ledger
 from unified_api.needs import AnyRequest, Asked
-from unified_api.policy_words import check_policy
 from unified_api.providers import ProviderRow
 from unified_api.response_stream import ResponseStream
 from unified_api.routing.affinity import Affinity
@@ -43,6 +43,7 @@ from unified_api.serving import Serving
 from unified_api.settings import Settings, Timeouts
 from unified_api.settings.routes import total_s
 from unified_api.telemetry.under_way import UnderWay
+from unified_api.trail import Trail
 from unified_api.transport import Transport
 from unified_api.types import (
     Capability,
@@ -155,8 +156,10 @@ class Gateway:
             self._catalog = self._make_catalog({}, {})
         return self._catalog
 
-    async def chat(self, request: Request, policy: Policy = Policy()) -> Response:
+    async def chat(self, request: Request, policy: Policy = Policy(), *, trail: Trail | None = None) -> Response:
         """The whole answer. A refusal by the model is an answer, not an error.
+
+        `trail` is filled while the call goes on; its `story` tells what was tried even where the call is cancelled.
 
         Raises:
             ConfigurationError: the model's name means nothing.
@@ -167,17 +170,21 @@ class Gateway:
             DeadlineExceededError: the call's deadline passed.
 
         """
-        response: Response = await self._whole(self._call("chat", request, policy))
+        response: Response = await self._whole(self._call("chat", request, policy, trail=trail))
         return response
 
-    async def embed(self, request: EmbedRequest, policy: Policy = Policy()) -> EmbedResponse:
+    async def embed(
+        self, request: EmbedRequest, policy: Policy = Policy(), *, trail: Trail | None = None
+    ) -> EmbedResponse:
         """One vector per input. Raises like `chat`. `auto` never falls back to a model with other vectors."""
-        response: EmbedResponse = await self._whole(self._call("embed", request, policy))
+        response: EmbedResponse = await self._whole(self._call("embed", request, policy, trail=trail))
         return response
 
-    async def image(self, request: ImageRequest, policy: Policy = Policy()) -> ImageResponse:
+    async def image(
+        self, request: ImageRequest, policy: Policy = Policy(), *, trail: Trail | None = None
+    ) -> ImageResponse:
         """Generated images. Raises like `chat`."""
-        response: ImageResponse = await self._whole(self._call("image", request, policy))
+        response: ImageResponse = await self._whole(self._call("image", request, policy, trail=trail))
         return response
 
     async def rerank(self, request: RerankRequest, policy: Policy = Policy()) -> RerankResponse:
@@ -191,14 +198,16 @@ class Gateway:
         return response
 
     @asynccontextmanager
-    async def stream(self, request: Request, policy: Policy = Policy()) -> AsyncIterator[ResponseStream]:
+    async def stream(
+        self, request: Request, policy: Policy = Policy(), *, trail: Trail | None = None
+    ) -> AsyncIterator[ResponseStream]:
         """The answer as it comes. Entering the block waits for the first content; until then it retries and falls back.
 
         After a break in the midst the answer is begun anew where only a program reads it (`Policy.reader`), continued
         by another model where that is safe, and else the iteration ends in the error. Leaving the block early ends the
         upstream call. Raises like `chat`.
         """
-        call = self._call("stream", request, policy)
+        call = self._call("stream", request, policy, trail=trail)
         async with self._streamed(call) as chunks:
             stream = ResponseStream(chunks, call.trail)
             try:
@@ -285,12 +294,17 @@ class Gateway:
             )
         return tuple(layers)
 
-    def _call(self, operation: Operation, request: Asked, policy: Policy) -> Call[Asked]:
+    def _call(
+        self, operation: Operation, request: Asked, policy: Policy, *, trail: Trail | None = None
+    ) -> Call[Asked]:
+        check_request(request)
         check_policy(policy)
         seconds = policy.deadline_s
         if seconds is None:
             seconds = total_s(request.model, self.settings.routes, self.settings.timeouts)
-        return Call(operation=operation, request=request, policy=policy, deadline=self._clock.now() + seconds)
+        deadline = self._clock.now() + seconds
+        told = Trail() if trail is None else trail
+        return Call(operation=operation, request=request, policy=policy, deadline=deadline, trail=told)
 
     async def _consult(
         self, call: AnyCall, operation: Operation, request: AnyRequest, purpose: Purpose, *, tries: int = 4

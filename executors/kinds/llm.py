@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from executors.answers import documents
-from executors.calls import call, model_name
+from executors.calls import Send, call, model_name
 from executors.context import StepRun
 from executors.events import StepToken
 from executors.failures import StepFailure
 from executors.schemas import InvalidSchemaError, complaints
 from unified_api.errors import NoCandidateError
+from unified_api.trail import Trail
 from unified_api.types import (
     ImagePart,
     Json,
@@ -85,20 +85,20 @@ def _image(value: Any, place: int) -> ImagePart:
     )
 
 
-def _streamed(run: StepRun) -> Callable[[Request, Policy], Awaitable[Response]]:
+def _streamed(run: StepRun) -> Send[Request, Response]:
     """Like `Gateway.chat`, telling the text while it comes."""
 
-    async def send(request: Request, policy: Policy) -> Response:
+    async def send(request: Request, policy: Policy, /, *, trail: Trail) -> Response:
         context = run.context
         try:
-            async with context.gateway.stream(request, policy) as stream:
+            async with context.gateway.stream(request, policy, trail=trail) as stream:
                 async for chunk in stream:
                     if isinstance(chunk, TextChunk) and chunk.text:
                         context.emit(StepToken(run_id=context.run_id, step_id=run.step_id, text=chunk.text))
                 return stream.response
         except NoCandidateError:
             # Nothing that may serve can stream; a whole answer is better than none.
-            return await context.gateway.chat(request, policy)
+            return await context.gateway.chat(request, policy, trail=trail)
 
     return send
 
