@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from math import isnan
 from typing import TypeVar, get_args
 
 from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.models import Dropped
-from unified_api.types import SENSITIVITIES, Attempt, Capability, Policy, Reader, Strategy, Tier
+from unified_api.types import Attempt, Capability, Strategy, Tier
 
-__all__ = ["STRATEGIES", "TIERS", "check_policy", "names", "no_candidate", "one_of"]
+__all__ = ["STRATEGIES", "TIERS", "names", "no_candidate", "one_of"]
 
 TIERS: tuple[Tier, ...] = get_args(Tier)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-_READERS: tuple[Reader, ...] = get_args(Reader)
 Word = TypeVar("Word", bound=str)
-
-
-def check_policy(policy: Policy) -> None:
-    """ConfigurationError for what no call can be made under, whatever its model."""
-    one_of(SENSITIVITIES, policy.sensitivity, "sensitivity")
-    one_of(_READERS, policy.reader, "reader")
-    if policy.max_attempts < 1:
-        raise ConfigurationError(f"the policy's max_attempts is {policy.max_attempts}; a call needs one at least")
-    if policy.max_billable is not None and policy.max_billable < 1:
-        raise ConfigurationError(f"the policy's max_billable is {policy.max_billable}; a call needs one at least")
-    if policy.deadline_s is not None and isnan(policy.deadline_s):
-        raise ConfigurationError("the policy's deadline_s is no number; give seconds, or None for that of the settings")
 
 
 def one_of(words: Sequence[Word], word: Word, what: str) -> Word:

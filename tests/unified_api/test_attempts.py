@@ -44,7 +44,7 @@ from unified_api.testing import (
     scripted_gateway,
     stream_answer,
 )
-from unified_api.types import Chunk, FinishChunk, Message, Policy, RefusalChunk, Request, TextChunk
+from unified_api.types import Caller, Chunk, FinishChunk, Message, Policy, RefusalChunk, Request, TextChunk
 
 MODELS = {"routes": {"main": Route(models=("a/m", "b/m"))}}
 BAD_KEY = HttpAnswer(status=401, pieces=(b'{"error":{"message":"bad key","code":"invalid_api_key"}}',))
@@ -220,6 +220,12 @@ async def test_a_model_that_is_slow_as_ever_is_waited_for_beyond_half_of_the_dea
         (Policy(deadline_s=nan), "deadline_s is no number"),
         (Policy(reader="stpe"), "did you mean 'step'"),  # type: ignore[arg-type]
         (Policy(sensitivity="Restricted"), "did you mean 'restricted'"),  # type: ignore[arg-type]
+        (Policy(on_unsupported="dorp"), "did you mean 'drop'"),  # type: ignore[arg-type]
+        (Policy(needs=frozenset({"visoin"})), "did you mean 'vision'"),  # type: ignore[arg-type]
+        (Policy(max_cost_usd=0.5), "Decimal\\('0.5'\\)"),  # type: ignore[arg-type]
+        (Policy(caller=Caller(tags=["a"])), "tags are \\['a'\\]"),  # type: ignore[arg-type]
+        (Policy(caller=Caller(user="")), "user is empty"),
+        (Policy(caller=Caller(tags=frozenset({""}))), "tags is empty"),
     ],
 )
 async def test_a_policy_that_no_call_can_be_made_under_is_refused_before_anything_is_sent(
@@ -230,6 +236,25 @@ async def test_a_policy_that_no_call_can_be_made_under_is_refused_before_anythin
     async with gateway(backend, clock) as made:
         with pytest.raises(ConfigurationError, match=words):
             await made.chat(ask(), policy)
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"max_tokens": -1}, "max_tokens is -1"),
+        ({"n": 0}, "n is 0"),
+        ({"messages": "Hello"}, "messages"),
+        ({"messages": ({"role": "user", "content": "Hello"},)}, "messages"),
+    ],
+)
+async def test_a_request_that_no_model_can_be_asked_is_refused_before_anything_is_sent(wrong: dict, words: str) -> None:
+    clock = ManualClock()
+    backend = network(chat_answer("never"), clock=clock)
+    async with gateway(backend, clock) as made:
+        with pytest.raises(InvalidRequestError, match=words):
+            await made.chat(replace(ask(), **wrong))
     assert backend.requests == []
 
 
