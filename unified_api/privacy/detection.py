@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from string import ascii_letters
 
 from unified_api.privacy.announced import announced
 from unified_api.privacy.cards import cards, cards_apart
@@ -24,8 +25,8 @@ __all__ = ["find", "may_hold"]
 
 _WORTH = re.compile(r"[0-9@]|PRIVATE KEY")
 """Without a digit or an `@` there is nothing but a key in its envelope."""
-_CODE = re.compile(r"[A-Za-z](?<![^\W_].)[A-Za-z]{0,5}+[ .\-]?[0-9]")
-"""Where letters are followed by a digit, as numbers with letters in them begin."""
+_BEHIND_LETTER = re.compile(r"[0-9](?:(?<=[A-Za-z][0-9])|(?<=[A-Za-z][ .\-][0-9]))")
+_MOST_LETTERS = 6
 _SHORT_WORD = 15
 """Characters of the longest word that holds no key, no address of a machine or of money, and no vehicle's number."""
 _AS_SPACE = {ord(mark): " " for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~’"}
@@ -67,9 +68,9 @@ def _all(text: str) -> Iterator[Found]:
         yield from national_ids(run)
         yield from phones(run)
     yield from cards_apart(text)
-    for code in _CODE.finditer(text):
-        yield from ibans(text, code.start())
-        yield from lettered_ids(text, code.start())
+    for start in _codes(text):
+        yield from ibans(text, start)
+        yield from lettered_ids(text, start)
     if runs:
         yield from numbered_ids(text, runs)
     if long:
@@ -81,6 +82,16 @@ def _all(text: str) -> Iterator[Found]:
     words = frozenset(text.translate(_AS_SPACE).lower().split())
     yield from announced(text, words)
     yield from street_addresses(text, words)
+
+
+def _codes(text: str) -> Iterator[int]:
+    """Where letters begin that are followed by a digit, as numbers with letters in them do."""
+    for digit in _BEHIND_LETTER.finditer(text):
+        letters = text[max(0, digit.start() - _MOST_LETTERS - 2) : digit.start()].rstrip(" .-")
+        count = len(letters) - len(letters.rstrip(ascii_letters))
+        start = digit.start() - (1 if not text[digit.start() - 1].isalpha() else 0) - count
+        if count <= _MOST_LETTERS and not text[start - 1 : start].isalnum():
+            yield start
 
 
 def _apart(found: list[Found]) -> list[Found]:

@@ -31,22 +31,27 @@ _NORTH_AMERICAN = re.compile(
 _NORTH_AMERICAN_SHAPES = frozenset({(3, 3, 4), (1, 3, 3, 4)})
 _SHORTEST, _LONGEST = 6, 15
 _FEW_GROUPS = (1, 8)
-_PART_OF_NAME_BEFORE = re.compile(r"(?:[^\W_]|[^\W_]_)\Z")
-_PART_OF_NAME_AFTER = re.compile(r"_[^\W_]")
-"""Underscores with nothing beyond them make a number slanted; others join it to a name."""
 _MONEY = re.compile(r"[$€£¥₹][ ]?$")
 
 
 def phones(run: Run) -> Iterator[Found]:
     """The numbers in a run; postal codes and the like may stand before and after them in it."""
     text, end = run.text, run.end
-    if _PART_OF_NAME_BEFORE.search(text, max(0, run.start - 2), run.start) or _PART_OF_NAME_AFTER.match(text, end):
+    if _is_part_of_name(text, run.start, end):
         return
     if _is_written_as_phone(run) or _is_announced(run):
         extension = _EXTENSION.match(text, end)
         yield Found("phone", run.start, extension.end() if extension else end)
     elif len(run.groups) > _FEW_GROUPS[0]:
         yield from _inside(run)
+
+
+def _is_part_of_name(text: str, start: int, end: int) -> bool:
+    """Whether letters are against it; underscores with nothing beyond them only make a number slanted."""
+    before = text[max(0, start - 2) : start]
+    if before[-1:].isalnum() or (before[-1:] == "_" and before[:-1].isalnum()):
+        return True
+    return text[end : end + 1] == "_" and text[end + 1 : end + 2].isalnum()
 
 
 def _is_written_as_phone(run: Run) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from functools import cached_property
+from collections.abc import Set as AbstractSet
 
-__all__ = ["Run", "runs_of"]
+__all__ = ["Run", "Vocabulary", "runs_of"]
 
 # The look back stands behind the first digit, so that the search itself can skip to digits.
 _RUN = re.compile(r"[0-9](?<![0-9]{2})(?:[ \-./()]{0,3}[0-9]){5,}")
@@ -16,13 +16,34 @@ _DATE = re.compile(
 _GROUP = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
 _LEAST = 6
+_MANY = 16
 _BEFORE, _AFTER = 48, 16
+
+
+class Vocabulary:
+    """The words of a text with many numbers in it, so that what is nowhere in it is not looked for around each."""
+
+    def __init__(self, text: str) -> None:
+        self._words = frozenset(word.lower() for word in _WORD.findall(text))
+        self._held: dict[int, bool] = {}
+
+    def holds(self, words: AbstractSet[str]) -> bool:
+        """Whether one of them is in the text; remembered by the set, which lives as long as its module."""
+        held = self._held.get(id(words))
+        if held is None:
+            held = self._held[id(words)] = not self._words.isdisjoint(words)
+        return held
 
 
 class Run:
     """The digits of `text` from `start` to `end`, with the bracket or plus sign before them."""
 
-    def __init__(self, text: str, first: int, end: int) -> None:
+    __slots__ = (
+        "_places", "_vocabulary", "_words", "digits", "end", "first", "groups", "is_international", "shape",
+        "stands_alone", "start", "text", "written",
+    )  # fmt: skip
+
+    def __init__(self, text: str, first: int, end: int, *, vocabulary: Vocabulary | None = None) -> None:
         self.text = text
         self.first = first
         """Where the first digit is."""
@@ -31,32 +52,30 @@ class Run:
         self.written = text[self.start : end]
         self.groups: list[str] = _GROUP.findall(text, first, end)
         self.digits = "".join(self.groups)
-
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
+        self.shape = tuple(map(len, self.groups))
         """How many digits each group has."""
-        return tuple(map(len, self.groups))
-
-    @cached_property
-    def stands_alone(self) -> bool:
+        before = text[self.start - 1 : self.start] if self.start else ""
+        self.stands_alone = not (before.isalnum() or text[end : end + 1].isalnum())
         """Whether no letter or digit is against it: it is not a part of a name or a hash."""
-        before = self.text[self.start - 1 : self.start] if self.start else ""
-        return not (before.isalnum() or self.text[self.end : self.end + 1].isalnum())
-
-    @cached_property
-    def is_international(self) -> bool:
+        self.is_international = self.written[0] == "+" and len(self.digits) <= 15
         """Whether it begins as telephone numbers with a country code do, and is as long (ITU-T E.164)."""
-        return self.written[0] == "+" and len(self.digits) <= 15
+        self._vocabulary = vocabulary
+        self._words: list[str] | None = None
+        self._places: list[tuple[int, int]] | None = None
 
-    @cached_property
+    @property
     def words(self) -> list[str]:
         """The words around it, in lower case: those before it in their order, the last one first, then those after."""
-        before = _WORD.findall(self.text, max(0, self.start - _BEFORE), self.start)
-        after = _WORD.findall(self.text, self.end, self.end + _AFTER)
-        return [word.lower() for word in (*reversed(before), *after)]
+        if self._words is None:
+            before = _WORD.findall(self.text, max(0, self.start - _BEFORE), self.start)
+            after = _WORD.findall(self.text, self.end, self.end + _AFTER)
+            self._words = [word.lower() for word in (*reversed(before), *after)]
+        return self._words
 
-    def announced(self, words: Collection[str], unless: Collection[str] = ()) -> bool:
+    def announced(self, words: AbstractSet[str], unless: AbstractSet[str] = frozenset()) -> bool:
         """Whether one of the words is near, and none of the others nearer."""
+        if self._vocabulary is not None and not self._vocabulary.holds(words):
+            return False
         for word in self.words:
             if word in words:
                 return True
@@ -74,12 +93,9 @@ class Run:
 
     def place(self, first: int, end: int) -> tuple[int, int]:
         """Where the groups from `first` up to `end` stand in the text."""
-        places = self._places
-        return places[first][0], places[end - 1][1]
-
-    @cached_property
-    def _places(self) -> list[tuple[int, int]]:
-        return [one.span() for one in _GROUP.finditer(self.text, self.first, self.end)]
+        if self._places is None:
+            self._places = [one.span() for one in _GROUP.finditer(self.text, self.first, self.end)]
+        return self._places[first][0], self._places[end - 1][1]
 
 
 def _begin(text: str, first: int) -> int:
@@ -93,23 +109,23 @@ def _begin(text: str, first: int) -> int:
 
 def runs_of(text: str) -> list[Run]:
     """Every run of at least six digits; a date ends one."""
-    found: list[Run] = []
+    places: list[tuple[int, int]] = []
     for match in _RUN.finditer(text):
         start, end = match.span()
-        for date in _DATE.finditer(text, start, end):
-            _add(found, text, start, date.start())
-            start = date.end()
-        _add(found, text, start, end)
-    return found
+        if not match[0].isdigit():
+            for date in _DATE.finditer(text, start, end):
+                _add(places, text, start, date.start())
+                start = date.end()
+        _add(places, text, start, end)
+    vocabulary = Vocabulary(text) if len(places) >= _MANY else None
+    runs = [Run(text, start, end, vocabulary=vocabulary) for start, end in places]
+    return [run for run in runs if len(run.digits) >= _LEAST]
 
 
-def _add(found: list[Run], text: str, start: int, end: int) -> None:
-    if end - start < _LEAST:
-        return
+def _add(places: list[tuple[int, int]], text: str, start: int, end: int) -> None:
     while start < end and not text[start].isdigit():
         start += 1
     while end > start and not text[end - 1].isdigit():
         end -= 1
-    run = Run(text, start, end)
-    if len(run.digits) >= _LEAST:
-        found.append(run)
+    if end - start >= _LEAST:
+        places.append((start, end))
