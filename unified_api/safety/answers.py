@@ -9,9 +9,10 @@ from typing import TypeVar
 from unified_api.call import AnyCall
 from unified_api.errors import ContentRefusedError
 from unified_api.safety.judging import Findings, Judge
+from unified_api.safety.spoken import SPOKEN, Spoken, spoken
 from unified_api.safety.texts import cut, shown
 from unified_api.safety.verdicts import Piece, Verdict
-from unified_api.safety.withholding import finish_after, marker, refusal, without
+from unified_api.safety.withholding import Cut, finish_after, marker, refusal, without_spans
 from unified_api.types import Alternative, Image, ImagePart, ImageResponse, Part, RefusalPart, Response, TextPart
 
 __all__ = ["judged_images", "judged_response"]
@@ -21,12 +22,13 @@ _Answer = TypeVar("_Answer", Response, Alternative)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a piece stands: the answer, the part, which of the part's pieces it is, and the span of its text."""
+    """Where a piece stands: the answer, and in which text of it, or in which part and where among that part's."""
 
     answer: int
-    part: int
-    piece: int
-    span: tuple[int, int] | None
+    spoken: Spoken | None = None
+    span: tuple[int, int] = (0, 0)
+    part: int = 0
+    piece: int = 0
 
 
 async def judged_response(judge: Judge, call: AnyCall, response: Response) -> Response:
@@ -88,11 +90,15 @@ def _pieces(judge: Judge, answers: Sequence[Sequence[Part]]) -> tuple[list[_Plac
     places: list[_Place] = []
     pieces: list[Piece] = []
     for answer, parts in enumerate(answers):
+        for text in spoken(parts):
+            for span in cut(text.text, size, settings.overlap):
+                places.append(_Place(answer, text, span))
+                pieces.append(text.text[slice(*span)])
         for number, part in enumerate(parts):
             for which, piece in enumerate(shown(part)):
-                for span in cut(piece, size, settings.overlap) if isinstance(piece, str) else [None]:
-                    places.append(_Place(answer, number, which, span))
-                    pieces.append(piece[slice(*span)] if isinstance(piece, str) and span is not None else piece)
+                if which or not isinstance(part, SPOKEN):
+                    places.append(_Place(answer, part=number, piece=which))
+                    pieces.append(piece)
     return places, pieces
 
 
@@ -105,19 +111,50 @@ def _cut(judge: Judge, answer: _Answer, judged: Sequence[tuple[_Place, Verdict]]
     unsafe = [(place, verdict) for place, verdict in judged if verdict.ruling == "unsafe"]
     if judge.settings.action != "redact" or not unsafe:
         return answer
-    parts: list[Part] = list(answer.parts)
-    for number, part in enumerate(answer.parts):
-        mine = [(place, verdict) for place, verdict in unsafe if place.part == number]
-        if mine:
-            parts[number] = _cut_part(part, mine)
-    finish = finish_after(answer.finish_reason, answer.parts, parts)
-    return replace(answer, parts=tuple(parts), finish_reason=finish, logprobs=())
+    parts: list[Part | None] = list(answer.parts)
+    for number, words in _cut_spans(unsafe).items():
+        parts[number] = without_spans(answer.parts[number], words)
+    for place, verdict in unsafe:
+        part = parts[place.part]
+        if place.spoken is None and part is not None:
+            parts[place.part] = _cut_part(part, place.piece, marker(verdict.categories))
+    kept = tuple(part for part in parts if part is not None)
+    return replace(
+        answer, parts=kept, finish_reason=finish_after(answer.finish_reason, answer.parts, kept), logprobs=()
+    )
 
 
-def _cut_part(part: Part, unsafe: Sequence[tuple[_Place, Verdict]]) -> Part:
-    """What of a part's own text is unsafe is cut; what a citation of it says takes its citations away."""
-    codes = dict.fromkeys(code for _, verdict in unsafe for code in verdict.categories)
-    spans = [place.span for place, _ in unsafe if place.piece == 0 and place.span is not None]
-    if not isinstance(part, TextPart):
-        return without(part, spans or None, marker(tuple(codes)))
-    return without(part, spans, marker(tuple(codes))) if spans else replace(part, citations=())
+def _cut_spans(unsafe: Sequence[tuple[_Place, Verdict]]) -> dict[int, list[Cut]]:
+    """What is to be cut out of each part. Where it lies across several, the marker stands in the first."""
+    found: dict[int, list[Cut]] = {}
+    texts = {id(place.spoken): place.spoken for place, _ in unsafe}
+    for text in texts.values():
+        if text is None:
+            continue
+        for start, end, codes in _merged(
+            [(*place.span, one.categories) for place, one in unsafe if place.spoken is text]
+        ):
+            words = marker(codes)
+            for number, span in text.parts_of(start, end):
+                found.setdefault(number, []).append(Cut(*span, words))
+                words = ""
+    return found
+
+
+def _merged(spans: Sequence[tuple[int, int, tuple[str, ...]]]) -> list[tuple[int, int, tuple[str, ...]]]:
+    """The spans in their order, those that overlap or touch as one."""
+    made: list[tuple[int, int, tuple[str, ...]]] = []
+    for start, end, codes in sorted(spans, key=lambda one: one[:2]):
+        if made and start <= made[-1][1]:
+            first, last, before = made.pop()
+            made.append((first, max(last, end), tuple(dict.fromkeys((*before, *codes)))))
+        else:
+            made.append((start, end, codes))
+    return made
+
+
+def _cut_part(part: Part, piece: int, words: str) -> Part:
+    """A part of which something is unsafe that is no speech; what a citation says takes the citations away."""
+    if piece and isinstance(part, TextPart):
+        return replace(part, citations=())
+    return TextPart(words)

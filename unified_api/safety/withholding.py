@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from unified_api.types import (
     FinishReason,
@@ -14,7 +14,7 @@ from unified_api.types import (
     ToolCallPart,
 )
 
-__all__ = ["finish_after", "marker", "refusal", "without"]
+__all__ = ["Cut", "finish_after", "marker", "refusal", "without_spans"]
 
 
 def refusal(why: str, *, begun: bool = False) -> str:
@@ -27,21 +27,29 @@ def marker(categories: Sequence[str]) -> str:
     return f"[removed by the safety check: {', '.join(categories) or 'unsafe'}]"
 
 
-def without(part: Part, spans: Sequence[tuple[int, int]] | None, words: str) -> Part:
-    """The part with the `spans` of its text replaced by `words`; None: all of it.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """From where to where something is cut out of a text, and what stands in its place."""
+
+    start: int
+    end: int
+    words: str
+
+
+def without_spans(part: Part, cuts: Sequence[Cut]) -> Part | None:
+    """The part with the `cuts` made, which are in order and do not overlap; None where nothing is left of it.
 
     Citations, and what the provider wants back unread, belong to the text as it was.
     """
-    if spans is None or not isinstance(part, TextPart | ReasoningPart | RefusalPart):
-        return ReasoningPart(words) if isinstance(part, ReasoningPart) else TextPart(words)
+    if not isinstance(part, TextPart | ReasoningPart | RefusalPart):
+        return part
     kept: list[str] = []
     end = 0
-    for start, stop in sorted(spans):
-        if start > end or not kept:
-            kept += [part.text[end:start], words]
-        end = max(end, stop)
+    for one in cuts:
+        kept += [part.text[end : one.start], one.words]
+        end = one.end
     text = "".join([*kept, part.text[end:]])
-    return replace(part, text=text) if isinstance(part, RefusalPart) else type(part)(text)
+    return type(part)(text) if text else None
 
 
 def finish_after(finish: FinishReason, before: Sequence[Part], after: Sequence[Part]) -> FinishReason:
