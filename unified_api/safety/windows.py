@@ -331,9 +331,9 @@ class Windows:
     def _add_call(self, chunk: Chunk, answer: int, call: ToolCallChunk) -> None:
         text = self._calls.get((answer, call.index))
         if text is None:
+            self._urgent |= answer in self._open  # what was said before it need not wait for its end
             self._close_speech(answer)
             text = self._calls[answer, call.index] = _Text(answer, "call")
-            self._urgent = True  # what was said before it need not wait for its end
         if not text.gone:
             text.name += call.name or ""
             self._hold(chunk, self._list(text), call.arguments)
