@@ -14,11 +14,14 @@ from family_streams import FAMILIES, family_stream
 
 from unified_api.errors import (
     ProviderError,
+    ServerError,
 )
 from unified_api.gateway import Gateway
 from unified_api.response_stream import ResponseStream
+from unified_api.settings import BreakerSettings, Settings
 from unified_api.testing import (
     HttpAnswer,
+    scripted_gateway,
     stream_answer,
 )
 from unified_api.types import (
@@ -26,6 +29,7 @@ from unified_api.types import (
     Policy,
     ReasoningChunk,
     RestartChunk,
+    TextChunk,
     Tool,
     ToolCallChunk,
 )
@@ -188,6 +192,22 @@ async def test_wherever_a_reader_is_cancelled_nothing_stays_open_and_every_try_i
         assert not story or len(attempts) == len(backend.requests), turns
         whole += bool(attempts) and attempts[-1].outcome == "succeeded"
     assert 5 < whole < 55
+
+
+async def test_a_stream_that_its_reader_leaves_counts_for_nothing_in_the_breaker() -> None:
+    """Four that are left and two that break are two of two, and not two of six."""
+    breaks = [TextChunk("half of it, "), ServerError("overloaded")]
+    settings = Settings(breaker=BreakerSettings(least_calls=2, failure_ratio=0.5))
+    made = scripted_gateway({"a/m": [*["one two three"] * 4, breaks, breaks]}, settings=settings)
+    for _ in range(4):
+        async with made.stream(ask("a/m")) as stream:
+            await anext(stream)
+    for _ in range(2):
+        assert made.health.conditions()[0].state == "closed"
+        async with made.stream(ask("a/m")) as stream:
+            with pytest.raises(ServerError):
+                await read(stream)
+    assert made.health.conditions()[0].state == "open"
 
 
 async def test_every_streamed_try_says_how_much_had_come() -> None:
