@@ -168,4 +168,15 @@ def _branch(models: tuple[Model, ...], rules: RouteRules) -> Branch:
         raise ConfigurationError(f"{twice!r} is there twice, under two names; leave one of them out")
     if rules.escalation is not None and len(models) - len(rules.last_resort) < 2:
         rules = replace(rules, escalation=None)  # nobody is left who could do better
+    if rules.escalation is not None and rules.escalation.evaluator == "logprobs":
+        _check_probabilities(models, rules)
     return Branch(models, rules)
+
+
+def _check_probabilities(models: tuple[Model, ...], rules: RouteRules) -> None:
+    judged = [model for model in models if model.id not in rules.last_resort][:-1]
+    if all("logprobs" in model.unsupported for model in judged):
+        raise ConfigurationError(
+            f"escalate: {' and '.join(model.id for model in judged)} tell no probabilities of their tokens, so "
+            "evaluator = 'logprobs' would reject nothing; name another evaluator, such as 'judge'"
+        )

@@ -139,6 +139,11 @@ LIKENESS = f"{ESCALATE}evaluator = 'similarity'\nthreshold = 0.5\nembedder = 'op
         ),
         ("[routes.r]\nmodels = ['openai/gpt-4o']\n[routes.r.escalate]\n", ("second model",)),
         (
+            "[routes.r]\nmodels = ['mistral/mistral-large-latest', 'openai/gpt-4o']\n[routes.r.escalate]\n"
+            "evaluator = 'logprobs'\nthreshold = 0.5",
+            ("mistral/mistral-large-latest tell no probabilities", "'judge'"),
+        ),
+        (
             "[routes.r]\nmodels = ['openai/gpt-4o']\nlast_resort = ['openai/gpt-4']\n[routes.r.escalate]\n",
             ("second model", "last_resort"),
         ),
