@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from unified_api.errors import ConfigurationError, NoCandidateError, TruncatedStreamError
@@ -427,3 +429,29 @@ def test_a_wrong_setting_is_refused_when_the_file_is_read(table: dict[str, Any],
 
 def test_every_kind_has_a_label() -> None:
     assert set(LABELS) == set(get_args(Kind))
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_others_have_their_turns_while_a_long_text_is_searched(streams: bool) -> None:
+    model = ScriptedModel("fine")
+    gateway = guarded(model, "public", redact="placeholders")
+    request = asked(" ".join(f"{number:012d}" for number in range(15_000)) + f" {MAIL}")
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while model.calls == 0:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take_turns)
+        if streams:
+            async with gateway.stream(request) as chunks:
+                assert [chunk async for chunk in chunks]
+        else:
+            await gateway.chat(request)
+    assert turns > 200
+    part = model.requests[0].messages[0].parts[0]
+    assert isinstance(part, TextPart)
+    assert part.text.endswith(" <EMAIL_1>")

@@ -10,12 +10,17 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
+import anyio
+import anyio.to_thread
+
 from unified_api.attempts import bounded
 from unified_api.call import AnyCall, Call, Handler, StreamHandler
 from unified_api.clock import Clock
 from unified_api.errors import GatewayError
+from unified_api.needs import AnyRequest
 from unified_api.privacy.inspection import Look, Replacement
 from unified_api.privacy.kinds import LABELS, Found, Kind
+from unified_api.privacy.length import Length
 from unified_api.privacy.names import Gathered
 from unified_api.privacy.pipeline import Pipeline
 from unified_api.privacy.placeholders import Placeholders
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Privacy"]
 
 _NAME = "privacy"
+_LONG = 100_000
+"""Characters from which on a request is searched in a thread, one after the other."""
 _NO_NAMES: Mapping[str, list[Found]] = MappingProxyType({})
 
 
@@ -41,6 +48,15 @@ class _Guarded:
     call: AnyCall
     placeholders: Placeholders | None = None
     is_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What is in a request, and the request with what may stand in its place."""
+
+    look: Look
+    request: AnyRequest
+    replacement: Replacement | None = None
 
 
 class Privacy:
@@ -59,26 +75,46 @@ class Privacy:
         searched = settings.searches
         self._kinds: frozenset[Kind] = frozenset(get_args(Kind)) - settings.ignore if searched else frozenset()
         self._clock = clock
+        self._turn = anyio.CapacityLimiter(1)
         self._names = None if settings.names is None else _person_names(settings.names)
 
     async def whole(self, call: AnyCall, proceed: Handler) -> Any:
         """The response, with the values where their placeholders came back."""
-        guarded = self._guard(call, await self._named(call))
+        guarded = await self._guarded(call) if self._waits(call) else self._guard(call, self._search(call.request))
         response = await proceed(guarded.call)
         if guarded.placeholders is None:
             return response
         return restored(response, guarded.placeholders, is_json=guarded.is_json)
 
     def stream(self, call: Call[Request], proceed: StreamHandler) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        if self._names is not None:
-            return self._stream_named(call, proceed)
-        return _opened(self._guard(call), proceed)
+        if self._waits(call):
+            return self._stream_waiting(call, proceed)
+        return _opened(self._guard(call, self._search(call.request)), proceed)
 
     @asynccontextmanager
-    async def _stream_named(self, call: Call[Request], proceed: StreamHandler) -> AsyncIterator[AsyncIterator[Chunk]]:
-        guarded = self._guard(call, await self._named(call))
-        async with _opened(guarded, proceed) as chunks:
+    async def _stream_waiting(self, call: Call[Request], proceed: StreamHandler) -> AsyncIterator[AsyncIterator[Chunk]]:
+        async with _opened(await self._guarded(call), proceed) as chunks:
             yield chunks
+
+    def _waits(self, call: AnyCall) -> bool:
+        """Whether the search is one that others should not wait for."""
+        return self._names is not None or self._is_long(call)
+
+    def _is_long(self, call: AnyCall) -> bool:
+        if not self._kinds:
+            return False
+        length = Length()
+        visited(call.request, length)
+        return length.characters > _LONG
+
+    async def _guarded(self, call: AnyCall) -> _Guarded:
+        names = await self._named(call)
+        search = partial(self._search, call.request, names)
+        if not self._is_long(call):
+            return self._guard(call, search())
+        # Abandoned when the deadline passes: it changes nothing that anybody sees.
+        work = partial(anyio.to_thread.run_sync, search, abandon_on_cancel=True, limiter=self._turn)
+        return self._guard(call, await bounded(self._clock, call.deadline, work))
 
     async def _named(self, call: AnyCall) -> Mapping[str, list[Found]]:
         """The names of persons in each text of the call."""
@@ -88,20 +124,25 @@ class Privacy:
         visited(call.request, gathered)
         return await bounded(self._clock, call.deadline, partial(self._names.of, gathered.kept))
 
-    def _guard(self, call: AnyCall, names: Mapping[str, list[Found]] = _NO_NAMES) -> _Guarded:
+    def _search(self, request: AnyRequest, names: Mapping[str, list[Found]] = _NO_NAMES) -> _Searched:
         look = Look(self._kinds, names)
-        visited(call.request, look)
+        visited(request, look)
+        if not (self._redacts and look.found - look.kept):
+            return _Searched(look, request)
+        replacement = Replacement(look)
+        return _Searched(look, visited(request, replacement), replacement)
+
+    def _guard(self, call: AnyCall, searched: _Searched) -> _Guarded:
+        look, replacement = searched.look, searched.replacement
         if not look.found and not look.unread:
             return _Guarded(call)
-        if not (self._redacts and look.found - look.kept):
+        if replacement is None:
             return self._labelled(call, self._label(call, look.found, look.unread), look.found)
-        replacement = Replacement(look)
-        request = visited(call.request, replacement)
         call.trail.noted(_NAME, "replaced", f"put placeholders in the place of {_words(look.found - look.kept)}")
-        left = replace(call, request=request)
+        left = replace(call, request=searched.request)
         kept = look.kept + replacement.kept
         labelled = self._labelled(left, self._label(call, kept, look.unread), kept)
-        is_json = isinstance(request, Request) and request.output_schema is not None
+        is_json = isinstance(call.request, Request) and call.request.output_schema is not None
         return _Guarded(labelled.call, replacement.placeholders, is_json)
 
     def _label(self, call: AnyCall, found: Counter[Kind], unread: int) -> Sensitivity:
