@@ -85,6 +85,8 @@ def _pythons() -> dict[str, str]:
         python = Path(peers or "") / folder / "bin" / "python"
         if python.exists():
             found[name] = str(python)
+    if missing := [name for name in PEERS if name not in found]:
+        print(f"not measured: {', '.join(missing)}; BENCH_PEERS names the folder of their environments (docs/testing.md)")
     return found
 
 

@@ -67,6 +67,7 @@ def known(name: str, **facts: object) -> Model:
 TWO = 'models = ["openai/gpt-4o", "anthropic/claude-haiku-4-5"]\n'
 WEIGHTED = f"[routes.r]\n{TWO}strategy = 'weighted'\n"
 ESCALATE = f"[routes.r]\n{TWO}[routes.r.escalate]\n"
+SILENT = "[routes.r]\nmodels = ['mistral/mistral-large-latest', 'openai/gpt-4o']\n[routes.r.escalate]\n"
 LIKENESS = f"{ESCALATE}evaluator = 'similarity'\nthreshold = 0.5\nembedder = 'openai/text-embedding-3-small'\n"
 
 
@@ -139,8 +140,7 @@ LIKENESS = f"{ESCALATE}evaluator = 'similarity'\nthreshold = 0.5\nembedder = 'op
         ),
         ("[routes.r]\nmodels = ['openai/gpt-4o']\n[routes.r.escalate]\n", ("second model",)),
         (
-            "[routes.r]\nmodels = ['mistral/mistral-large-latest', 'openai/gpt-4o']\n[routes.r.escalate]\n"
-            "evaluator = 'logprobs'\nthreshold = 0.5",
+            f"{SILENT}evaluator = 'logprobs'\nthreshold = 0.5",
             ("mistral/mistral-large-latest tell no probabilities", "'judge'"),
         ),
         (
