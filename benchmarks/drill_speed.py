@@ -86,7 +86,7 @@ def _pythons() -> dict[str, str]:
         if python.exists():
             found[name] = str(python)
     if missing := [name for name in PEERS if name not in found]:
-        print(f"not measured: {', '.join(missing)}; BENCH_PEERS names the folder of their environments (docs/testing.md)")
+        print(f"not measured: {', '.join(missing)}; BENCH_PEERS names a folder of environments (docs/testing.md)")
     return found
 
 

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Run the drills named in `arguments`, by default all. SystemExit with 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drills", description="Run the drills of the gateway.")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(DRILLS))
-    parser.add_argument("--quick", action="store_true", help="smaller numbers: about two minutes for all instead of ten")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers: two minutes for all instead of ten")
     chosen = parser.parse_args(list(arguments))
     unknown = [name for name in chosen.names if name not in DRILLS]
     if unknown:
