@@ -24,6 +24,7 @@ from unified_api.telemetry.log import JsonFormatter
 from unified_api.testing import ManualClock, scripted_gateway
 from unified_api.types import (
     Caller,
+    DocumentPart,
     EmbedRequest,
     FinishChunk,
     ImagePart,
@@ -36,6 +37,7 @@ from unified_api.types import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    VideoPart,
 )
 
 ASKED = Request(model="p/m", messages=(Message.user("the secret question"),))
@@ -249,6 +251,21 @@ async def test_every_part_of_a_conversation_has_words_and_no_bytes(lines: Lines)
         *("text", "blob", "tool_call", "tool_call_response")
     ]
     assert "xxx" not in lines.text
+    assert asked[0]["parts"][1] == {"type": "blob", "modality": "image", "mime_type": "image/png", "content": ""}
+    assert asked[2]["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "found"}]
+
+
+async def test_what_lies_elsewhere_is_told_by_its_address_and_what_is_written_into_one_is_not(lines: Lines) -> None:
+    parts = (
+        VideoPart(url="https://a.example/v.mp4"),
+        DocumentPart(url="data:application/pdf;base64,eHh4", media_type="application/pdf"),
+    )
+    await gateway_of("fine", lines, content=True).chat(Request(model="p/m", messages=(Message("user", parts),)))
+    (message,) = lines.only["content"]["input"]
+    assert message["parts"] == [
+        {"type": "uri", "modality": "video", "uri": "https://a.example/v.mp4"},
+        {"type": "blob", "modality": "document", "mime_type": "application/pdf", "content": ""},
+    ]
 
 
 async def test_an_answer_from_the_cache_is_told_as_one(lines: Lines) -> None:

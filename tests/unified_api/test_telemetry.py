@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from unified_api.errors import NoCandidateError, RateLimitError, ServerError
+from unified_api.errors import ConfigurationError, NoCandidateError, NotFoundError, RateLimitError, ServerError
 from unified_api.gateway import Gateway
 from unified_api.models import Prices
 from unified_api.providers import builtin_rows
-from unified_api.settings import CacheSettings, Environment, RecordSettings, Settings
+from unified_api.settings import CacheSettings, Environment, PrivacySettings, RecordSettings, Settings
 from unified_api.testing import FaultyTransport, ManualClock, chat_answer, scripted_gateway
 from unified_api.types import (
     Caller,
@@ -91,17 +91,16 @@ def points(name: str) -> list[tuple[dict[str, Any], float, int]]:
 async def test_a_call_is_a_client_span_with_the_conventions_names(spans: InMemorySpanExporter) -> None:
     await gateway_of(ANSWER).chat(ASKED, Policy(caller=Caller(session="s1")))
     span = only(spans)
-    assert (span.name, span.kind, span.status.status_code) == ("chat p/m", SpanKind.CLIENT, StatusCode.UNSET)
+    assert (span.name, span.kind, span.status.status_code) == ("chat m", SpanKind.CLIENT, StatusCode.UNSET)
     told = of(span)
     cost = told.pop("unified_api.cost_usd")
     assert cost == pytest.approx((5 * 1 + 2 * 1 + 3 * 10) / 1e6)
     assert told == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "p",
-        "gen_ai.request.model": "p/m",
+        "gen_ai.request.model": "m",
         "gen_ai.request.max_tokens": 50,
         "gen_ai.request.temperature": 0.0,
-        "gen_ai.output.type": "text",
         "gen_ai.conversation.id": "s1",
         "gen_ai.response.model": "m-2026",
         "gen_ai.response.id": "x1",
@@ -171,7 +170,7 @@ async def test_a_schema_asks_for_json_and_other_calls_have_their_own_names(spans
     await gateway_of([(1.0,)]).embed(EmbedRequest(model="p/m", inputs=("a",)))
     first, second = spans.get_finished_spans()
     assert of(first)["gen_ai.output.type"] == "json"
-    assert (second.name, of(second)["gen_ai.operation.name"]) == ("embeddings p/m", "embeddings")
+    assert (second.name, of(second)["gen_ai.operation.name"]) == ("embeddings m", "embeddings")
 
 
 async def test_content_is_told_by_the_conventions_names_where_it_is_wanted(spans: InMemorySpanExporter) -> None:
@@ -201,7 +200,7 @@ async def test_a_kept_answer_used_no_tokens(spans: InMemorySpanExporter) -> None
 async def test_times_and_tokens_are_histograms_with_the_conventions_names() -> None:
     gateway = gateway_of(ANSWER, traces=False)
     await gateway.chat(Request(model="p/m", messages=(Message.user("metered"),)))
-    labels = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "p/m", "gen_ai.provider.name": "p",
+    labels = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.provider.name": "p",
               "gen_ai.response.model": "m-2026"}  # fmt: skip
     assert any(told == labels for told, _, _ in points("gen_ai.client.operation.duration"))
     sums = {told["gen_ai.token.type"]: (total, count) for told, total, count in points("gen_ai.client.token.usage")
@@ -219,6 +218,22 @@ async def test_failures_are_counted_by_their_type_and_unknown_names_make_no_seri
     durations = [told for told, _, _ in points("gen_ai.client.operation.duration")]
     assert any(told.get("error.type") == "server_error" for told in durations)
     assert any(told.get("error.type") == "no_candidate" for told in durations)
+
+
+async def test_a_name_that_means_no_model_makes_no_series_whatever_else_is_set_up() -> None:
+    settings = Settings(record=RecordSettings(metrics=True), privacy=PrivacySettings(detect=True))
+    script = NotFoundError("there is no such model")
+    gateway = scripted_gateway({"p/m": script}, settings=settings, clock=ManualClock())
+    letter = (Message.user("write to bob@example.com"),)
+    for name in ("nobody/made-up", "p/m-made-up"):
+        with pytest.raises(ConfigurationError):
+            await gateway.chat(Request(model=name, messages=letter))
+    with pytest.raises(NotFoundError):
+        await gateway.chat(Request(model="p/m", messages=letter))
+    durations = [told for told, _, _ in points("gen_ai.client.operation.duration")]
+    assert not any("made-up" in str(told) for told in durations)
+    failed = [told for told in durations if told.get("error.type") == "not_found"]
+    assert failed == [{"gen_ai.operation.name": "chat", "error.type": "not_found"}]
 
 
 async def test_the_first_chunk_is_timed_for_streams_only() -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 from unified_api.call import AnyCall
 from unified_api.types import Attempt, FinishReason, Json, JsonObject, Sensitivity, Usage
 
-__all__ = ["OPERATIONS", "CallRecord", "Outcome"]
+__all__ = ["OPERATIONS", "CallRecord", "Outcome", "named"]
 
 Outcome = Literal["succeeded", "failed", "cancelled", "left"]
 """`left`: the reader of a stream went away before its end."""
@@ -24,6 +24,13 @@ OPERATIONS: Mapping[str, str] = {
     "moderate": "moderation",
 }
 """As OpenTelemetry's conventions for generative AI name them; for the last two they have no name."""
+
+
+def named(model: str) -> tuple[str, str]:
+    """The provider and the model's own name, as a request says them; `auto` and routes have no provider."""
+    provider, slash, name = model.partition("/")
+    return (provider, name) if slash and provider != "route" else ("", model)
+
 
 _SPOKEN = frozenset({"noted", "skipped", "cached"})
 """Outcomes whose words are the gateway's own. A provider's error may quote the prompt."""
@@ -62,6 +69,11 @@ class CallRecord:
     def cached(self) -> bool:
         """Whether the answer was kept from before, or came by another's call."""
         return any(one.outcome == "cached" for one in self.attempts)
+
+    @property
+    def is_of_a_model(self) -> bool:
+        """Whether the name that was asked for means one; any other is only somebody's word."""
+        return self.cached or (self.call.trail.selection is not None and self.error != "not_found")
 
     @property
     def tries(self) -> int:

@@ -1,19 +1,26 @@
-"""What was asked and answered, in the words of OpenTelemetry's conventions; what is not text is only named."""
+"""What was asked and answered, in the words of OpenTelemetry's conventions; what is not text is only named.
+
+https://github.com/open-telemetry/semantic-conventions-genai/blob/main/model/gen-ai/gen-ai-input-messages.json
+(November 2026)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from unified_api.call import AnyResponse
 from unified_api.needs import AnyRequest
 from unified_api.types import (
+    AudioPart,
     BuiltinToolPart,
+    DocumentPart,
     EmbedRequest,
     ImagePart,
     ImageRequest,
     Json,
     JsonObject,
+    MediaPart,
     Message,
     ModerationRequest,
     Part,
@@ -25,9 +32,17 @@ from unified_api.types import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    VideoPart,
 )
 
 __all__ = ["answered", "asked"]
+
+_MODALITIES: Mapping[type, str] = {
+    ImagePart: "image",
+    AudioPart: "audio",
+    VideoPart: "video",
+    DocumentPart: "document",
+}
 
 
 def asked(request: AnyRequest) -> list[Json]:
@@ -80,8 +95,19 @@ def _part(part: Part) -> Json:
         case ToolCallPart():
             return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": part.arguments}
         case ToolResultPart():
-            return {"type": "tool_call_response", "id": part.call_id, "result": part.text}
+            return {"type": "tool_call_response", "id": part.call_id, "response": part.text}
         case BuiltinToolPart():
             return {"type": part.kind}
         case _:
-            return {"type": "blob", "media_type": part.media_type}
+            return _media(part)
+
+
+def _media(part: MediaPart) -> Json:
+    """Where it lies, or that it was sent along; its bytes are told to nobody."""
+    modality = _MODALITIES[type(part)]
+    told: JsonObject = (
+        {"modality": modality} if part.media_type is None else {"modality": modality, "mime_type": part.media_type}
+    )
+    if part.url is not None and not part.url.startswith("data:"):
+        return {"type": "uri", **told, "uri": part.url}
+    return {"type": "blob", **told, "content": ""}

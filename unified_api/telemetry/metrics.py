@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unified_api.telemetry.call_record import CallRecord
+from unified_api.telemetry.call_record import CallRecord, named
 
 __all__ = ["Metrics"]
 
@@ -45,9 +45,9 @@ class Metrics:
 
     def __call__(self, record: CallRecord) -> None:
         labels = {"gen_ai.operation.name": record.operation}
-        if record.attempts:
-            labels["gen_ai.request.model"] = record.call.request.model
-        if record.provider:
+        if record.is_of_a_model:
+            labels["gen_ai.request.model"] = named(record.call.request.model)[1]
+        if record.provider and record.is_of_a_model:
             labels["gen_ai.provider.name"] = self._known_as.get(record.provider, record.provider)
             labels["gen_ai.response.model"] = (record.model or "").removeprefix(f"{record.provider}/")
         if record.first_chunk_s is not None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
 from unified_api.call import AnyCall
-from unified_api.telemetry.call_record import OPERATIONS, CallRecord
+from unified_api.telemetry.call_record import OPERATIONS, CallRecord, named
 from unified_api.types import Attempt, ImageRequest, Request, Usage
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ class Spans:
         self._tracer = trace.get_tracer("unified_api")
 
     def begin(self, call: AnyCall) -> Span:
-        operation, model = OPERATIONS[call.operation], call.request.model
+        operation = OPERATIONS[call.operation]
         attributes = self._named(dict(_of_call(call, operation)))
+        model = attributes["gen_ai.request.model"]
         return self._tracer.start_span(f"{operation} {model}", kind=self._trace.SpanKind.CLIENT, attributes=attributes)
 
     def inside(self, span: Span) -> AbstractContextManager[Span]:
@@ -82,9 +83,9 @@ def _of_call(call: AnyCall, operation: str) -> Iterator[tuple[str, _Value]]:
     """What is known from the beginning, so that a sampler may decide by it."""
     request, caller = call.request, call.policy.caller
     yield "gen_ai.operation.name", operation
-    yield "gen_ai.request.model", request.model
-    provider, slash, _ = request.model.partition("/")
-    if slash and provider != "route":
+    provider, model = named(request.model)
+    yield "gen_ai.request.model", model
+    if provider:
         yield _PROVIDER, provider
     if call.operation == "stream":
         yield "gen_ai.request.stream", True
@@ -94,7 +95,8 @@ def _of_call(call: AnyCall, operation: str) -> Iterator[tuple[str, _Value]]:
             if value is not None:
                 yield attribute, value
         # Not its stop sequences, which are the caller's own words: no label says yet who may see them.
-        yield "gen_ai.output.type", "text" if request.output_schema is None else "json"
+        if request.output_schema is not None:
+            yield "gen_ai.output.type", "json"
     elif isinstance(request, ImageRequest):
         yield "gen_ai.output.type", "image"
     if (getattr(request, "n", None) or 1) != 1:
