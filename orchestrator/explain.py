@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from executors.record import RecordError, RunNotFoundError
 from orchestrator.cli.words import cost, plural, seconds
-from unified_api.types import Attempt
+from unified_api.types import Attempt, Quality
 
 if TYPE_CHECKING:
     from executors.events import StepFinished
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from executors.record_rows import RecordedRun
 
 __all__ = ["CallExplanation", "Explanation", "StepExplanation", "StepNotFoundError", "explain"]
+
+
+_STAND_INS: Mapping[Quality, str] = {
+    "demo": "whose tiny model shows only that all works",
+    "placeholder": "whose work is no real result",
+}
 
 
 class StepNotFoundError(RecordError):
@@ -49,6 +55,8 @@ class StepExplanation:
     """The model, or what it must be able to do, as the workflow says."""
     model: str | None = None
     """Who answered."""
+    quality: Quality | None = None
+    """Where an offline stand-in answered, how it marks its work."""
     seconds: float | None = None
     cost_usd: Decimal | None = None
     error: str | None = None
@@ -66,11 +74,23 @@ class StepExplanation:
             told += f" after {seconds(self.seconds)}"
         if self.calls or self.model:
             told += f", cost {cost(self.cost_usd)}"
-        return told if self.model is None else f"{told}, answered by {self.model}"
+        if self.model is None:
+            return told
+        marked = "" if self.quality is None else f" (quality {self.quality})"
+        return f"{told}, answered by {self.model}{marked}"
+
+    @property
+    def _stand_in(self) -> str:
+        told = f"{self.model} is a stand-in of this program, {_STAND_INS[self.quality or 'demo']}"
+        if self.model == self.asked:
+            return f"{told}, and was asked for by its name."
+        return f"{told}: no real model is set up that may do this (`orchestrate models`)."
 
     def _details(self) -> Iterator[str]:
         if self.asked is not None:
             yield f"The workflow asks for {self.asked}."
+        if self.quality is not None:
+            yield self._stand_in
         for number, call in enumerate(self.calls, start=1):
             indent = ""
             if len(self.calls) > 1:
@@ -182,6 +202,7 @@ def _ended(step: StepFinished, as_written: dict[str, Any]) -> StepExplanation:
         status=step.status,
         asked=_wish(as_written),
         model=step.model,
+        quality=step.quality,
         seconds=None if step.started is None else (step.at - step.started).total_seconds(),
         cost_usd=step.cost_usd,
         error=None if step.error is None else step.error.message,

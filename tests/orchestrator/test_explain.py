@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
+import anyio
 import pytest
 
 from executors.events import RunFinished, RunStarted, StepError, StepFinished, StepStarted
@@ -111,10 +112,10 @@ def test_no_outcome_is_without_words() -> None:
         assert any("p/model" in line for line in words_of(step)), outcome
 
 
-def words_of(step: StepFinished) -> tuple[str, ...]:
+def words_of(step: StepFinished, as_written: dict[str, Any] | None = None) -> tuple[str, ...]:
     from orchestrator.explain import _ended
 
-    return _ended(step, {}).words
+    return _ended(step, as_written or {}).words
 
 
 def test_a_failed_run_is_explained_whole(full: RunRecord) -> None:
@@ -208,6 +209,79 @@ async def test_a_real_run_is_explained_from_python(tmp_path: Path) -> None:
     assert "1. p/first, the first in order, failed after 0.0 s: busy" in str(whole)
     assert "2. p/second, the next in order after that failure, answered in 0.0 s" in str(whole)
     assert "p/second was not asked: its answer was there, kept" in str(one)
+
+
+def test_each_call_is_told_with_its_own_decisions_however_it_begins() -> None:
+    def try_(model: str, **fields: Any) -> Attempt:
+        return Attempt(**{"number": 1, "model": model, "outcome": "succeeded", "cost_usd": Decimal(0), **fields})
+
+    label = Attempt(number=0, model="privacy", outcome="noted", message="found a card")
+    cold = Attempt(number=0, model="a/cold", outcome="skipped", message="its breaker is open")
+    step = ended("draft", attempts=(try_("a/one"), label, cold, try_("b/two")), shares=(1, 3))
+    assert list(words_of(read_step(finished_step(step)))[1:]) == [
+        "  Call 1 of 2:",
+        "    1. a/one, the first in order, answered in 0.0 s for $0",
+        "  Call 2 of 2:",
+        "    privacy: found a card.",
+        "    a/cold was left alone: its breaker is open.",
+        "    1. b/two, the first in order that was not left alone, answered in 0.0 s for $0",
+    ]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_a_step_tried_until_it_was_cut_off_is_explained(tmp_path: Path, streamed: bool) -> None:
+    settings = Settings(environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}))
+    asked = anyio.Event()
+
+    async def hang(_: object) -> Any:
+        asked.set()
+        await anyio.sleep_forever()
+
+    async def fail() -> None:
+        await asked.wait()
+        raise ValueError("a sibling's own")
+
+    scripts: dict[str, Any] = {"p/first": lambda _: RateLimitError("busy", retry_after=90), "p/second": hang}
+    gateway = scripted_gateway(scripts, settings=settings, clock=ManualClock())
+    workflow = Workflow.model_validate(
+        {
+            "workflow": "1",
+            "name": "cut",
+            "steps": [
+                {"id": "a", "kind": "llm", "prompt": "Say it.", "model": "auto"},
+                {"id": "b", "kind": "tool", "tool": "fail"},
+            ],
+        }
+    )
+    async with Orchestrator(gateway=gateway, settings=settings) as orchestrator:
+        orchestrator.tools.tool(fail)
+        if streamed:
+            ids = {event.run_id async for event in orchestrator.stream(workflow)}
+        else:
+            ids = {(await orchestrator.run(workflow)).run_id}
+        told = str(orchestrator.explain(ids.pop(), "a"))
+    assert "a (llm): cancelled" in told
+    assert "1. p/first, the first in order, failed after 0.0 s: busy [rate_limit]" in told
+    assert (
+        "2. p/second, the next in order after that failure, was not waited for any longer after 0.0 s (it may be b"
+        in told
+    )
+
+
+def test_a_step_of_an_older_record_that_was_cut_off_says_what_is_not_known() -> None:
+    words = words_of(ended("draft", status="cancelled"), {"kind": "llm"})
+    assert words[-1] == "  It was cut off, and nothing is on record of what it tried until then."
+    assert words_of(ended("draft", status="cancelled", started=None), {"kind": "llm"})[-1].endswith("standard.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"), [("auto", "no real model is set up"), ("local/demo", "asked for by its name")]
+)
+def test_a_stand_in_is_told_as_one_with_its_quality(asked: str, why: str) -> None:
+    step = ended("draft", model="local/demo", provider="local", quality="demo", cost_usd=Decimal(0))
+    words = words_of(step, {"kind": "llm", "model": asked})
+    assert words[0].endswith("answered by local/demo (quality demo)")
+    assert any("local/demo is a stand-in" in line and why in line for line in words)
 
 
 async def test_a_step_that_is_tried_again_takes_no_kept_answer(tmp_path: Path) -> None:
