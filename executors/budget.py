@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import anyio
 
-__all__ = ["Budget", "BudgetExceededError", "Held"]
+__all__ = ["Budget", "Held", "OverBudgetError"]
 
 
-class BudgetExceededError(Exception):
+class OverBudgetError(Exception):
     """The worst cost of a call would take the run over its budget."""
 
 
@@ -39,25 +39,27 @@ class Budget:
         self.held = Decimal(0)
         self._settled = anyio.Event()
 
-    async def reserve(self, worst: Decimal, *, tries: int = 1) -> Held:
-        """Holds `worst` dollars for a call, and as much for each further one of `tries` that there is room for now.
+    async def reserve(self, worst: Decimal, *, tries: int = 1, together: int = 1) -> Held:
+        """Holds `worst` dollars for each of `together` tries, which may be paid for although none of them fails, and as
+        much for each further one of `tries` that there is room for now.
 
-        No call waits for room for more than one try, and half of the room is left to others.
+        No call waits for room for the further ones, and half of the room is left to others.
 
         Raises:
-            BudgetExceededError: what is spent already leaves less than `worst`.
+            OverBudgetError: what is spent already leaves less.
         """
-        while self.spent + self.held + worst > self.limit:
-            if self.spent + worst > self.limit:
-                left = self.limit - self.spent
-                raise BudgetExceededError(
-                    f"the call may cost up to ${worst:f}, but ${left:f} of the run's budget of ${self.limit:f} is left;"
+        least = worst * together
+        while self.spent + self.held + least > self.limit:
+            if self.spent + least > self.limit:
+                left = max(self.limit - self.spent, Decimal(0))
+                raise OverBudgetError(
+                    f"the call may cost up to ${least:f}, but ${left:f} of the run's budget of ${self.limit:f} is left;"
                     " raise policy.budget_usd, lower max_tokens or choose a cheaper model"
                 )
             await self._settled.wait()
-        spare = (self.limit - self.spent - self.held - worst) / 2
-        further = tries - 1 if not worst else min(tries - 1, int(spare / worst))
-        held = Held(worst, 1 + further)
+        spare = (self.limit - self.spent - self.held - least) / 2
+        further = max(tries - together, 0)
+        held = Held(worst, together + (min(further, int(spare / worst)) if worst else further))
         self.held += held.amount
         return held
 

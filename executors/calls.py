@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from executors.budget import BudgetExceededError, Held
+from executors.budget import Held, OverBudgetError
 from executors.context import StepRun
 from executors.failures import StepFailure, of_gateway
 from unified_api.bill import Bill, bill_of
@@ -83,8 +83,8 @@ async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked,
             " choose a model with a known price, state its prices in the configuration, or leave out policy.budget_usd",
         )
     try:
-        return request, await budget.reserve(worst, tries=policy.max_attempts)
-    except BudgetExceededError as error:
+        return request, await budget.reserve(worst.each, tries=policy.max_attempts, together=worst.together)
+    except OverBudgetError as error:
         raise StepFailure("budget_exceeded", str(error)) from None
 
 

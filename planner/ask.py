@@ -161,11 +161,12 @@ class ModelPlanner:
         if budget is None:
             return request, policy, self.gateway.estimate(request, policy)
         left = Decimal(str(budget)) - spent
-        request, worst = self.gateway.shortened(request, policy, room=left)
+        request, cost = self.gateway.shortened(request, policy, room=left)
+        worst = None if cost is None else cost.total
         if worst == 0:
             return request, policy, worst
-        if worst is not None and worst <= left:
-            return request, replace(policy, max_billable=int(left / worst)), worst
+        if cost is not None and cost.total <= left:
+            return request, replace(policy, max_billable=int(left / cost.each)), worst
         costs = "at a price that nobody knows" if worst is None else f"up to ${worst:.4f} an answer"
         message = (
             f"planning with {self.model} costs money, {costs}, and ${spent} of a budget of ${budget:g} are spent; "

@@ -43,7 +43,7 @@ def onward(call: Call[Request], begun: Begun, error: GatewayError, *, now: float
         candidates = tuple(one for one in candidates if one.prefill)
     if not candidates:
         return "nobody else may be asked" if anew else _NOBODY
-    billable = sum(1 for one in call.trail.records if one.number and one.outcome == "failed" and one.billable)
+    billable = sum(1 for one in call.trail.records if one.number and (one.billable or one.outcome == "rejected"))
     policy = allowance(call.policy, tries=call.trail.tries, billable=billable)
     if policy is None:
         return "no further try is allowed (max_attempts, or what the budget has left)"

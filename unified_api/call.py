@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Literal, Protocol, TypeAlias
 
+from unified_api.models import Selection
 from unified_api.needs import AnyRequest, Asked
 from unified_api.trail import Trail
 from unified_api.types import (
@@ -52,6 +53,8 @@ class Call(Generic[Asked]):
     """In the clock's seconds; retries, fallbacks and waits included."""
     purpose: Purpose = "answer"
     trail: Trail = field(default_factory=Trail)
+    selection: Selection | None = None
+    """Who may serve, where a layer had to know that before; None: whoever serves it decides."""
 
 
 AnyCall: TypeAlias = Call[Any]  # of any kind of request

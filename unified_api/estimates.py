@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from math import ceil
+from typing import NamedTuple
 
 from unified_api.models import Model
-from unified_api.needs import AnyRequest, least_tokens, worst_tokens
+from unified_api.needs import AnyRequest, Asked, least_tokens, worst_tokens
 from unified_api.types import (
     EmbedRequest,
     ImageRequest,
@@ -16,9 +19,9 @@ from unified_api.types import (
     Usage,
 )
 
-__all__ = ["SHORTER", "held", "likely_usage", "longest_answer", "used"]
+__all__ = ["Worst", "held", "likely_usage", "longest_answer", "shortened", "used"]
 
-SHORTER = (8_192, 4_096, 2_048)
+_SHORTER = (8_192, 4_096, 2_048)
 """Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
 _TOKENS_PER_S = 100
 """What a fast model writes; slow ones write a fifth of it."""
@@ -29,6 +32,39 @@ _USUAL_OUTPUT = 500
 """Tokens that an answer usually has at most."""
 _IMAGE_OUTPUT = 6_240
 """Tokens of one large image of high quality (OpenAI, "Image generation": 1024x1536, high)."""
+
+
+class Worst(NamedTuple):
+    """The most that a call may cost."""
+
+    each: Decimal
+    """The most that one try may cost, in US dollars."""
+    together: int = 1
+    """How many tries may be paid for although none fails: those of a race, or whose answers are rejected."""
+
+    @property
+    def total(self) -> Decimal:
+        return self.each * self.together
+
+
+def shortened(
+    request: Asked, worst: Worst | None, *, room: Decimal, of: Callable[[Asked], Worst | None]
+) -> tuple[Asked, Worst | None]:
+    """The request with the longest answer that `room` dollars allow, and what `of` says that it may cost.
+
+    A chat that says `max_tokens` itself is left alone, as is one that fits or that nothing makes fit: no answer is held
+    to less than 2,048 tokens.
+    """
+    if worst is None or worst.total <= room or not isinstance(request, Request):
+        return request, worst
+    if request.max_tokens is not None:
+        return request, worst
+    for tokens in _SHORTER:
+        held_to = replace(request, max_tokens=tokens)
+        cost = of(held_to)
+        if cost is not None and cost.total <= room:
+            return held_to, cost
+    return request, worst
 
 
 def longest_answer(request: AnyRequest, model: Model, dropped: tuple[str, ...]) -> int:

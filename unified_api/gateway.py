@@ -6,7 +6,6 @@ import random as _random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
@@ -28,7 +27,7 @@ from unified_api.errors import (
     NoCandidateError,
     UnknownPriceError,
 )
-from unified_api.estimates import SHORTER
+from unified_api.estimates import Worst, shortened
 from unified_api.health import Health
 from unified_api.layers.budget import Budget
 from unified_api.layers.cache import Cache
@@ -46,7 +45,6 @@ from unified_api.telemetry.under_way import UnderWay
 from unified_api.trail import Trail
 from unified_api.transport import Transport
 from unified_api.types import (
-    Capability,
     EmbedRequest,
     EmbedResponse,
     ImageRequest,
@@ -70,9 +68,6 @@ _LONGEST_DISCOVERY_S = 3.0
 _CLOSING_S = 5.0
 _UNSENT = (BudgetExceededError, ConfigurationError, NoCandidateError, UnknownPriceError)
 """What ends a call before anything is sent, so that it has cost nothing."""
-
-_WRITE: frozenset[Capability] = frozenset({"chat", "image_output"})
-"""Whose answers are paid for by what they hold."""
 
 
 class Gateway:
@@ -162,8 +157,11 @@ class Gateway:
         `trail` is filled while the call goes on; its `story` tells what was tried even where the call is cancelled.
 
         Raises:
-            ConfigurationError: the model's name means nothing.
+            ConfigurationError: the model's name or a word of the policy means nothing.
             NoCandidateError: nothing may serve the call; says why for every model.
+            BudgetExceededError: a cap has no room for it.
+            UnknownPriceError: nobody knows what it may cost, and the caller has a cap.
+            LedgerError: the caller has a cap, and what is spent cannot be looked up.
             ProviderError: the one try failed, or the request is at fault.
             AttemptsExhaustedError: every permitted try failed.
             RestingError: all that may serve have failed too often lately, and are left alone.
@@ -183,7 +181,7 @@ class Gateway:
     async def image(
         self, request: ImageRequest, policy: Policy = Policy(), *, trail: Trail | None = None
     ) -> ImageResponse:
-        """Generated images. Raises like `chat`."""
+        """Generated images. Raises like `chat`, and ContentRefusedError where the safety check withholds them."""
         response: ImageResponse = await self._whole(self._call("image", request, policy, trail=trail))
         return response
 
@@ -216,30 +214,28 @@ class Gateway:
                 stream.leave()
 
     def estimate(self, request: AnyRequest, policy: Policy = Policy()) -> Decimal | None:
-        """The most that the call may cost, in US dollars: the dearest candidate at the longest answer.
+        """The most that the call may cost, in US dollars, where no try fails that is paid for all the same.
 
-        Without `max_tokens` an answer is taken to have at most 16,384 tokens. None when a candidate's price is
-        unknown; zero for models that cost nothing. Raises like `chat` when nothing may serve.
+        That is the dearest candidate at the longest answer; twice that where a slow one may be raced, and as often as
+        answers may be rejected where the route escalates. Without `max_tokens` an answer is taken to have at most
+        16,384 tokens. None when a candidate's price is unknown; zero for models that cost nothing. For a stream put
+        `streaming` into the policy's `needs`, where a route chooses by that. Raises like `chat` when nothing may serve.
         """
+        worst = self.worst(request, policy)
+        return None if worst is None else worst.total
+
+    def worst(self, request: AnyRequest, policy: Policy = Policy()) -> Worst | None:
+        """The same told apart: what one try may cost, and how many of them are paid together."""
         return self._serving.worst_cost(request, policy)
 
-    def shortened(self, request: Asked, policy: Policy, *, room: Decimal) -> tuple[Asked, Decimal | None]:
-        """The request with its answer made as short as `room` dollars need, and its worst cost as `estimate` tells it.
+    def shortened(self, request: Asked, policy: Policy, *, room: Decimal) -> tuple[Asked, Worst | None]:
+        """The request with its answer made as short as `room` dollars need, and its cost as `worst` tells it.
 
-        A chat that says `max_tokens` itself is left alone, as is one that fits. No answer is held to less than 2,048
-        tokens, so the cost may still be more than `room`.
+        A chat that says `max_tokens` itself is left alone, as is one that fits, and one that no answer of at least
+        2,048 tokens makes fit.
         """
-        worst = self.estimate(request, policy)
-        if not isinstance(request, Request):
-            return request, worst
-        if request.max_tokens is not None:
-            return request, worst
-        for tokens in SHORTER:
-            if worst is None or worst <= room:
-                break
-            request = replace(request, max_tokens=tokens)
-            worst = self.estimate(request, policy)
-        return request, worst
+        of = partial(self.worst, policy=policy)
+        return shortened(request, of(request), room=room, of=of)
 
     def _layers(self) -> tuple[Layer, ...]:
         """What lies around every call, outermost first: record, privacy, cache, safety, budget.
@@ -286,7 +282,8 @@ class Gateway:
                 Budget(
                     self.settings.budgets,
                     self._ledger,
-                    worst_cost=self._serving.worst_cost,
+                    select=self._serving.selected,
+                    worst_of=self._serving.worst_of,
                     price=self._serving.price,
                     clock=self._clock,
                     wall=time.time,
@@ -294,9 +291,7 @@ class Gateway:
             )
         return tuple(layers)
 
-    def _call(
-        self, operation: Operation, request: Asked, policy: Policy, *, trail: Trail | None = None
-    ) -> Call[Asked]:
+    def _call(self, operation: Operation, request: Asked, policy: Policy, *, trail: Trail | None = None) -> Call[Asked]:
         check_request(request)
         check_policy(policy)
         seconds = policy.deadline_s

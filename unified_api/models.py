@@ -83,6 +83,8 @@ class Model:
     """Fields of a request that the model refuses, such as `temperature`."""
     prefill: bool = False
     """Whether it goes on with an answer that was begun for it, so that another model's broken stream may end here."""
+    repeats_prefill: bool = False
+    """Whether its answer then begins with what it was given."""
     structured_by: Literal["native", "grammar"] = "native"
     """How `structured_output` keeps an answer to its schema: by the provider's own way, or a grammar while decoding."""
     ready: bool = True
@@ -178,6 +180,8 @@ class Selection:
     candidates: tuple[Model, ...]
     dropped: tuple[Dropped, ...] = ()
     rules: RouteRules = RouteRules()
+    notes: tuple[tuple[str, str, str], ...] = ()
+    """What the call's trail is to be told of how it was made: layer, code and words."""
 
     def is_judged(self, model: Model) -> bool:
         """Whether an answer of `model` may be rejected: the route escalates, and somebody is left who may do better."""

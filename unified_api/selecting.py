@@ -9,7 +9,7 @@ from decimal import Decimal
 from unified_api import pricing
 from unified_api.catalog import Catalog
 from unified_api.errors import ConfigurationError
-from unified_api.estimates import held, likely_usage, longest_answer
+from unified_api.estimates import Worst, held, likely_usage, longest_answer
 from unified_api.fitting import Ways, left_out, must_hold, way_of
 from unified_api.models import Model, Prices, Selection
 from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
@@ -59,22 +59,21 @@ class Selecting:
             selection = replace(selection, candidates=tuple(ordered))
         return selection
 
-    def worst_cost(self, request: AnyRequest, policy: Policy) -> Decimal | None:
-        """The most that the call may cost: the dearest candidate at the longest answer, two of them where one may race
-        another, and all together where answers may be rejected; None for an unknown price.
-        """
+    def worst_cost(self, request: AnyRequest, policy: Policy) -> Worst | None:
+        """The most that a call may cost whose selection is not made yet; None for an unknown price."""
         selection = self._eligible(request, replace(policy, needs=policy.needs | needs_of(request)))
-        candidates = selection.candidates
-        if not policy.fallback and _strategy(selection, policy) in _FIXED:
-            candidates = self.select(request, policy).candidates[:1]
-        asked = worst_tokens(request)
-        costs = []
-        for model in candidates:
-            cost = self._worst_of(model, request, policy, asked)
-            if cost is None:
-                return None
-            costs.append(cost)
-        return sum(sorted(costs, reverse=True)[: _paid_together(selection, policy)], Decimal(0))
+        if not policy.fallback and policy.caller.session is None and _strategy(selection, policy) in _FIXED:
+            selection = self.select(request, policy)
+            selection = replace(selection, candidates=selection.candidates[:1])
+        return self._worst(selection, request, policy)
+
+    def worst_of(self, selection: Selection, request: AnyRequest, policy: Policy) -> Worst | None:
+        """The most that a call of this selection may cost: the dearest candidate that may be asked, at the longest
+        answer, and how many are paid where nobody fails; None for an unknown price.
+        """
+        if not policy.fallback:
+            selection = replace(selection, candidates=selection.candidates[:1])
+        return self._worst(selection, request, policy)
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
@@ -138,6 +137,15 @@ class Selecting:
             return lambda _: self._random()
         return lambda model: chance_of(f"{route}\0{caller.tenant}\0{who}", model)
 
+    def _worst(self, selection: Selection, request: AnyRequest, policy: Policy) -> Worst | None:
+        asked, dearest = worst_tokens(request), Decimal(0)
+        for model in selection.candidates:
+            cost = self._worst_of(model, request, policy, asked)
+            if cost is None:
+                return None
+            dearest = max(dearest, cost)
+        return Worst(dearest, _paid_together(selection, request, policy))
+
     def _worst_of(self, model: Model, request: AnyRequest, policy: Policy, asked: int) -> Decimal | None:
         """The most that one try may cost; `asked` is the prompt's greatest size."""
         longest = longest_answer(request, model, left_out(request, policy, model.unsupported))
@@ -161,13 +169,16 @@ class Selecting:
         return billing
 
 
-def _paid_together(selection: Selection, policy: Policy) -> int:
+def _paid_together(selection: Selection, request: AnyRequest, policy: Policy) -> int:
     """How many candidates may each have a bill for one call that succeeds."""
     if not policy.fallback:
         return 1
-    if selection.rules.escalation is not None:
-        return policy.max_attempts
-    return 2 if (selection.rules.hedge if policy.hedge is None else policy.hedge) else 1
+    most = 1
+    if selection.rules.hedge if policy.hedge is None else policy.hedge:
+        most = 2
+    if selection.rules.escalation is not None and isinstance(request, Request):
+        most = policy.max_attempts
+    return max(min(most, policy.max_attempts, len(selection.candidates)), 1)
 
 
 def _strategy(selection: Selection, policy: Policy) -> Strategy:

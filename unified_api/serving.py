@@ -15,6 +15,7 @@ from unified_api.call import AnyCall, Call, Consult, Operation
 from unified_api.catalog import Catalog
 from unified_api.clock import Clock
 from unified_api.escalation import Escalating, escalates
+from unified_api.estimates import Worst
 from unified_api.fitting import Fitted, Fitting, Ways
 from unified_api.health import Health
 from unified_api.models import Model, Selection
@@ -95,7 +96,6 @@ class Serving:
     @asynccontextmanager
     async def stream(self, call: Call[Request]) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The chunks of one answer; usage comes with its cost."""
-        call = replace(call, policy=replace(call.policy, needs=call.policy.needs | {"streaming"}))
         self._selected(call)
         async with self._streaming.stream(call) as chunks:
             yield chunks
@@ -104,9 +104,21 @@ class Serving:
         """Who may serve, in the order of asking. NoCandidateError where nobody may."""
         return self._selecting.select(request, policy)
 
-    def worst_cost(self, request: AnyRequest, policy: Policy) -> Decimal | None:
-        """The most that the call may cost; None for an unknown price."""
+    def selected(self, call: AnyCall) -> Selection:
+        """Who will serve the call, in the order of asking. NoCandidateError where nobody may."""
+        policy = call.policy
+        if call.operation == "stream":
+            policy = replace(policy, needs=policy.needs | {"streaming"})
+        selection = self.select(call.request, policy)
+        return selection if policy.caller.session is None else self._kept_to(call, selection)
+
+    def worst_cost(self, request: AnyRequest, policy: Policy) -> Worst | None:
+        """The most that such a call may cost; None for an unknown price."""
         return self._selecting.worst_cost(request, policy)
+
+    def worst_of(self, call: AnyCall, selection: Selection) -> Worst | None:
+        """The most that the call may cost where it is served by `selection`; None for an unknown price."""
+        return self._selecting.worst_of(selection, call.request, call.policy)
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
@@ -114,7 +126,7 @@ class Serving:
 
     def _selected(self, call: AnyCall) -> Selection:
         """Who may serve the call, said on its trail."""
-        selection = call.trail.selection = self.select(call.request, call.policy)
+        selection = call.trail.selection = self.selected(call) if call.selection is None else call.selection
         if selection.rules.because is not None:
             call.trail.noted(
                 "routing", "condition", f"route/{selection.rules.name} chose, as {selection.rules.because}"
@@ -123,8 +135,8 @@ class Serving:
         if strategy != "priority" and len(selection.candidates) > 1:
             order = ", ".join(one.id for one in selection.candidates[:_TOLD])
             call.trail.noted("routing", "ordered", f"by {strategy}: {order}")
-        if call.policy.caller.session is not None:
-            selection = call.trail.selection = self._kept_to(call, selection)
+        for layer, code, words in selection.notes:
+            call.trail.noted(layer, code, words)
         return selection
 
     def _kept_to(self, call: AnyCall, selection: Selection) -> Selection:
@@ -135,10 +147,10 @@ class Serving:
             return selection
         kept = kept_to(selection, served)
         if kept is None:
-            call.trail.noted("affinity", "not_kept", f"{served} served this session before and cannot come first now")
-            return selection
-        call.trail.noted("affinity", "kept", f"{served} served this session before, so it is asked first")
-        return kept
+            words = f"{served} served this session before and cannot come first now"
+            return replace(selection, notes=(("affinity", "not_kept", words),))
+        words = f"{served} served this session before, so it is asked first"
+        return replace(kept, notes=(("affinity", "kept", words),))
 
     def _remember(self, call: AnyCall, model: Model) -> None:
         session = _session(call)

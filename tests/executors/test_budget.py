@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import asked, failure, gateway_of, llm, workflow_of
 
-from executors.budget import Budget, BudgetExceededError
+from executors.budget import Budget, OverBudgetError
 from executors.events import Event, RunFinished
 from executors.runner import run
 from unified_api.errors import (
@@ -115,6 +115,15 @@ async def test_a_stream_that_fails_after_its_first_words_costs_nobody_knows_what
     assert result.cost_usd is None
 
 
+async def test_tries_that_are_paid_together_are_held_together():
+    budget = Budget(Decimal(10))
+    assert (await budget.reserve(Decimal(2), tries=4, together=3)).tries == 4
+    alone = Budget(Decimal(5))
+    with pytest.raises(OverBudgetError, match=r"up to \$6"):
+        await alone.reserve(Decimal(2), tries=4, together=3)
+    assert alone.held == 0
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.sampled_from(["known", "unknown", "cancelled"]))),
     st.integers(0, 100),
@@ -127,7 +136,7 @@ async def test_whatever_calls_cost_and_however_they_end_the_cap_holds(calls: lis
     async def call(worst: int, cost: int, end: str) -> None:
         try:
             held = await budget.reserve(Decimal(worst), tries=3)
-        except BudgetExceededError:
+        except OverBudgetError:
             assert budget.spent + worst > limit
             return
         paid = worst

@@ -338,6 +338,91 @@ async def test_an_answer_that_is_rejected_is_paid_for_like_the_one_that_serves(h
     await gateway.aclose()
 
 
+async def _held_at_most(home: Home, route: Mapping[str, Any], **wishes: Any) -> int:
+    """What is held while a call is answered by a route of three models; one try costs $0.0101 at worst."""
+    seen = []
+
+    async def reply(_: object) -> str:
+        [(_, held)] = (await standing(gateway)).values()
+        seen.append(held)
+        return "word"
+
+    names = ("scripted/a", "scripted/b", "scripted/c")
+    routes = {"main": Route.model_validate({"models": names, **route})}
+    gateway = home.gateway(dict.fromkeys(names, reply), {"default": {"per_user_month_usd": 100}}, routes=routes)
+    await gateway.chat(ask("route/main"), by(Caller(user="alice"), **wishes))
+    await gateway.aclose()
+    return max(seen)
+
+
+@pytest.mark.parametrize("route", [{}, {"hedge": True}, {"escalate": {"evaluator": "structural"}}], ids=str)
+async def test_no_more_is_held_than_all_tries_may_cost(home: Home, route: Mapping[str, Any]):
+    assert await _held_at_most(home, route) <= 4 * 10_100
+    assert await _held_at_most(home, route, max_attempts=1) <= 10_100
+
+
+async def test_an_escalation_holds_all_answers_that_may_be_rejected_and_asks_no_more(home: Home):
+    assert await _held_at_most(home, {"escalate": {"evaluator": "structural"}}) >= 3 * 10_000
+    better = {"when": "low_confidence", "evaluator": "structural"}
+    routes = {"main": Route.model_validate({"models": ["scripted/a", "scripted/b", "scripted/c"], "escalate": better})}
+    cut = TruncatedStreamError("cut")
+    cut.billable = True
+    models = {name: ScriptedModel(["", cut, "better"]) for name in ("scripted/a", "scripted/b", "scripted/c")}
+    gateway = home.gateway(models, {"users": {"bob": {"month_usd": 0.0305}}}, routes=routes)
+    with suppress(GatewayError):
+        await gateway.chat(ask("route/main"), by(Caller(user="bob"), max_attempts=9))
+    assert sum(one.calls for one in models.values()) <= 3
+    await gateway.aclose()
+
+
+async def test_a_sessions_dearer_model_is_held_for_where_it_is_asked_first(home: Home):
+    cheap, dear = (_priced(name, output) for name, output in (("scripted/a", 1), ("scripted/b", 1_000)))
+    scripts = {"scripted/a": [RateLimitError("busy"), "hi", "hi"], "scripted/b": "hi"}
+    routes = {"main": Route(models=("scripted/a", "scripted/b"))}
+    gateway = home.gateway(scripts, {"users": {"alice": {"month_usd": 0.01}}}, models=[cheap, dear], routes=routes)
+    first = await gateway.chat(ask("route/main"), by(Caller(session="s")))
+    assert first.model == "scripted/b"
+    alone = by(Caller(user="alice", session="s"), fallback=False)
+    assert (gateway.estimate(ask("route/main"), alone) or 0) > Decimal("0.5")
+    with pytest.raises(BudgetExceededError):
+        await gateway.chat(ask("route/main"), alone)
+    other = await gateway.chat(ask("route/main"), by(Caller(user="alice", session="t"), fallback=False))
+    assert other.model == "scripted/a"
+    await gateway.aclose()
+
+
+async def test_a_stream_is_held_for_by_the_models_that_its_route_has_for_streams(home: Home):
+    cheap, dear = (_priced(name, output) for name, output in (("scripted/a", 1), ("scripted/b", 1_000)))
+    when = [{"needs": ["streaming"], "models": ["scripted/b"]}]
+    routes = {"main": Route.model_validate({"models": ["scripted/a"], "when": when})}
+    model = ScriptedModel("hi")
+    scripts = {"scripted/a": "hi", "scripted/b": model}
+    gateway = home.gateway(scripts, {"default": {"per_user_month_usd": 0.01}}, models=[cheap, dear], routes=routes)
+    with pytest.raises(BudgetExceededError):
+        async with gateway.stream(ask("route/main"), by()):
+            pass
+    assert model.calls == 0
+    await gateway.chat(ask("route/main"), by())
+    await gateway.aclose()
+
+
+async def test_a_call_that_is_cancelled_between_two_unpaid_tries_costs_nothing(home: Home):
+    asked = anyio.Event()
+
+    async def busy(_: object) -> str:
+        asked.set()
+        raise RateLimitError("busy", retry_after=30)
+
+    gateway = home.gateway(busy, {"default": {"per_user_month_usd": 1}})
+    async with anyio.create_task_group() as group:
+        group.start_soon(gateway.chat, ask(), by(deadline_s=90))
+        await asked.wait()
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert await spent(gateway) == 0
+    await gateway.aclose()
+
+
 async def test_many_calls_at_once_spend_a_cap_to_less_than_one_reservation(home: Home):
     model = ScriptedModel(answer(cost="0.004"))
     caps = {"default": {"per_user_month_usd": 0.2, "per_tag_month_usd": 0.3, "per_run_usd": 0.25}}

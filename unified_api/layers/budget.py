@@ -13,14 +13,13 @@ from unified_api.bill import bill_of
 from unified_api.call import AnyCall, Call, Handler, StreamHandler
 from unified_api.clock import Clock
 from unified_api.errors import BudgetExceededError, GatewayError, UnknownPriceError
-from unified_api.estimates import SHORTER, used
+from unified_api.estimates import Worst, shortened, used
 from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, dollars, micros, month_of
 from unified_api.ledger.accounts import Short
-from unified_api.models import Model
-from unified_api.needs import AnyRequest
+from unified_api.models import Model, Selection
 from unified_api.settings import BudgetSettings
 from unified_api.settings.budgets import AccountKind
-from unified_api.types import Attempt, Caller, Chunk, Policy, Request, Usage
+from unified_api.types import Attempt, Caller, Chunk, Request, Usage
 
 __all__ = ["Budget"]
 
@@ -46,7 +45,8 @@ class Budget:
         settings: BudgetSettings,
         ledger: Ledger,
         *,
-        worst_cost: Callable[[AnyRequest, Policy], Decimal | None],
+        select: Callable[[AnyCall], Selection],
+        worst_of: Callable[[AnyCall, Selection], Worst | None],
         price: Callable[[Model, str, Usage], Decimal | None],
         clock: Clock,
         wall: Callable[[], float],
@@ -56,7 +56,8 @@ class Budget:
         Args:
             settings: the caps.
             ledger: what was spent so far.
-            worst_cost: the most that one try of a call may cost.
+            select: who will serve a call.
+            worst_of: the most that a call may cost that they serve; None for an unknown price.
             price: what a model takes for some usage.
             clock: what deadlines go by.
             wall: seconds since 1970, which tell the month.
@@ -64,9 +65,10 @@ class Budget:
         """
         self._settings = settings
         self._ledger = ledger
-        self._worst_cost = worst_cost
+        self._select = select
+        self._worst_of = worst_of
         self._price = price
-        self.clock = clock
+        self._clock = clock
         self._wall = wall
         self._found: dict[tuple[Caller, str], tuple[Share, ...]] = {}
 
@@ -79,8 +81,8 @@ class Budget:
         async with _Paid(self, call) as paid, proceed(paid) as chunks:
             yield chunks
 
-    async def reserve(self, call: AnyCall) -> tuple[AnyCall, Reservation] | None:
-        """The call as its budget has room for, and that room; None for one that needs none.
+    async def reserve(self, call: AnyCall) -> tuple[AnyCall, Reservation | None]:
+        """The call as its budget has room for, and that room; None where it needs none.
 
         Raises:
             UnknownPriceError: nobody knows what it may cost.
@@ -90,7 +92,7 @@ class Budget:
         """
         shares = self._shares(call.policy.caller)
         try:
-            return await self._reserve(call, shares) if shares else None
+            return await self._reserve(call, shares) if shares else (call, None)
         except GatewayError as error:
             error.attempts = error.attempts or call.trail.story
             raise
@@ -118,53 +120,61 @@ class Budget:
                 account = Account(kind, name, caller.tenant, "" if kind == "run" else month)
                 yield Share(account, int(cap * 1_000_000))
 
-    async def _reserve(self, call: AnyCall, shares: tuple[Share, ...]) -> tuple[AnyCall, Reservation] | None:
+    async def _reserve(self, call: AnyCall, shares: tuple[Share, ...]) -> tuple[AnyCall, Reservation | None]:
         """The call, its answer kept short enough if need be, and the room for it; None for one that costs nothing."""
-        worst = self._worst_cost(call.request, call.policy)
+        call, worst = self._estimated(call)
         if worst is None:
             raise UnknownPriceError(
                 f"nobody knows what {call.request.model!r}, or a model it may fall back to, costs, so the budget of"
                 f" {shares[0].account} cannot be kept; choose models with known prices, or state `prices` in their"
                 " provider's table"
             )
-        if not worst:
-            return None
+        if not worst.each:
+            return call, None
         while True:
             try:
                 return await self._held(call, shares, worst)
             except Shortage as shortage:
-                shorter = self._shorter(call, shortage.short)
+                shorter = self._shorter(call, shortage.short, worst)
                 if shorter is None:
-                    raise _exceeded(shortage.short, worst) from None
+                    raise _exceeded(shortage.short, worst.total) from None
                 call, worst = shorter  # which says how long it may be, so that this is done once
 
-    async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Decimal) -> tuple[AnyCall, Reservation]:
-        policy, now = call.policy, self.clock.now()
+    def _estimated(self, call: AnyCall) -> tuple[AnyCall, Worst | None]:
+        """The call with those who will serve it, so that no other selection is made for it, and what it may cost."""
+        selection = self._select(call)
+        return replace(call, selection=selection), self._worst_of(call, selection)
+
+    async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Worst) -> tuple[AnyCall, Reservation]:
+        policy, now = call.policy, self._clock.now()
         most = policy.max_attempts if policy.max_billable is None else min(policy.max_attempts, policy.max_billable)
         # A call that another one waits for may not wait for the room that the other one holds.
         waits = self._settings.wait_s if call.purpose == "answer" else 0.0
         reservation = await self._ledger.reserve(
             shares,
-            micros(worst),
-            tries=max(most, 1),
+            micros(worst.total),
+            tries=max(most // worst.together, 1),
             lease_s=min(max(self._settings.lease_s, call.deadline - now + _SLACK_S), _LONGEST_S),
             until=min(call.deadline, now + waits),
         )
-        return replace(call, policy=replace(policy, max_billable=reservation.tries)), reservation
+        paid = reservation.tries * worst.together
+        return replace(call, policy=replace(policy, max_billable=paid)), reservation
 
-    def _shorter(self, call: AnyCall, short: Short) -> tuple[AnyCall, Decimal] | None:
+    def _shorter(self, call: AnyCall, short: Short, worst: Worst) -> tuple[AnyCall, Worst] | None:
         """The call with the longest answer that there is room for, where its caller has not said how long it may be."""
-        request = call.request
-        if not short.final or not isinstance(request, Request) or request.max_tokens is not None:
+        if not short.final:
             return None
         room = dollars(short.share.cap - short.spent)
-        for tokens in SHORTER:
-            held = replace(request, max_tokens=tokens)
-            worst = self._worst_cost(held, call.policy)
-            if worst is not None and worst <= room:
-                call.trail.noted("budget", "shortened", f"the budget has room for an answer of {tokens} tokens")
-                return replace(call, request=held), worst
-        return None
+
+        def of(request: Request) -> Worst | None:
+            return self._estimated(replace(call, request=request))[1]
+
+        request, cost = shortened(call.request, worst, room=room, of=of)
+        if request is call.request or cost is None:
+            return None
+        words = f"the budget has room for an answer of {request.max_tokens} tokens"
+        call.trail.noted("budget", "shortened", words)
+        return self._estimated(replace(call, request=request))[0], cost
 
     def _spent(self, call: AnyCall, records: list[Attempt], each: int) -> int:
         """What the tries have cost: what is known, and of the rest an estimate that is not above what was held."""
@@ -191,35 +201,15 @@ class _Paid:
         self._call = call
         self._reservation: Reservation | None = None
         self._before = len(call.trail.records)
-        self._began = 0.0
 
     async def __aenter__(self) -> AnyCall:
-        reserved = await self._budget.reserve(self._call)
-        if reserved is not None:
-            self._call, self._reservation = reserved
-            self._began = self._budget.clock.now()
+        self._call, self._reservation = await self._budget.reserve(self._call)
         return self._call
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._reservation is None:
             return
-        trail = self._call.trail
-        records = trail.records[self._before :]
-        is_broken_off = error is not None and not isinstance(error, GatewayError)
-        if is_broken_off and trail.selection is not None and not _is_told(records):
-            records.append(_broken_off(self._budget.clock.now() - self._began))
-        await self._budget.settle(self._call, self._reservation, records)
-
-
-def _is_told(records: list[Attempt]) -> bool:
-    """Whether the trail tells what became of the last try."""
-    last = next((one for one in reversed(records) if one.number), None)
-    return last is not None and last.outcome in ("succeeded", "cancelled")
-
-
-def _broken_off(seconds: float) -> Attempt:
-    """A try that was under way when its call was cancelled; nobody has told whose it was."""
-    return Attempt(number=1, model="", outcome="cancelled", seconds=seconds, billable=True)
+        await self._budget.settle(self._call, self._reservation, self._call.trail.records[self._before :])
 
 
 def _exceeded(short: Short, worst: Decimal) -> BudgetExceededError:

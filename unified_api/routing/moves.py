@@ -123,7 +123,7 @@ def _ended(tried: Sequence[Tried], policy: Policy, standing: Standing) -> Move |
     """What follows whoever else there is."""
     if len(tried) >= policy.max_attempts:
         return GiveUp(f"all {policy.max_attempts} permitted attempts failed")
-    billable = sum(one.error is not None and one.error.billable for one in tried)
+    billable = sum(one.error is None or one.error.billable for one in tried)
     if policy.max_billable is not None and billable >= policy.max_billable:
         return GiveUp("a further attempt might cost more than the budget has left")
     last = tried[-1]

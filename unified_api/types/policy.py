@@ -54,7 +54,8 @@ class Policy:
     max_attempts: int = 4
     """Tries in all, retries and fallbacks together."""
     max_billable: int | None = None
-    """Tries that may be billed although they failed, after which the call ends: what a budget has room for."""
+    """Tries that may be billed although they failed or their answer was rejected, after which the call ends: what a
+    budget has room for."""
     deadline_s: float | None = None
     """Seconds for the whole logical call, every attempt and wait included."""
     hedge: bool | None = None
