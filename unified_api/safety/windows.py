@@ -12,10 +12,10 @@ something else comes between two parts the first is not held: its end is judged 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import takewhile
-from typing import Literal
 
+from unified_api.safety.held import HeldChunk, HeldText, Window, inside, left_of, marked, outside, touching
 from unified_api.safety.stream_parts import Speech, StreamParts
 from unified_api.safety.texts import called, cited, shown
 from unified_api.safety.verdicts import Piece
@@ -23,7 +23,6 @@ from unified_api.types import (
     AlternativeChunk,
     Chunk,
     CitationChunk,
-    ContentChunk,
     FinishChunk,
     LogprobsChunk,
     PartChunk,
@@ -33,52 +32,12 @@ from unified_api.types import (
     ToolCallChunk,
 )
 
-__all__ = ["Window", "Windows"]
+__all__ = ["Windows"]
 
 _MOST_HELD = 4_000_000
 """Characters in all, far more than any answer has; what is longer cannot be judged."""
 _CHUNK = 64
 """What a chunk counts for in that besides its text."""
-
-
-@dataclass(slots=True, eq=False)
-class _Text:
-    """A text of an answer, a tool call or another part that is judged, and what of it is still held."""
-
-    answer: int
-    kind: Literal["speech", "call", "part"]
-    name: str = ""
-    """Of a tool call."""
-    tail: str = ""
-    """The end of what was judged, held or not; of a tool call all of it."""
-    fresh: list[str] = field(default_factory=list)
-    """What no verdict has covered yet."""
-    whole: tuple[Piece, ...] = ()
-    """The same of a part that comes at once: a picture, a citation."""
-    size: int = 0
-    """Characters that are held."""
-    listed: bool = False
-    closed: bool = False
-    """Whether something else has begun, so that nothing of it is held for what may follow."""
-    gone: bool = False
-    """Whether it was cut out, and what else comes of it is left out too."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    chunk: Chunk
-    text: _Text | None
-    size: int
-    part: int = 0
-    """Which part of its answer it belongs to, of a speech or a citation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What is judged together of one text."""
-
-    piece: Piece
-    text: _Text = field(repr=False)
 
 
 class Windows:
@@ -88,14 +47,14 @@ class Windows:
         self._window = window
         self._overlap = overlap
         self._step = window - overlap
-        self._held: list[_Held] = []
-        self._texts: list[_Text] = []
-        self._speech: dict[tuple[int, bool], _Text] = {}
+        self._held: list[HeldChunk] = []
+        self._texts: list[HeldText] = []
+        self._speech: dict[tuple[int, bool], HeldText] = {}
         """By answer, and whether it is thinking."""
-        self._open: dict[int, _Text] = {}
+        self._open: dict[int, HeldText] = {}
         """The speech of an answer that may go on."""
         self._parts: dict[int, StreamParts] = {}
-        self._calls: dict[tuple[int, int], _Text] = {}
+        self._calls: dict[tuple[int, int], HeldText] = {}
         self._fresh = 0
         self._weight = 0
         self._urgent = False
@@ -117,7 +76,7 @@ class Windows:
         return pieces
 
     def add(self, chunk: Chunk) -> None:
-        answer, inner = _inside(chunk)
+        answer, inner = inside(chunk)
         match inner:
             case TextChunk() | ReasoningChunk() | RefusalChunk():
                 self._add_speech(chunk, answer, inner)
@@ -202,7 +161,7 @@ class Windows:
     def _waits_for_text(self) -> bool:
         """Whether probabilities of tokens are last, which may have come before their text."""
         last = takewhile(lambda one: one.text is None, reversed(self._held))
-        return any(isinstance(_inside(one.chunk)[1], LogprobsChunk) for one in last)
+        return any(isinstance(inside(one.chunk)[1], LogprobsChunk) for one in last)
 
     def _hand_on(self, count: int) -> list[Chunk]:
         if not count:
@@ -220,7 +179,7 @@ class Windows:
 
     def _as_it_ends(self, chunk: Chunk) -> Chunk:
         """An answer all of whose tool calls were cut out asks for none."""
-        answer, inner = _inside(chunk)
+        answer, inner = inside(chunk)
         if not isinstance(inner, FinishChunk) or inner.finish_reason != "tool_calls":
             return chunk
         if any(not text.gone for (number, _), text in self._calls.items() if number == answer):
@@ -236,53 +195,24 @@ class Windows:
         """
         text = window.text
         parts = self._of(text.answer)
-        touched = self._touched(text)
+        touched = touching(self._held, text)
         parts.touched = True
-        if text.kind == "speech":
-            parts.cut |= {self._held[place].part for place in touched}
-        held: list[_Held] = []
+        for place in touched:
+            text.size -= self._held[place].size
+            if text.kind == "speech":
+                parts.cut.add(self._held[place].part)
+        held: list[HeldChunk] = []
         gone = set(touched)
         for place, one in enumerate(self._held):
             if place not in gone:
-                held += self._after_cut(one, text.answer)
+                held += left_of(one, text.answer, parts)
             elif place == touched[0]:
-                held.append(_Held(_marked(one.chunk, marker), None, 0))
+                held.append(HeldChunk(marked(one.chunk, marker), None, 0))
         self._held = held
         self._weight = sum(one.size + _CHUNK for one in held)
         text.tail, text.fresh, text.whole, text.closed, text.gone = "", [], (), True, text.kind == "call"
         if self._open.get(text.answer) is text:
             del self._open[text.answer]
-
-    def _touched(self, text: _Text) -> Sequence[int]:
-        """Where the chunks stand that hold something of the text's window."""
-        safe = max(0, text.size - len(text.tail) - sum(map(len, text.fresh)))
-        found: list[int] = []
-        seen = 0
-        for place, one in enumerate(self._held):
-            if one.text is text:
-                seen += one.size
-                if text.kind != "speech" or (one.size and seen > safe):
-                    found.append(place)
-        for place in found:
-            text.size -= self._held[place].size
-        return found
-
-    def _after_cut(self, one: _Held, answer: int) -> Sequence[_Held]:
-        """What may stay of a chunk, now that something of `answer` was cut out."""
-        number, inner = _inside(one.chunk)
-        if number != answer:
-            return (one,)
-        if isinstance(inner, LogprobsChunk):
-            return ()
-        parts = self._of(answer)
-        kept: Chunk | ContentChunk | None = inner
-        if isinstance(inner, Speech) and one.text is not None:
-            kept = parts.speech(inner, one.part)
-        elif isinstance(inner, CitationChunk):
-            kept = parts.citation(inner, one.part)
-        if kept is inner:
-            return (one,)
-        return (replace(one, chunk=_outside(answer, kept)),) if isinstance(kept, ContentChunk) else ()
 
     def _of(self, answer: int) -> StreamParts:
         parts = self._parts.get(answer)
@@ -290,9 +220,9 @@ class Windows:
             parts = self._parts[answer] = StreamParts()
         return parts
 
-    def _hold(self, chunk: Chunk, text: _Text | None, said: str, part: int = 0) -> None:
+    def _hold(self, chunk: Chunk, text: HeldText | None, said: str, part: int = 0) -> None:
         size = len(said)
-        self._held.append(_Held(chunk, text, size, part))
+        self._held.append(HeldChunk(chunk, text, size, part))
         self._weight += size + _CHUNK
         if text is not None and size:
             text.fresh.append(said)
@@ -300,7 +230,7 @@ class Windows:
             if text.kind == "speech":
                 self._fresh += size
 
-    def _list(self, text: _Text) -> _Text:
+    def _list(self, text: HeldText) -> HeldText:
         if not text.listed:
             text.listed = True
             self._texts.append(text)
@@ -313,14 +243,14 @@ class Windows:
             kept = parts.speech(inner, part)
             if kept is None:
                 return
-            chunk = chunk if kept is inner else _outside(answer, kept)
+            chunk = chunk if kept is inner else outside(answer, kept)
         self._hold(chunk, self._spoken(answer, type(inner)), inner.text, part)
 
-    def _spoken(self, answer: int, kind: type[Speech]) -> _Text:
+    def _spoken(self, answer: int, kind: type[Speech]) -> HeldText:
         which = (answer, kind is ReasoningChunk)
         text = self._speech.get(which)
         if text is None:
-            text = self._speech[which] = _Text(answer, "speech")
+            text = self._speech[which] = HeldText(answer, "speech")
         if self._open.get(answer) is not text:
             if answer in self._open:
                 self._open[answer].closed = True
@@ -333,7 +263,7 @@ class Windows:
         if text is None:
             self._urgent |= answer in self._open  # what was said before it need not wait for its end
             self._close_speech(answer)
-            text = self._calls[answer, call.index] = _Text(answer, "call")
+            text = self._calls[answer, call.index] = HeldText(answer, "call")
         if not text.gone:
             text.name += call.name or ""
             self._hold(chunk, self._list(text), call.arguments)
@@ -345,12 +275,12 @@ class Windows:
         part = parts.cited(chunk)
         kept = parts.citation(chunk, part)
         if kept is not None:
-            self._add_whole(_outside(answer, kept), answer, (cited(kept.citation),), part)
+            self._add_whole(outside(answer, kept), answer, (cited(kept.citation),), part)
 
     def _add_whole(self, chunk: Chunk, answer: int, pieces: tuple[Piece, ...], part: int = 0) -> None:
         size = sum(len(piece) for piece in pieces if isinstance(piece, str))
-        text = self._list(_Text(answer, "part", whole=pieces, closed=True, size=size))
-        self._held.append(_Held(chunk, text, size, part))
+        text = self._list(HeldText(answer, "part", whole=pieces, closed=True, size=size))
+        self._held.append(HeldChunk(chunk, text, size, part))
         self._weight += size + _CHUNK
         self._fresh += size
 
@@ -368,18 +298,3 @@ class Windows:
 
 
 _TELLING = LogprobsChunk | AlternativeChunk | FinishChunk
-
-
-def _inside(chunk: Chunk) -> tuple[int, Chunk | ContentChunk]:
-    """Which answer the chunk belongs to, and what it is there."""
-    return (chunk.number, chunk.chunk) if isinstance(chunk, AlternativeChunk) else (0, chunk)
-
-
-def _outside(answer: int, inner: ContentChunk) -> Chunk:
-    return AlternativeChunk(answer, inner) if answer else inner
-
-
-def _marked(chunk: Chunk, marker: str) -> Chunk:
-    """The marker in the place of the chunk; thinking stays thinking."""
-    answer, inner = _inside(chunk)
-    return _outside(answer, ReasoningChunk(marker) if isinstance(inner, ReasoningChunk) else TextChunk(marker))
