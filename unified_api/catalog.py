@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -77,6 +77,8 @@ class Catalog:
         self._select = lru_cache(maxsize=512)(self._candidates)
         self.routes = Routes(settings, self._one)
         """What the names of routes mean."""
+        for table, model, able in _consulted(settings):
+            self._check_consulted(model, able, place=f"{settings.path}: {table}" if settings.path else table)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -202,6 +204,15 @@ class Catalog:
             return self.routes.named(model.removeprefix(_ROUTE))
         return (Branch((self._one(model),), RouteRules()),)
 
+    def _check_consulted(self, name: str, able: Capability, *, place: str) -> None:
+        """ConfigurationError for a model of the settings that is none, or not of that kind."""
+        try:
+            models = [model for branch in self._resolve(name) for model in branch.models]
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{place}: {error}") from None
+        if not any(able in model.capabilities for model in models):
+            raise ConfigurationError(f"{place}: {name!r} cannot do {able!r}; name another model")
+
     def _check(self, requirements: Requirements, asked: str) -> None:
         """ConfigurationError for a policy that means nothing."""
         for pattern in sorted(requirements.allow | requirements.deny):
@@ -290,6 +301,7 @@ class Catalog:
             quality=row.quality_of(name),
             unsupported=row.unsupported_by(name, found) | unsupported_by(wire, row.profile.renamed),
             prefill=row.takes_prefill(name),
+            repeats_prefill=row.repeats_prefill,
             structured_by=row.structured_by,
             ready=missing is None,
             missing=missing,
@@ -317,6 +329,15 @@ class Catalog:
         if row.base_url is None or "$" not in row.base_url:
             return None
         return address.unset(address.filled(row.base_url, self._environment.get))
+
+
+def _consulted(settings: Settings) -> Iterator[tuple[str, str, Capability]]:
+    """The models that parts of the gateway ask. A bare name may be one that a server lists only when it is asked."""
+    safety, similar = settings.safety, settings.cache.semantic
+    if safety.active and safety.model is not None and "/" in safety.model:
+        yield "[safety] model", safety.model, "moderation" if safety.backend == "moderation" else "chat"
+    if settings.cache.active and similar.active and "/" in similar.model:
+        yield "[cache.semantic] model", similar.model, "embeddings"
 
 
 def _one_vector_space(selection: Selection) -> Selection:

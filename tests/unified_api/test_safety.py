@@ -426,22 +426,24 @@ def test_any_key_turns_the_layer_on_unless_it_says_otherwise() -> None:
 
 async def test_a_model_that_cannot_judge_is_an_error_before_anything_is_asked() -> None:
     writer = ScriptedModel(CALM)
-    safety = SafetySettings(backend="moderation", model="m/mood")
-    gateway = scripted_gateway(
-        {"a/writer": writer, "m/mood": "hm", "m/mod": [False]},
-        capabilities={"m/mood": frozenset({"chat"}), "m/mod": frozenset({"moderation"})},
-        settings=Settings(safety=safety),
-    )
-    with pytest.raises(ConfigurationError, match=r"'m/mood' cannot judge(.|\n)*models that can be asked:.*m/mod"):
-        await gateway.chat(ASK)
+
+    def gateway(model: str) -> Gateway:
+        return scripted_gateway(
+            {"a/writer": writer, "m/mood": "hm", "m/mod": [False]},
+            capabilities={"m/mood": frozenset({"chat"}), "m/mod": frozenset({"moderation"})},
+            settings=Settings(safety=SafetySettings(backend="moderation", model=model)),
+        )
+
+    # What a bare name means is known when it is asked: a server may list it only then.
+    with pytest.raises(ConfigurationError, match=r"'mood' cannot judge(.|\n)*models that can be asked:.*m/mod"):
+        await gateway("mood").chat(ASK)
     with pytest.raises(ConfigurationError, match="cannot judge"):
-        async with gateway.stream(ASK):
+        async with gateway("mood").stream(ASK):
             pass
-    unknown = scripted_gateway(
-        {"a/writer": writer}, settings=Settings(safety=SafetySettings(backend="moderation", model="x/y"))
-    )
-    with pytest.raises(ConfigurationError, match="'x/y' cannot judge"):
-        await unknown.chat(ASK)
+    with pytest.raises(ConfigurationError, match=r"\[safety\] model: 'm/mood' cannot do 'moderation'"):
+        gateway("m/mood")
+    with pytest.raises(ConfigurationError, match=r"\[safety\] model: the model 'x/y' is not known"):
+        gateway("x/y")
     assert writer.calls == 0
 
 
