@@ -98,12 +98,12 @@ def broken(family: str, how: str) -> HttpAnswer:
     return answer(family, *begun, cut=how == "broken")
 
 
-def scripted(*, prefill: bool = False, **scripts: object) -> Gateway:
+def scripted(*, prefill: bool = False, repeats: bool = False, **scripts: object) -> Gateway:
     """Models `x/NAME` in a route in their order."""
     made = [
         Model(
             id=f"x/{name}", provider="x", name=name, wire="scripted", capabilities=ALL_CAPABILITIES, prefill=prefill,
-            prices=Prices(input=Decimal(1_000_000), output=Decimal(1_000_000)),
+            repeats_prefill=repeats, prices=Prices(input=Decimal(1_000_000), output=Decimal(1_000_000)),
         )
         for name in scripts
     ]  # fmt: skip

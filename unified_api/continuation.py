@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from itertools import takewhile
 
 from unified_api.types import Chunk, ReasoningChunk, SentChunk, SkippedChunk, TextChunk, UsageChunk
 
@@ -10,23 +11,25 @@ __all__ = ["Seam", "joined"]
 
 _BESIDE = (UsageChunk, SentChunk, SkippedChunk, ReasoningChunk)
 """What may come before the first words of a continuation and does not end it."""
+_UNLIKELY = 20
+"""Characters from which on nobody writes the same twice in a row by intent."""
 
 
 class Seam:
     """The place where a continuation meets the text that its reader has already.
 
-    Some servers repeat the beginning they were given (Mistral), and most models repeat the blanks that it ended with
-    and that were not sent. Both are left out. A continuation that begins with all of the text so far is taken to repeat
-    it, though a model might mean it so.
+    Some servers repeat the beginning they were given (`repeats`), and most models repeat the blanks that it ended with
+    and that were not sent. Both are left out. A beginning of some length is taken for a repetition by whatever server;
+    a short one may be meant: "Ha" and "Haha!".
     """
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, *, repeats: bool = False) -> None:
         self._begun = shown.strip()
         self._blanks = shown[len(shown.rstrip()) :]
         self._at = 0
         """Characters of the beginning that were repeated so far."""
         self._held: list[str] = []
-        self._may_repeat = True
+        self._may_repeat = repeats or len(self._begun) >= _UNLIKELY
         self._is_open = True
 
     def feed(self, text: str) -> str:
@@ -68,15 +71,14 @@ class Seam:
     def _closed(self, rest: str, words: str) -> str:
         self._is_open, self._held = False, []
         blanks = rest[: len(rest) - len(words)]
-        if not self._blanks:
-            return blanks + words
         # Of the blanks before the next word, those that the reader does not have.
-        return (blanks[len(self._blanks) :] if blanks.startswith(self._blanks) else "") + words
+        there = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(blanks, self._blanks, strict=False)))
+        return blanks[there:] + words
 
 
-async def joined(chunks: AsyncIterator[Chunk], shown: str) -> AsyncGenerator[Chunk]:
+async def joined(chunks: AsyncIterator[Chunk], shown: str, *, repeats: bool = False) -> AsyncGenerator[Chunk]:
     """The chunks of a continuation without what `shown` holds already."""
-    seam = Seam(shown)
+    seam = Seam(shown, repeats=repeats)
     async for chunk in chunks:
         if isinstance(chunk, TextChunk):
             new = seam.feed(chunk.text)

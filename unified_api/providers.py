@@ -205,6 +205,8 @@ class ProviderRow(BaseModel):
     prefill: tuple[Pattern, ...] = ()
     """Patterns of the models that go on with an answer that was begun for them (a last message of the assistant). A
     stream of another model that broke may end with one of them."""
+    repeats_prefill: bool = False
+    """Whether the server's answer then begins with what it was given, which is not shown twice."""
     structured_by: Literal["native", "grammar"] = "native"
     """How models with `structured_output` keep to a schema: the provider's own way, or a grammar while decoding."""
     context: Annotated[int, Field(ge=1)] | None = None

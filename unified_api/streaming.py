@@ -168,7 +168,7 @@ class Streaming:
             return
         call.trail.noted("streams", "continued", f"{there} {begun.model.id} went on with the answer")
         begun.shown = before.shown + before.progress.text
-        begun.chunks = joined(begun.chunks, begun.shown)
+        begun.chunks = joined(begun.chunks, begun.shown, repeats=begun.model.repeats_prefill)
 
     def _priced(self, begun: Begun, chunk: UsageChunk) -> UsageChunk:
         if chunk.cost_usd is None:

@@ -83,10 +83,18 @@ async def test_a_continuation_that_breaks_too_is_continued() -> None:
     assert [one[3] for one in tries(stream.response.attempts)] == [10, 8, 8]
 
 
-@pytest.mark.parametrize("given", ["Once upon a time", " a time", "a time", "Once upon  a time"])
+@pytest.mark.parametrize("given", ["Once upon a time there was", " was", "was", "Once upon a time there  was"])
 async def test_nothing_is_said_twice(given: str) -> None:
-    stream, _ = await continuation(ask(), begun(), given)
-    assert stream.response.text.replace("  ", " ") == "Once upon a time"
+    stream, _ = await continuation(ask(), begun(TextChunk("Once upon a time there ")), given)
+    assert stream.response.text.replace("  ", " ") == "Once upon a time there was"
+
+
+@pytest.mark.parametrize(("repeats", "text"), [(True, "Haha!"), (False, "HaHaha!")])
+async def test_a_short_beginning_is_taken_out_where_the_server_is_known_to_repeat_it(repeats: bool, text: str) -> None:
+    gateway = scripted(prefill=True, repeats=repeats, a=[begun(TextChunk("Ha"))], b="Haha!")
+    async with gateway.stream(ask()) as stream:
+        await read(stream)
+    assert stream.response.text == text
 
 
 @pytest.mark.parametrize(
