@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from unified_api import Gateway, Message, Request
@@ -15,6 +16,7 @@ from unified_api.models import Model
 from unified_api.response_stream import ResponseStream
 from unified_api.settings import Settings, Timeouts
 from unified_api.testing import scripted_gateway
+from unified_api.trail import Trail
 from unified_api.types import Chunk, FinishChunk, TextChunk
 
 MODEL = Model(id="a/m", provider="a", name="m", wire="scripted", capabilities=frozenset({"chat", "streaming"}))
@@ -112,6 +114,23 @@ async def test_a_whole_stream_stays_whole_when_it_is_iterated_again_or_closed() 
         assert await read(stream) == ""
     assert await read(stream) == ""
     assert (stream.response.text, stream.response.finish_reason) == ("one two", "stop")
+
+
+async def test_a_call_that_is_cancelled_just_as_its_first_content_comes_is_on_record() -> None:
+    trail = Trail()
+    with anyio.CancelScope() as scope:
+
+        class Cancelling(Waiting):
+            async def _chunks(self) -> AsyncIterator[Chunk]:
+                await anyio.lowlevel.checkpoint()
+                scope.cancel()
+                yield TextChunk("Hello ")
+                yield FinishChunk("stop")
+
+        async with gateway_of(Cancelling()).stream(ASK, trail=trail):
+            raise AssertionError("it was cancelled before")
+    assert scope.cancelled_caught
+    assert [(one.model, one.outcome, one.received) for one in trail.records] == [("a/m", "cancelled", 0)]
 
 
 @pytest.mark.parametrize("action", ["aclose", "anext"])
