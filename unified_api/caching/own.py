@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from functools import cache
 from typing import Any, TypeVar
+
+from unified_api.caching.size import names_of
 
 __all__ = ["own"]
 
@@ -30,7 +31,7 @@ def _own(value: Any) -> Any:
     if kind is tuple:
         return value if value and type(value[0]) is float else _tuple(value)
     changed = {}
-    for name in _names(kind):
+    for name in names_of(kind):
         held = getattr(value, name)
         copied = _own(held)
         if copied is not held:
@@ -41,8 +42,3 @@ def _own(value: Any) -> Any:
 def _tuple(value: tuple[Any, ...]) -> tuple[Any, ...]:
     copied = tuple(map(_own, value))
     return copied if any(one is not other for one, other in zip(copied, value, strict=True)) else value
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from sys import getsizeof
 
-__all__ = ["size_of"]
+__all__ = ["names_of", "size_of"]
 
 _FLOAT = getsizeof(0.5)
 
@@ -23,7 +23,7 @@ def size_of(value: object) -> int:
         return getsizeof(value) + _items(value)
     if isinstance(value, Mapping):
         return getsizeof(value) + _items(value.keys()) + _items(value.values())
-    held = [getattr(value, name) for name in _names(kind)]
+    held = [getattr(value, name) for name in names_of(kind)]
     return getsizeof(value) + sum(size_of(one) for one in held if one is not None)
 
 
@@ -35,5 +35,6 @@ def _items(items: Iterable[object]) -> int:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
+def names_of(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass; of anything else none."""
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
