@@ -94,6 +94,79 @@ def test_a_secret_with_escapes_in_json_comes_back_as_it_was() -> None:
     assert replacement.placeholders.restore_json(part.arguments) == arguments
 
 
+_KEY = '-----BEGIN PRIVATE KEY-----\nMIIa"b\n-----END PRIVATE KEY-----'
+
+
+def _nested(depth: int, innermost: object) -> str:
+    text = json.dumps(innermost)
+    for _ in range(depth):
+        text = json.dumps({"body": text, "note": 'he said "hi"'})
+    return text
+
+
+def _called(arguments: str) -> tuple[str, Placeholders]:
+    request = Request(
+        model="a/b", messages=(Message.user(_KEY), Message("assistant", (ToolCallPart("1", "f", arguments),)))
+    )
+    look = Look(frozenset(LABELS))
+    visited(request, look)
+    replacement = Replacement(look)
+    part = visited(request, replacement).messages[1].parts[0]
+    assert isinstance(part, ToolCallPart)
+    return part.arguments, replacement.placeholders
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("innermost", "left"),
+    [
+        ({"key": _KEY}, {"key": "<SECRET_1>"}),
+        ([4111111111111111, {"to": "x\nann@example.com"}], ["<CARD_1>", {"to": "x\n<EMAIL_1>"}]),
+        ({"password": 'Hunter2\\xyz"9'}, {"password": '<SECRET_2>"9'}),
+    ],
+)
+def test_json_in_strings_of_json_stays_json_both_ways(depth: int, innermost: object, left: object) -> None:
+    arguments = _nested(depth, innermost)
+    replaced, placeholders = _called(arguments)
+    assert replaced == _nested(depth, left)
+    back = placeholders.restore_json(replaced)
+    assert json.loads(back) == json.loads(arguments.replace("4111111111111111", _quoted(depth)))
+    for size in (1, 2, 3, 7, 30):
+        restored = Restored(placeholders)
+        chunks = [ToolCallChunk(0, arguments=replaced[at : at + size]) for at in range(0, len(replaced), size)]
+        told = [one for chunk in chunks for one in restored.feed(chunk)] + list(restored.end())
+        assert "".join(one.arguments for one in told if isinstance(one, ToolCallChunk)) == back
+
+
+def _quoted(depth: int) -> str:
+    """A number is a string when it comes back."""
+    quote = '"'
+    for _ in range(depth):
+        quote = json.dumps(quote)[1:-1]
+    return f"{quote}4111111111111111{quote}"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_brackets_that_are_written_as_escapes_are_read_at_every_depth(depth: int) -> None:
+    _, placeholders = replaced(_KEY)
+    escaped = '"\\u003cSECRET_1\\u003e \\\\ \\\\\\u003cSECRET_1\\u003e"'
+    text = json.dumps({"a": 1})[:-1] + ', "b": ' + escaped + "}"
+    meant = json.loads(text) | {"b": f"{_KEY} \\ \\{_KEY}"}
+    for _ in range(depth - 1):
+        text = json.dumps({"body": text})
+    back = json.loads(placeholders.restore_json(text))
+    for _ in range(depth - 1):
+        back = json.loads(back["body"])
+    assert back == meant
+
+
+def test_text_in_json_that_quotes_somebody_is_escaped_once() -> None:
+    _, placeholders = replaced(_KEY)
+    text = json.dumps({"body": 'He wrote "<SECRET_1>" and <SECRET_1>', "list": ["[x] <SECRET_1>"]})
+    back = json.loads(placeholders.restore_json(text))
+    assert back == {"body": f'He wrote "{_KEY}" and {_KEY}', "list": [f"[x] {_KEY}"]}
+
+
 def test_a_placeholder_that_was_never_given_or_is_damaged_stays_as_it_is() -> None:
     _, placeholders = replaced("ann@example.com")
     for text in ("<EMAIL_2>", "<EMAIL_1", "EMAIL_1>", "<email_1>", "< EMAIL_1>", "<EMAIL_01>"):

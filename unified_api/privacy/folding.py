@@ -11,7 +11,7 @@ from functools import cache
 __all__ = ["Folded", "fold", "resolve"]
 
 _ESCAPED = re.compile(
-    r"\\u[0-9a-fA-F]{4}|\\[nrtbf\"/\\]|%(?:40|2[BbDd])|&#(?:64|[xX]40);|&commat;"
+    r"\\{1,8}u[0-9a-fA-F]{4}|\\{1,8}[nrtbf\"/]|\\\\|%(?:40|2[BbDd])|&#(?:64|[xX]40);|&commat;"
     "|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufe00-\ufe0f\ufeff]+"
 )
@@ -89,6 +89,8 @@ def resolve(text: str) -> Folded:
 
 
 def _seen(escaped: str) -> str:
+    if escaped[0] == "\\" and escaped != "\\\\":  # several backslashes where it is JSON inside JSON
+        escaped = "\\" + escaped.lstrip("\\")
     if escaped.startswith("\\u"):
         return bytes.fromhex(escaped[2:]).decode("utf-16-be", "replace")
     return _RESOLVED.get(escaped.lower(), "")

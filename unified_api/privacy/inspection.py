@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -16,6 +17,7 @@ from unified_api.privacy.detection import find, may_hold
 from unified_api.privacy.kinds import Found, Kind
 from unified_api.privacy.known import Known
 from unified_api.privacy.names import beside, within_strings
+from unified_api.privacy.nesting import Nesting
 from unified_api.privacy.pieces import joined
 from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders, kind_of
 
@@ -142,9 +144,7 @@ class Replacement:
         self._look = look
         self.placeholders = Placeholders(look.looks)
         for pieces, spans in look.spans.items():
-            whole = "".join(pieces)
-            for one in spans:
-                self._name(pieces, whole, one)
+            self._names(pieces, "".join(pieces), spans)
         self._known = Known(self.placeholders.spellings)
         self.kept: Counter[Kind] = Counter()
         """What of the values stands, without the words or signs it was found by, where nothing may be replaced."""
@@ -161,20 +161,27 @@ class Replacement:
     def _cuts(self, pieces: tuple[str, ...]) -> list[_Cut]:
         spans = self._look.spans.get(pieces, [])
         whole = "".join(pieces)
-        cuts = [(one.start, one.end, self._name(pieces, whole, one)) for one in spans]
+        names = self._names(pieces, whole, spans)
+        cuts = [(one.start, one.end, name) for one, name in zip(spans, names, strict=True)]
         cuts += [cut for cut in self._known.within(whole) if not _meets(spans, cut[0], cut[1])]
         return sorted(cuts)
 
-    def _name(self, pieces: tuple[str, ...], whole: str, one: Found) -> str:
-        value = whole[one.start : one.end]
-        return self.placeholders.of(one.kind, _unescaped(value) if pieces in self._look.json else value)
+    def _names(self, pieces: tuple[str, ...], whole: str, spans: list[Found]) -> list[str]:
+        """The placeholders of what was found in the text."""
+        if pieces not in self._look.json:
+            return [self.placeholders.of(one.kind, whole[one.start : one.end]) for one in spans]
+        nesting, at, names = Nesting(), 0, list[str]()
+        for one in spans:
+            nesting.feed(whole[at : one.start])
+            at = one.start
+            value = whole[one.start : one.end]
+            for _ in range(max(1, nesting.depth)):
+                value = _unescaped(value)
+            names.append(self.placeholders.of(one.kind, value))
+        return names
 
     def arguments(self, text: str) -> str:
-        replaced = self.texts((text,))[0]
-        if replaced == text or not _is_json(text) or _is_json(replaced):
-            return replaced
-        # A placeholder in the place of a number is a string.
-        return _STRING_OR_PLACEHOLDER.sub(lambda match: match[0] if match[0][0] == '"' else f'"{match[1]}"', replaced)
+        return _kept_json(text, self.texts((text,))[0])
 
     def fixed(self, text: str) -> None:
         """Left as it is; the label has what is in it."""
@@ -217,6 +224,36 @@ def _unescaped(value: str) -> str:
     except orjson.JSONDecodeError:
         return value
     return meant if isinstance(meant, str) else value
+
+
+def _kept_json(text: str, replaced: str) -> str:
+    """The text with placeholders; JSON where it was that before, also in its strings."""
+    if replaced == text or not _is_json(text):
+        return replaced
+    if not _is_json(replaced):
+        # A placeholder in the place of a number is a string.
+        replaced = _STRING_OR_PLACEHOLDER.sub(
+            lambda match: match[0] if match[0][0] == '"' else f'"{match[1]}"', replaced
+        )
+    if '\\"' not in text or not _is_json(replaced):
+        return replaced
+    after = json.loads(replaced)
+    try:
+        kept = _kept_inside(json.loads(text), after)
+    except RecursionError:  # deeper than anybody writes; it stays a text with placeholders
+        return replaced
+    return replaced if kept == after else json.dumps(kept, ensure_ascii=False)
+
+
+def _kept_inside(before: object, after: object) -> object:
+    if isinstance(before, str) and isinstance(after, str):
+        return _kept_json(before, after) if before.lstrip()[:1] in ("{", "[") else after
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [_kept_inside(one, other) for one, other in zip(before, after, strict=True)]
+    if isinstance(before, dict) and isinstance(after, dict) and len(before) == len(after):
+        pairs = zip(before.values(), after.items(), strict=True)
+        return {key: _kept_inside(one, other) for one, (key, other) in pairs}
+    return after
 
 
 def _is_json(text: str) -> bool:

@@ -9,15 +9,17 @@ from ipaddress import ip_address
 
 from unified_api.privacy.folding import fold
 from unified_api.privacy.kinds import Kind
+from unified_api.privacy.nesting import Nesting
 
 __all__ = ["CUT", "CUT_IN_JSON", "LOOKS_LIKE_ONE", "Placeholders", "kind_of"]
 
 LOOKS_LIKE_ONE = re.compile(r"<[A-Z][A-Z_]{1,20}_[0-9]{1,6}>")
-_IN_JSON = re.compile(r"(?:<|\\u003[cC])([A-Z][A-Z_]{1,20}_[0-9]{1,6})(?:>|\\u003[eE])")
+_IN_JSON = re.compile(r"(?:<|(\\{1,4})u003[cC])([A-Z][A-Z_]{1,20}_[0-9]{1,6})(?:>|\\{1,4}u003[eE])")
 CUT = re.compile(r"<(?:[A-Z][A-Z_]{0,21}[0-9]{0,6})?\Z")
 """The end of a text that may go on as a placeholder."""
+_ESCAPE_CUT = r"\\{1,4}(?:u(?:0(?:0(?:3)?)?)?)?"
 CUT_IN_JSON = re.compile(
-    r"(?:<|\\u003[cC])(?:[A-Z][A-Z_]{0,21}[0-9]{0,6}(?:\\(?:u(?:0(?:0(?:3)?)?)?)?)?)?\Z|\\(?:u(?:0(?:0(?:3)?)?)?)?\Z"
+    rf"(?:<|\\{{1,4}}u003[cC])(?:[A-Z][A-Z_]{{0,21}}[0-9]{{0,6}}(?:{_ESCAPE_CUT})?)?\Z|{_ESCAPE_CUT}\Z"
 )
 """The same where `<` and `>` may be written as JSON escapes."""
 _SEPARATORS = re.compile(r"[\s.\-/()]+")
@@ -71,15 +73,37 @@ class Placeholders:
             return text
         return LOOKS_LIKE_ONE.sub(lambda match: self._values.get(match[0], match[0]), text)
 
-    def restore_json(self, text: str) -> str:
-        """The same inside a JSON text, where the values are written as a JSON string holds them."""
-        if "<" not in text and "\\u003" not in text:
-            return text
-        return _IN_JSON.sub(self._quoted, text)
+    def restore_json(self, text: str, nesting: Nesting | None = None) -> str:
+        """The same inside a JSON text, where the values are written as a JSON string holds them.
 
-    def _quoted(self, match: re.Match[str]) -> str:
-        value = self._values.get(f"<{match[1]}>")
-        return match[0] if value is None else json.dumps(value, ensure_ascii=False)[1:-1]
+        `nesting` has read what came before the text, and reads the text; without it, nothing came before.
+        """
+        if nesting is None:
+            if "<" not in text and "\\u003" not in text:
+                return text
+            nesting = Nesting()
+        at, written = 0, list[str]()
+        for match in _IN_JSON.finditer(text):
+            before = text[at : match.start()]
+            nesting.feed(before)
+            written += before, self._quoted(match, nesting)
+            at = match.end()
+        nesting.feed(text[at:])
+        return "".join((*written, text[at:]))
+
+    def _quoted(self, match: re.Match[str], nesting: Nesting) -> str:
+        value = self._values.get(f"<{match[2]}>")
+        depth = max(1, nesting.depth)
+        # The backslashes of one escape in a string so deep; those before it stand for others.
+        escape = 1 << (depth - 1) if match[1] else 0
+        slashes = len(match[1] or "")
+        if value is None or escape > slashes or (escape and (nesting.slashes + slashes - escape) % (2 * escape)):
+            nesting.feed(match[0])
+            return match[0]
+        nesting.skip()
+        for _ in range(depth):
+            value = json.dumps(value, ensure_ascii=False)[1:-1]
+        return "\\" * (slashes - escape) + value
 
     def _next(self, kind: Kind) -> str:
         while True:

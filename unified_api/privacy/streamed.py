@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
+from unified_api.privacy.nesting import Nesting
 from unified_api.privacy.placeholders import CUT, CUT_IN_JSON, Placeholders
 from unified_api.privacy.restoring import Moved, restored_citation
 from unified_api.types import (
@@ -78,6 +79,10 @@ class _Answer:
         self._calls: dict[int, str] = {}
         """The ends of the tool calls' arguments."""
         self._opened: set[int] = set()
+        self._nestings: dict[int, Nesting] = {}
+        """Where in their arguments each of the calls is."""
+        self._nesting = Nesting()
+        """Where in its text an answer in JSON is."""
         self._moved = [Moved()]
         """One for each text part so far, the last being written."""
 
@@ -104,12 +109,14 @@ class _Answer:
         yield from self._flush_text()
         for index, held in self._calls.items():
             if held:
-                yield ToolCallChunk(index, arguments=self._placeholders.restore_json(held))
+                yield ToolCallChunk(index, arguments=self._placeholders.restore_json(held, self._nested(index)))
         self._calls.clear()
 
     def _written(self, chunk: _Written) -> Iterator[ContentChunk]:
         if self._held is None and chunk.text and "<" not in chunk.text and not self._escapes(chunk):
             self._count(chunk, chunk.text)
+            if self._is_json and isinstance(chunk, TextChunk):
+                self._nesting.feed(chunk.text)
             yield chunk
             return
         if self._held is not None and type(self._held) is not type(chunk):
@@ -126,6 +133,7 @@ class _Answer:
             yield replace(chunk, text=self._back(chunk, ready))
         if state is not None and isinstance(chunk, TextChunk):
             self._moved.append(Moved())
+            self._nesting = Nesting()
 
     def _called(self, chunk: ToolCallChunk) -> Iterator[ContentChunk]:
         if chunk.index not in self._opened:  # the text before it belongs before it
@@ -138,7 +146,7 @@ class _Answer:
             self._calls[chunk.index] = text[cut.start() :]
         else:
             ready = text
-        ready = self._placeholders.restore_json(ready)
+        ready = self._placeholders.restore_json(ready, self._nested(chunk.index))
         if ready or chunk.id or chunk.name or chunk.state:
             yield chunk if ready == chunk.arguments else replace(chunk, arguments=ready)
 
@@ -160,7 +168,13 @@ class _Answer:
 
     def _back(self, chunk: _Written, text: str) -> str:
         in_json = self._is_json and isinstance(chunk, TextChunk)
-        return self._placeholders.restore_json(text) if in_json else self._placeholders.restore(text)
+        return self._placeholders.restore_json(text, self._nesting) if in_json else self._placeholders.restore(text)
+
+    def _nested(self, index: int) -> Nesting:
+        nesting = self._nestings.get(index)
+        if nesting is None:
+            nesting = self._nestings[index] = Nesting()
+        return nesting
 
     def _whole(self, chunk: PartChunk) -> PartChunk:
         part = chunk.part
