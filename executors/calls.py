@@ -79,8 +79,9 @@ async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked,
     if worst is None:
         raise StepFailure(
             "unknown_price",
-            f"nobody knows what {request.model!r} costs, so the run's budget of ${budget.limit:f} cannot be kept;"
-            " choose a model with a known price, state its prices in the configuration, or leave out policy.budget_usd",
+            f"nobody knows what {request.model!r} costs at most, so the run's budget of ${budget.limit:f} cannot be"
+            " kept; choose a model with a known price, state its prices in the configuration, give built-in tools"
+            " `max_uses`, leave `extra` parameters out, or leave out policy.budget_usd",
         )
     try:
         return request, await budget.reserve(worst.each, tries=policy.max_attempts, together=worst.together)

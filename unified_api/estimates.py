@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from math import ceil
@@ -11,15 +11,21 @@ from typing import NamedTuple
 from unified_api.models import Model
 from unified_api.needs import AnyRequest, Asked, least_tokens, worst_tokens
 from unified_api.types import (
+    AudioPart,
+    DocumentPart,
     EmbedRequest,
+    ImagePart,
     ImageRequest,
     ModerationRequest,
     Request,
     RerankRequest,
+    ToolResultPart,
     Usage,
+    VideoPart,
 )
+from unified_api.worst_prices import Shown
 
-__all__ = ["Worst", "held", "likely_usage", "longest_answer", "shortened", "used"]
+__all__ = ["Worst", "held", "kinds_of", "likely_usage", "longest_answer", "shortened", "used"]
 
 _SHORTER = (8_192, 4_096, 2_048)
 """Tokens that an answer is held to, one after the other, where a budget has no room for a longer one."""
@@ -30,6 +36,12 @@ _ASSUMED_OUTPUT = 16_384
 """Tokens an answer is taken to have at most, for estimates, where neither the request nor the catalog says."""
 _USUAL_OUTPUT = 500
 """Tokens that an answer usually has at most."""
+_KINDS: Mapping[type[object], frozenset[Shown]] = {
+    ImagePart: frozenset({"image"}),
+    AudioPart: frozenset({"audio"}),
+    VideoPart: frozenset({"video", "audio", "image"}),
+    DocumentPart: frozenset({"image"}),
+}
 _IMAGE_OUTPUT = 6_240
 """Tokens of one large image of high quality (OpenAI, "Image generation": 1024x1536, high)."""
 
@@ -82,6 +94,19 @@ def longest_answer(request: AnyRequest, model: Model, dropped: tuple[str, ...]) 
 def held(tokens: int, request: AnyRequest, model: Model) -> int:
     """A chat has no more tokens than the model holds: what is longer is refused unpaid."""
     return min(tokens, model.context) if isinstance(request, Request) and model.context else tokens
+
+
+def kinds_of(request: AnyRequest) -> frozenset[Shown]:
+    """What the prompt holds besides text that providers price apart."""
+    if isinstance(request, ModerationRequest):
+        return frozenset({"image"})
+    if not isinstance(request, Request):
+        return frozenset()
+    parts = [part for message in request.messages for part in message.parts]
+    shown = [*parts, *(one for part in parts if isinstance(part, ToolResultPart) for one in part.media)]
+    kinds = {kind for one in shown for kind in _KINDS.get(type(one), ())}
+    marks = (getattr(one, "cache", None) for one in (*shown, *request.tools))
+    return frozenset(kinds | {"kept"} if any(mark is not None and mark.ttl == "1h" for mark in marks) else kinds)
 
 
 def likely_usage(request: AnyRequest) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from unified_api.types import Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-__all__ = ["Listing", "charge", "cost", "flat_prices", "listing", "listings", "plain_cost", "plain_prices"]
+__all__ = ["Listing", "charge", "cost", "found_model", "listing", "listings", "plain_cost", "plain_prices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,66 +96,6 @@ def _counts(usage: Usage) -> dict[str, int | None]:
     return counts
 
 
-def flat_prices(base_url: str | None, name: str, tokens: int) -> Prices | None:
-    """The price data's own prices for a call with so many tokens of prompt, where it costs nothing but its tokens.
-
-    By them a cost is known sixty times as fast. None where the price goes by the hour or has further parts.
-    """
-    from datetime import UTC, datetime
-
-    if base_url is None:
-        return None
-    day = datetime.now(UTC).toordinal()
-    steps = _steps(base_url, name, day)
-    if steps is None:
-        return None
-    return _flat(base_url, name, day, max(start for start in steps if start == 0 or start < tokens))
-
-
-@lru_cache(maxsize=4096)
-def _steps(base_url: str, name: str, day: int) -> tuple[int, ...] | None:
-    """Above how many tokens of prompt another price holds for all of them, 0 first; None for prices by the hour."""
-    from datetime import UTC, datetime
-
-    from genai_prices.types import TieredPrices, TimeOfDateConstraint
-
-    del day  # prices change with the days: it is there for the cache
-    found = _find(base_url, name)
-    if found is None:
-        return None
-    stated = found[1].prices
-    if isinstance(stated, list) and any(isinstance(one.constraint, TimeOfDateConstraint) for one in stated):
-        return None
-    prices = vars(found[1].get_prices(datetime.now(UTC))).values()
-    starts = {tier.start for price in prices if isinstance(price, TieredPrices) for tier in price.tiers}
-    return tuple(sorted({0, *starts}))
-
-
-@lru_cache(maxsize=4096)
-def _flat(base_url: str, name: str, day: int, step: int) -> Prices | None:
-    """The prices above `step` tokens of prompt, if they are all there is to a bill."""
-    from datetime import UTC, datetime
-
-    del day
-    found = _find(base_url, name)
-    if found is None:
-        return None
-    now = found[1].get_prices(datetime.now(UTC))
-    given, made = _above(getattr(now, "input_mtok", None), step), _above(getattr(now, "output_mtok", None), step)
-    if given is None or made is None:
-        return None
-    usage = Usage(input_tokens=step + 1, output_tokens=1_000_000)
-    billed = cost(usage, base_url=base_url, names=(name,))
-    return Prices(input=given, output=made) if billed == given * (step + 1) / 1_000_000 + made else None
-
-
-def _above(price: object, step: int) -> Decimal | None:
-    """The price of prompts of more than `step` tokens."""
-    tiers = [tier.price for tier in getattr(price, "tiers", ()) if tier.start <= step]
-    found = tiers[-1] if tiers else _base(price)
-    return found if isinstance(found, Decimal) else None
-
-
 def plain_cost(usage: Usage, prices: Prices | None) -> Decimal | None:
     """US dollars by plain prices a million tokens; what costs nothing costs nothing whatever its usage."""
     usage = _charged(usage)
@@ -184,6 +124,12 @@ def listing(base_url: str | None, name: str) -> Listing | None:
     """What the price data says of the model `name` at `base_url`; aliases and dated names are understood."""
     found = _find(base_url, name) if base_url is not None else None
     return None if found is None else _listing_of(found[1], name)
+
+
+def found_model(base_url: str, name: str) -> ModelInfo | None:
+    """The model `name` at `base_url` in the price data's own words."""
+    found = _find(base_url, name)
+    return None if found is None else found[1]
 
 
 def listings(base_url: str) -> tuple[Listing, ...]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from unified_api import pricing
 from unified_api.catalog import Catalog
 from unified_api.errors import ConfigurationError
-from unified_api.estimates import Worst, held, likely_usage, longest_answer
+from unified_api.estimates import Worst, held, kinds_of, likely_usage, longest_answer
 from unified_api.fitting import Ways, left_out, must_hold, way_of
 from unified_api.models import Model, Prices, Selection
 from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
@@ -18,6 +18,8 @@ from unified_api.routing.filters import at_most_usd
 from unified_api.routing.latency import Kind
 from unified_api.routing.ranking import by_cost, by_latency, by_quality, by_weight, chance_of
 from unified_api.types import Capability, Policy, Request, Strategy, Usage
+from unified_api.unbounded import most_searches, why_unbounded
+from unified_api.worst_prices import dearest
 
 __all__ = ["Selecting"]
 
@@ -151,10 +153,18 @@ class Selecting:
         longest = longest_answer(request, model, left_out(request, policy, model.unsupported))
         usage = Usage(input_tokens=held(asked, request, model), output_tokens=longest)
         stated, address = self._billing(model)
+        if stated is not None and pricing.plain_cost(usage, stated) == 0:
+            return Decimal(0)
+        if why_unbounded(request, model) is not None:
+            return None
+        searches = most_searches(request) or 0
+        if searches and model.context is not None:  # what was found is read again at every turn
+            usage = replace(usage, input_tokens=model.context * (1 + searches))
         if stated is None:
-            flat = pricing.flat_prices(address, model.name, usage.input_tokens or 0)
-            if flat is not None:
-                return pricing.plain_cost(usage, flat)
+            given, made = usage.input_tokens or 0, usage.output_tokens or 0
+            prices = dearest(address, model.name, tokens=given, shown=kinds_of(request))
+            if prices is not None:
+                return prices.cost(given, made, searches)
         return self.price(model, "", usage)
 
     def _billing(self, model: Model) -> tuple[Prices | None, str | None]:

@@ -20,6 +20,7 @@ from unified_api.models import Model, Selection
 from unified_api.settings import BudgetSettings
 from unified_api.settings.budgets import AccountKind
 from unified_api.types import Attempt, Caller, Chunk, Request, Usage
+from unified_api.unbounded import why_unbounded
 
 __all__ = ["Budget"]
 
@@ -124,11 +125,7 @@ class Budget:
         """The call, its answer kept short enough if need be, and the room for it; None for one that costs nothing."""
         call, worst = self._estimated(call)
         if worst is None:
-            raise UnknownPriceError(
-                f"nobody knows what {call.request.model!r}, or a model it may fall back to, costs, so the budget of"
-                f" {shares[0].account} cannot be kept; choose models with known prices, or state `prices` in their"
-                " provider's table"
-            )
+            raise _unknown(call, shares[0].account)
         if not worst.each:
             return call, None
         while True:
@@ -210,6 +207,17 @@ class _Paid:
         if self._reservation is None:
             return
         await self._budget.settle(self._call, self._reservation, self._call.trail.records[self._before :])
+
+
+def _unknown(call: AnyCall, account: Account) -> UnknownPriceError:
+    candidates = () if call.selection is None else call.selection.candidates
+    why = next((why for one in candidates if (why := why_unbounded(call.request, one)) is not None), None)
+    if why is not None:
+        return UnknownPriceError(f"the budget of {account} cannot be kept: {why}")
+    return UnknownPriceError(
+        f"nobody knows what {call.request.model!r}, or a model it may fall back to, costs, so the budget of {account}"
+        " cannot be kept; choose models with known prices, or state `prices` in their provider's table"
+    )
 
 
 def _exceeded(short: Short, worst: Decimal) -> BudgetExceededError:
