@@ -30,6 +30,7 @@ class Kept(Generic[Got]):
         self.scope = anyio.CancelScope()
         """Around all that its task does."""
         self.task: asyncio.Task[None] | None = None
+        """Held here, as the event loop holds its tasks weakly."""
 
     @property
     def result(self) -> Got:

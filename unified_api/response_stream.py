@@ -75,8 +75,8 @@ class ResponseStream:
         self._is_reading = True
         try:
             chunk = await anext(self._chunks)
-        except StopAsyncIteration as end:
-            self._end = end
+        except StopAsyncIteration:
+            self._end = StopAsyncIteration()  # the one that is caught holds its frames, and they this
             self._response = self._collected()
             raise
         except BaseException as error:
