@@ -155,9 +155,10 @@ async def test_a_filter_that_believes_everybody_is_caught(streams: bool) -> None
         id="a/m", provider="a", name="m", wire="scripted", capabilities=ALL_CAPABILITIES,
         data_policy=DataPolicy(clearance="public", region="us"),
     )  # fmt: skip
-    policy = Policy(sensitivity="confidential")
+    vectors = replace(model, id="vectors/m", provider="vectors")  # the settings name it
+    policy = Policy(sensitivity="confidential", deny=frozenset({"vectors/*"}))
     request = Request(model="route/main", messages=(Message.user(CANARY),))
     for believed, leaks in ((True, ["a/m"]), (False, [])):
-        world = _World([(model, "answer")], ["a/m"], escalates=False, believed=believed)
+        world = _World([(model, "answer"), (vectors, "answer")], ["a/m"], escalates=False, believed=believed)
         await _ask(world, request, policy, streams=streams)
         assert world.leaks("confidential", policy) == leaks
