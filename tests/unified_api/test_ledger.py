@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import random
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -207,6 +210,70 @@ async def test_a_settlement_is_made_even_when_its_caller_is_cancelled(ledger_add
     await ledger.aclose()
 
 
+async def test_a_cancellation_from_outside_loses_no_settlement_and_holds_nobody_up(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    costs = range(1, 13)
+    held = [await reserved(ledger, share("a", 10_000)) for _ in costs]
+    for delay in range(3):
+        # Not anyio's cancellation, which its shields stop, but what asyncio.wait_for and a Ctrl-C send.
+        tasks = [asyncio.ensure_future(ledger.settle(one, cost)) for one, cost in zip(held, costs, strict=True)]
+        for _ in range(delay):
+            await anyio.lowlevel.checkpoint()
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    with anyio.fail_after(10):
+        await ledger.settle(await reserved(ledger, share("a", 10_000)), 5)
+    assert await standing(ledger) == {"a": (sum(costs) + 5, 0)}
+    await ledger.aclose()
+
+
+async def test_a_cancellation_from_outside_fails_nobody_else_and_leaves_nothing_held(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    for delay in range(6):
+        tasks = [asyncio.ensure_future(reserved(ledger, share("a", 10_000))) for _ in range(9)]
+        for _ in range(delay):
+            await anyio.lowlevel.checkpoint()
+        for task in tasks[::3]:
+            task.cancel()
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in told if isinstance(one, Exception)] == []
+        for one in told:
+            if isinstance(one, Reservation):
+                await ledger.settle(one, 1)
+    await ledger.aclose()
+    spent, held = (await standing(ledger))["a"]
+    assert (spent >= 36, held) == (True, 0)
+    await ledger.aclose()
+
+
+def test_a_loop_that_was_left_in_the_middle_holds_up_no_other_loop(tmp_path: Path):
+    ledger, other = ledger_at(tmp_path / "budgets.sqlite"), ledger_at(tmp_path / "budgets.sqlite")
+    left = asyncio.new_event_loop()
+
+    async def begin() -> None:
+        await ledger.settle(await reserved(ledger, share("a")), 1)
+        tasks = [left.create_task(reserved(ledger, share("a"))) for _ in range(5)]
+        for _ in range(2):
+            await asyncio.sleep(0)
+        assert not any(task.done() for task in tasks)
+
+    left.run_until_complete(begin())
+
+    async def again() -> None:
+        with anyio.fail_after(10):
+            await ledger.settle(await reserved(ledger, share("b")), 2)
+            assert (await standing(other))["b"] == (2, 0)
+            await ledger.aclose()
+            await other.aclose()
+
+    asyncio.run(again())
+    for task in asyncio.all_tasks(left):
+        task.cancel()
+    left.run_until_complete(asyncio.sleep(0))
+    left.close()
+
+
 async def test_names_of_any_letters_have_accounts_of_their_own(ledger_address: URL | Path):
     ledger = ledger_at(ledger_address)
     names = ["a", "a/b", 'a"b', "a,b", "\ud800", "zero\x00", "李", "", "'; DROP TABLE budget_accounts; --", "x" * 300]
@@ -283,6 +350,36 @@ async def test_what_cannot_be_settled_now_is_settled_before_the_next_reservation
     await reserved(ledger, share("a"))
     assert await standing(ledger) == {"a": (60, 100)}
     await ledger.aclose()
+
+
+async def test_a_locked_ledger_keeps_a_call_no_longer_than_its_deadline_and_an_answer_for_a_moment(tmp_path: Path):
+    clock = ManualClock()
+    path = tmp_path / "budgets.sqlite"
+    ledger = Ledger(path, clock=clock, wall=Wall())
+    held = await ledger.reserve([share("a")], 100, tries=1, lease_s=60, until=0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as locking:
+        locking.execute("BEGIN IMMEDIATE")
+        began = anyio.current_time()
+        await ledger.settle(held, 60)
+        assert anyio.current_time() - began < 5
+        async with anyio.create_task_group() as group:
+            group.start_soon(refused, ledger, clock.now() + 1)
+            await anyio.wait_all_tasks_blocked()
+            clock.advance(2)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await ledger.reserve([share("a")], 100, tries=1, lease_s=60, until=0)
+        assert anyio.current_time() - began < 5
+        locking.execute("ROLLBACK")
+    await ledger.aclose()
+    # What was settled counts all the same, and what nobody waited for any longer is held by nobody.
+    assert await standing(ledger) == {"a": (60, 0)}
+    await ledger.aclose()
+
+
+async def refused(ledger: Ledger, deadline: float) -> None:
+    with pytest.raises(LedgerError, match="no answer in the time"):
+        await ledger.reserve([share("a")], 100, tries=1, lease_s=60, until=0, deadline=deadline)
 
 
 async def test_waiting_goes_by_the_clock_that_is_given(tmp_path: Path):

@@ -153,6 +153,7 @@ class Budget:
             tries=max(most // worst.together, 1),
             lease_s=min(max(self._settings.lease_s, call.deadline - now + _SLACK_S), _LONGEST_S),
             until=min(call.deadline, now + waits),
+            deadline=call.deadline,
         )
         paid = reservation.tries * worst.together
         return replace(call, policy=replace(policy, max_billable=paid)), reservation

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from unified_api.ledger.accounts import Share, Short
 
-__all__ = ["Held", "Operation", "Outcome", "Reservation", "Reserve", "Settle", "Shortage"]
+__all__ = ["Held", "Locked", "Operation", "Outcome", "Reservation", "Reserve", "Settle", "Shortage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ class Held:
     key: str
     spent: int
     held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Nothing was done: another program keeps an account locked, so that it has to be tried again."""
 
 
 class Shortage(Exception):  # noqa: N818  # the layer turns it into the error that users see

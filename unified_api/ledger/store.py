@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -17,18 +20,26 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from unified_api.ledger.accounts import Balance, Books, Short
-from unified_api.ledger.operations import Held, Operation, Outcome, Reservation, Reserve, Settle
+from unified_api.ledger.operations import Held, Locked, Operation, Outcome, Reservation, Reserve, Settle
 from unified_api.ledger.tables import FREED, HELD, IS_HELD, SETTLED, accounts, open_engine, reservations
 
 __all__ = ["Store", "failures"]
 
+Answer = TypeVar("Answer")
 _TRIES = 3
-"""Of a transaction that met a deadlock, or a connection that had broken meanwhile."""
+"""Of a transaction that met a deadlock, a connection that had broken meanwhile, or tables or rows that were gone."""
 _AGAIN = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization failure and deadlock: the transaction is to be tried again (its manual, appendix A)."""
+_LOCKED = "55P03"
+"""Its lock that did not come in time."""
+_NO_TABLE = "42P01"
+_AMISS = ("22", "23", "54")
+"""The classes of what is wrong with a row and not with the database: its data, a constraint, a limit."""
+_CLOCK_S = 60.0
+"""How long the difference to the database's clock is taken to stay what it is."""
 _KEPT_S = 86_400
 """How long what is settled is remembered, so that it cannot count twice."""
 
@@ -44,6 +55,12 @@ _LOCK_ACCOUNTS = (
     .order_by(accounts.c.key)  # everybody locks in the same order, so that nobody waits in a circle
     .with_for_update()
 )
+_FREE_ACCOUNTS = (
+    select(accounts.c.key)
+    .where(accounts.c.key.in_(bindparam("keys", expanding=True)))
+    .with_for_update(skip_locked=True)
+)
+_THESE_ACCOUNTS = select(accounts.c.key).where(accounts.c.key.in_(bindparam("keys", expanding=True)))
 _LOCK_EXPIRED = (
     select(reservations.c.id, reservations.c.accounts, reservations.c.amount)
     .where(IS_HELD, reservations.c.expires <= bindparam("now"))
@@ -79,22 +96,84 @@ class Store:
     def __init__(self, address: URL) -> None:
         self.address = address
         self._engine: Engine | None = None
+        self._opening = threading.Lock()
+        self._path = Path(address.database or "")
+        self._file: tuple[int, int] | None = None
+        """Which file it is, of a database in a file."""
         self._known: set[str] = set()
         """Accounts that have a row."""
+        self._locked: set[str] = set()
+        """Accounts that others kept locked when they were last asked for."""
+        self._ahead: tuple[float, float] | None = None
+        """When the database's clock was looked at, and how far it is ahead, both by the monotonic clock."""
 
-    def apply(self, operations: Sequence[Operation], *, now: int) -> list[Outcome]:
-        """The outcomes of all of them, in one transaction: what is settled first, then what is reserved, in order."""
-        again = False
-        for _ in range(_TRIES - 1):
+    def now(self) -> int:
+        """Seconds since 1970 as the database counts them, so that programs on several machines agree."""
+        if not self._is_shared:
+            return int(time.time())
+        if self._ahead is None or time.monotonic() - self._ahead[0] > _CLOCK_S:
+            with self._transaction() as connection:
+                told = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one()
+            here = time.monotonic()
+            self._ahead = (here, float(told) - here)
+        return int(time.monotonic() + self._ahead[1])
+
+    def apply(self, operations: Sequence[Operation], *, now: int) -> list[Outcome | Locked | Exception]:
+        """The outcomes of all of them, in one transaction: what is settled first, then what is reserved, in order.
+
+        What others keep locked, and what the database takes amiss, has no part in it and keeps nothing else from it.
+        """
+        if self._locked.isdisjoint(key for one in operations for key in one.keys):
             try:
-                return self._apply(operations, now=now, again=again)
-            except _RowsLostError:
-                self._known.clear()
+                return [*self._all(operations, now=now)]
             except DBAPIError as error:
-                if not _worth_another(error):
+                if getattr(error.orig, "sqlstate", None) != _LOCKED:
+                    if len(operations) == 1 or not _is_amiss(error):
+                        raise
+                    return [self._alone(one, now=now) for one in operations]
+        return self._unlocked(operations, now=now)
+
+    def _all(self, operations: Sequence[Operation], *, now: int) -> list[Outcome]:
+        return self._tried(lambda again: self._apply(operations, now=now, again=again))
+
+    def _alone(self, operation: Operation, *, now: int) -> Outcome | Exception:
+        try:
+            return self._all([operation], now=now)[0]
+        except DBAPIError as error:
+            if not _is_amiss(error):
+                raise
+            return error
+
+    def _unlocked(self, operations: Sequence[Operation], *, now: int) -> list[Outcome | Locked | Exception]:
+        keys = {key for one in operations for key in one.keys}
+        with self._transaction() as connection:
+            there = connection.execute(_THESE_ACCOUNTS, {"keys": sorted(keys)}).scalars().all()
+            locked = set(there).difference(connection.execute(_FREE_ACCOUNTS, {"keys": sorted(keys)}).scalars())
+        self._locked = self._locked.difference(keys) | locked
+        free = [one for one in operations if locked.isdisjoint(one.keys)]
+        try:
+            outcomes = iter(self._all(free, now=now) if free else ())
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCKED:
+                raise
+            return [Locked()] * len(operations)
+        return [next(outcomes) if locked.isdisjoint(one.keys) else Locked() for one in operations]
+
+    def _tried(self, work: Callable[[bool], Answer]) -> Answer:
+        """The answer of `work`, which is told whether it was tried before."""
+        for number in range(_TRIES):
+            try:
+                return work(number > 0)
+            except (_RowsLostError, DBAPIError) as error:
+                if number == _TRIES - 1:
                     raise
-            again = True
-        return self._apply(operations, now=now, again=again)
+                if isinstance(error, _RowsLostError):
+                    self._known.clear()
+                elif _is_table_gone(error):
+                    self.close()  # it is made at the next opening
+                elif not _worth_another(error):
+                    raise
+        raise AssertionError
 
     def sweep(self, *, now: int, living: Collection[str]) -> bool:
         """Gives back what nobody settled within its lease, but for `living` reservations. True when there was any.
@@ -121,15 +200,28 @@ class Store:
             connection.execute(_FORGET, {"before": now - _KEPT_S})
 
     def balances(self) -> list[Held]:
+        return self._tried(lambda _: self._balances())
+
+    def close(self) -> None:
+        with self._opening:
+            self._close()
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether programs on several machines may use it."""
+        return self.address.get_backend_name() != "sqlite"
+
+    def _close(self) -> None:
+        engine, self._engine = self._engine, None
+        self._known.clear()
+        self._locked.clear()
+        if engine is not None:
+            engine.dispose()
+
+    def _balances(self) -> list[Held]:
         with self._transaction(reading=True) as connection:
             query = select(accounts.c.key, accounts.c.spent, accounts.c.held).order_by(accounts.c.key)
             return [Held(row.key, row.spent, row.held) for row in connection.execute(query)]
-
-    def close(self) -> None:
-        engine, self._engine = self._engine, None
-        self._known.clear()
-        if engine is not None:
-            engine.dispose()
 
     def _apply(self, operations: Sequence[Operation], *, now: int, again: bool) -> list[Outcome]:
         settles = [one for one in operations if isinstance(one, Settle)]
@@ -164,9 +256,7 @@ class Store:
 
     @contextmanager
     def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        engine = self._engine
-        if engine is None:
-            engine = self._engine = open_engine(self.address)
+        engine = self._opened()
         if engine.dialect.name != "sqlite":
             with engine.begin() as connection:
                 yield connection
@@ -179,6 +269,25 @@ class Store:
             except BaseException:
                 connection.exec_driver_sql("ROLLBACK")
                 raise
+
+    def _opened(self) -> Engine:
+        with self._opening:
+            if self._engine is not None and self._file != self._file_now():
+                # Somebody took the file away: what is written to it now, no other program would ever see.
+                self._close()
+            if self._engine is None:
+                self._engine = open_engine(self.address)
+                self._file = self._file_now()
+            return self._engine
+
+    def _file_now(self) -> tuple[int, int] | None:
+        if self._is_shared:
+            return None
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 class _RowsLostError(SQLAlchemyError):
@@ -280,3 +389,12 @@ def _balances(connection: Connection, keys: Collection[str]) -> dict[str, Balanc
 
 def _worth_another(error: DBAPIError) -> bool:
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _AGAIN
+
+
+def _is_table_gone(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == _NO_TABLE or "no such table" in str(error.orig)
+
+
+def _is_amiss(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return isinstance(error, DataError) or state[:2] in _AMISS

@@ -29,7 +29,9 @@ __all__ = ["FREED", "HELD", "IS_HELD", "SETTLED", "accounts", "open_engine", "re
 HELD, FREED, SETTLED = 0, 1, 2
 """A reservation's states: FREED is one whose lease ended before anybody settled it."""
 _WAIT_S = 5
-"""The longest wait for a lock in PostgreSQL, or for a connection."""
+"""The longest wait for an answer of PostgreSQL, or for a connection."""
+_LOCK_S = 0.5
+"""The longest wait for a lock in PostgreSQL: what others keep locked for longer is left out, and tried again."""
 _BUSY_S = 10
 """The longest wait for other writers of a SQLite file, who are not served in the order that they come."""
 
@@ -98,17 +100,22 @@ def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 def _postgres(address: URL) -> Engine:
     milliseconds = _WAIT_S * 1000
+    named = address.query.get("options", "")
+    options = (
+        # Nobody may hold the others up: neither a statement that waits nor a program that was stopped in the middle.
+        f"-c statement_timeout={milliseconds} -c lock_timeout={int(_LOCK_S * 1000)}"
+        f" -c idle_in_transaction_session_timeout={milliseconds}"
+    )
     given: dict[str, Any] = {
         "connect_timeout": _WAIT_S,
         "application_name": "meta-orchestrator",
-        # Nobody may hold the others up: neither a statement that waits nor a program that was stopped in the middle.
-        "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-        f" -c idle_in_transaction_session_timeout={milliseconds}",
         "tcp_user_timeout": milliseconds,
     }
+    mine = {name: value for name, value in given.items() if name not in address.query}
+    mine["options"] = " ".join([options, *([named] if isinstance(named, str) else named)]).strip()  # the last one wins
     return create_engine(
         address,
-        connect_args={name: value for name, value in given.items() if name not in address.query},
+        connect_args=mine,
         pool_size=1,
         max_overflow=4,
         pool_timeout=_WAIT_S,
@@ -117,7 +124,8 @@ def _postgres(address: URL) -> Engine:
 
 def _prepare(engine: Engine) -> None:
     with engine.connect() as connection:
-        if not inspect(connection).has_table(reservations.name):
+        there = inspect(connection)
+        if not all(there.has_table(table.name) for table in (accounts, reservations)):
             _create(engine)
 
 
@@ -129,5 +137,6 @@ def _create(engine: Engine) -> None:
             _metadata.create_all(connection)
             connection.exec_driver_sql("COMMIT")
         else:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_S}s'")  # many programs may open it at once
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(8271650043)")
             _metadata.create_all(connection)
