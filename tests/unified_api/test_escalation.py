@@ -143,7 +143,7 @@ async def test_probabilities_that_the_caller_asked_for_are_shown(tmp_path: Path)
 async def test_a_model_without_probabilities_is_not_asked_for_them_and_its_shape_alone_counts(tmp_path: Path) -> None:
     cheap = ScriptedModel(["fine", told("")])
     models = (model("m/cheap", unsupported=frozenset({"logprobs"})),)
-    scripts = {"m/cheap": cheap, "m/strong": "strong"}
+    scripts = {"m/cheap": cheap, "m/strong": "strong", "m/best": "best"}
     ready = gateway(tmp_path, "evaluator = 'logprobs'\nthreshold = 0.9", scripts, models=models)
     response = await ready.chat(ASK)
     assert response.text == "fine"
