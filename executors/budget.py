@@ -63,6 +63,17 @@ class Budget:
         self.held += held.amount
         return held
 
+    def hold(self, worst: Decimal) -> Held:
+        """The same at once, for what another call waits for. Raises OverBudgetError."""
+        if self.spent + self.held + worst > self.limit:
+            left = max(self.limit - self.spent - self.held, Decimal(0))
+            raise OverBudgetError(
+                f"judging an answer may cost up to ${worst:f}, but ${left:f} of the run's budget of ${self.limit:f} is"
+                " left; raise policy.budget_usd"
+            )
+        self.held += worst
+        return Held(worst, 1)
+
     def settle(self, held: Held, actual: Decimal) -> None:
         """Turns a reservation into what the call cost."""
         self.held -= held.amount

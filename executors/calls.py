@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from executors.budget import Held, OverBudgetError
+from executors.budget import Budget, Held, OverBudgetError
 from executors.context import StepRun
 from executors.failures import StepFailure, of_gateway
 from unified_api.bill import Bill, bill_of
-from unified_api.errors import GatewayError
+from unified_api.errors import BudgetExceededError, GatewayError, UnknownPriceError
 from unified_api.needs import AnyRequest, Asked
 from unified_api.trail import Trail
 from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
@@ -46,7 +47,7 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
     request, held = await _reserve(run, request, policy)
     if held is not None:
         policy = replace(policy, max_billable=held.tries)
-    trail = Trail()
+    trail = Trail() if run.context.budget is None else Trail(purse=_Purse(run.context.budget))
     story: tuple[Attempt, ...] = ()
     bill: Bill | None = None
     try:
@@ -54,7 +55,8 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
         run.receipt.add(response)
         story, bill = response.attempts, _answered(response)
     except GatewayError as error:
-        story, bill = error.attempts, _failed(error)
+        story = error.attempts or trail.story
+        bill = _failed(error, story)
         raise of_gateway(error) from error
     finally:
         story = story or trail.story
@@ -63,8 +65,37 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
         run.receipt.tell(story)
         run.receipt.charge(bill.known if bill.is_certain or _is_free(run, request, policy) else None)
         if run.context.budget is not None and held is not None:
-            run.context.budget.settle(held, sum(bill.guessed, bill.known) + len(bill.unknown) * held.worst)
+            run.context.budget.settle(held, _without_consulted(bill, story, held.worst))
     return response
+
+
+class _Purse:
+    """Pays for what the gateway asks about a call, from the budget of the run."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def hold(self, most: Decimal | None) -> None:
+        if most is None:
+            raise UnknownPriceError(
+                f"nobody knows what judging the answer costs, so the run's budget of ${self._budget.limit:f} cannot be"
+                " kept; judge by a model with a known price, or leave out policy.budget_usd"
+            )
+        try:
+            self._budget.hold(most)
+        except OverBudgetError as error:
+            raise BudgetExceededError(str(error)) from None
+
+    def settle(self, most: Decimal, cost: Decimal | None) -> None:
+        self._budget.settle(Held(most, 1), most if cost is None else cost)
+
+
+def _without_consulted(bill: Bill, story: tuple[Attempt, ...], worst: Decimal) -> Decimal:
+    """What the tries of the call itself are counted at; what was asked about it is settled on its own."""
+    noted = [one for one in story if not one.number and one.outcome == "noted"]
+    consulted = sum((one.cost_usd for one in noted if one.cost_usd is not None), Decimal(0))
+    unknown = len(bill.unknown) - sum(one.cost_usd is None and one.billable for one in noted)
+    return sum(bill.guessed, bill.known) - consulted + unknown * worst
 
 
 async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Held | None]:
@@ -99,9 +130,9 @@ def _answered(response: Response | EmbedResponse | ImageResponse) -> Bill:
     return replace(bill, known=bill.known + response.cost_usd)
 
 
-def _failed(error: GatewayError) -> Bill:
-    bill = bill_of(error.attempts, consulted=True)
-    is_told = not error.billable or any(one.billable for one in error.attempts if one.number)
+def _failed(error: GatewayError, story: tuple[Attempt, ...]) -> Bill:
+    bill = bill_of(story, consulted=True)
+    is_told = not error.billable or any(one.billable for one in story if one.number)
     return bill if is_told else replace(bill, unknown=(*bill.unknown, *_UNTOLD.unknown))
 
 

@@ -6,6 +6,7 @@ import random as _random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
@@ -42,7 +43,7 @@ from unified_api.serving import Serving
 from unified_api.settings import Settings, Timeouts
 from unified_api.settings.routes import total_s
 from unified_api.telemetry.under_way import UnderWay
-from unified_api.trail import Trail
+from unified_api.trail import Purse, Trail
 from unified_api.transport import Transport
 from unified_api.types import (
     EmbedRequest,
@@ -314,19 +315,31 @@ class Gateway:
             cache=False,
             caller=asked.caller,
         )
-        consulted: AnyCall = Call(
-            operation=operation, request=request, policy=policy, deadline=call.deadline, purpose=purpose
-        )
-        cost: Decimal | None = None
+        cost: Decimal | None = Decimal(0)
+        most, purse = Decimal(0), call.trail.purse
         try:
+            if purse is not None:
+                policy, most = self._held(purse, request, policy)
+            consulted: AnyCall = Call(
+                operation=operation, request=request, policy=policy, deadline=call.deadline, purpose=purpose
+            )
+            cost = None
             response = await self._whole(consulted)
             cost = response.cost_usd
         except _UNSENT:
             cost = Decimal(0)
             raise
         finally:
+            if purse is not None:
+                purse.settle(most, cost)
             call.trail.noted(purpose, "consulted", f"asked {request.model}", cost=cost)
         return response
+
+    def _held(self, purse: Purse, request: AnyRequest, policy: Policy) -> tuple[Policy, Decimal]:
+        """What a consultation costs at worst, for which there is room then, and the policy that keeps it to that."""
+        worst = self.worst(request, policy)
+        purse.hold(None if worst is None else worst.total)
+        return (policy, Decimal(0)) if worst is None else (replace(policy, max_billable=worst.together), worst.total)
 
     def _make_catalog(self, discovered: Mapping[str, tuple[str, ...]], unreachable: Mapping[str, str]) -> Catalog:
         missing = {f"local/{name}": what for name, what in local.missing(self.settings.cache_dir).items()}

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 
 from unified_api.errors import GatewayError
 from unified_api.models import Model, Selection
 from unified_api.types import Attempt, AttemptOutcome
 
-__all__ = ["Trail"]
+__all__ = ["Purse", "Trail"]
+
+
+class Purse(Protocol):
+    """What pays for the calls that layers make about a call, where that call has a budget of its own."""
+
+    def hold(self, most: Decimal | None) -> None:
+        """Room for a call that costs `most` at worst; None is unknown. Raises a GatewayError where there is none."""
+
+    def settle(self, most: Decimal, cost: Decimal | None) -> None:
+        """Gives back what was held; None is unknown."""
 
 
 @dataclass(slots=True)
@@ -21,6 +32,7 @@ class Trail:
     model: Model | None = None
     """Who is answering, once somebody is."""
     records: list[Attempt] = field(default_factory=list)
+    purse: Purse | None = None
 
     @property
     def story(self) -> tuple[Attempt, ...]:

@@ -21,8 +21,11 @@ from unified_api.errors import (
     TimedOutError,
     TruncatedStreamError,
 )
-from unified_api.testing import ScriptedModel
-from unified_api.types import TextChunk
+from unified_api.models import DataPolicy, Model, Prices
+from unified_api.settings import Environment, Settings
+from unified_api.settings.routes import Route
+from unified_api.testing import ALL_CAPABILITIES, ScriptedModel, scripted_gateway
+from unified_api.types import Response, TextChunk, TextPart, Usage
 
 
 async def test_a_step_whose_worst_cost_would_break_the_budget_is_not_asked():
@@ -122,6 +125,44 @@ async def test_tries_that_are_paid_together_are_held_together():
     with pytest.raises(OverBudgetError, match=r"up to \$6"):
         await alone.reserve(Decimal(2), tries=4, together=3)
     assert alone.held == 0
+
+
+def _model(name: str, output: int) -> Model:
+    return Model(
+        id=name,
+        provider="scripted",
+        name=name.partition("/")[2],
+        wire="scripted",
+        capabilities=ALL_CAPABILITIES,
+        prices=Prices(input=Decimal(1), output=Decimal(output)),
+        data_policy=DataPolicy(clearance="restricted"),
+    )
+
+
+JUDGED = {"evaluator": "judge", "judge": "scripted/judge", "threshold": 0.1}
+
+
+async def test_judges_of_answers_are_paid_from_the_budget_of_the_run():
+    judge = ScriptedModel(
+        Response(
+            model="scripted/judge",
+            provider="scripted",
+            parts=(TextPart('{"score": 9}'),),
+            finish_reason="stop",
+            usage=Usage(input_tokens=300, output_tokens=1_000),
+        )
+    )
+    route = {"models": ["scripted/a", "scripted/b"], "escalate": JUDGED}
+    gateway = scripted_gateway(
+        {"scripted/a": "fine", "scripted/b": "fine", "scripted/judge": judge},
+        models=[_model("scripted/a", 10), _model("scripted/b", 10), _model("scripted/judge", 75)],
+        settings=Settings(routes={"main": Route.model_validate(route)}, environment=Environment()),
+    )
+    steps = [llm(f"s{number}", max_tokens=100, model="route/main") for number in range(20)]
+    result = await run(workflow_of(*steps, policy={"budget_usd": 0.5}), {}, gateway=gateway)
+    assert result.cost_usd is not None
+    assert 0 < judge.calls < 20
+    assert Decimal("0.075") * judge.calls < result.cost_usd <= Decimal("0.5")
 
 
 @given(
