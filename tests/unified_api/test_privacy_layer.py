@@ -294,11 +294,12 @@ async def test_a_long_value_is_replaced_wherever_it_stands() -> None:
 
 
 async def test_every_spelling_of_a_value_is_replaced_where_it_stands_alone() -> None:
+    apart = "Nothing near what follows here says what it may be, for once."
     model = ScriptedModel("fine")
     await guarded(model, "public", redact="placeholders").chat(
-        asked("bsn 111222333, bsn 111.222.333. Of both, 111222333 and 111.222.333, take one")
+        asked(f"bsn 111222333, bsn 111.222.333. {apart} 111222333 and 111.222.333")
     )
-    text = "bsn <NATIONAL_ID_1>, bsn <NATIONAL_ID_1>. Of both, <NATIONAL_ID_1> and <NATIONAL_ID_1>, take one"
+    text = f"bsn <NATIONAL_ID_1>, bsn <NATIONAL_ID_1>. {apart} <NATIONAL_ID_1> and <NATIONAL_ID_1>"
     assert model.requests[0].messages == (Message.user(text),)
 
 
