@@ -536,3 +536,24 @@ async def test_the_time_to_the_first_chunk_is_not_what_the_reader_idles(lines: L
         async for _ in stream:
             pass
     assert (lines.only["first_chunk_s"], lines.only["seconds"]) == (0.5, 7.5)
+
+
+async def test_a_call_made_while_its_caller_handles_a_failure_prints_nothing_of_that_failure(
+    lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = gateway_of("an answer", lines, log=True)
+    logger = logging.getLogger("unified_api")
+
+    def broken(record: logging.LogRecord) -> bool:
+        raise ValueError("my own filter")
+
+    logger.addFilter(broken)
+    try:
+        raise InvalidRequestError("bad: 'my secret'")
+    except InvalidRequestError:
+        await gateway.chat(ASKED)
+    finally:
+        logger.removeFilter(broken)
+    told = capsys.readouterr().err
+    assert "my own filter" in told
+    assert "secret" not in told
