@@ -539,7 +539,7 @@ async def test_the_time_to_the_first_chunk_is_not_what_the_reader_idles(lines: L
 
 
 async def test_a_call_made_while_its_caller_handles_a_failure_prints_nothing_of_that_failure(
-    lines: Lines, capsys: pytest.CaptureFixture[str]
+    lines: Lines, logged: list[logging.LogRecord], capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway = gateway_of("an answer", lines, log=True)
     logger = logging.getLogger("unified_api")
@@ -554,6 +554,7 @@ async def test_a_call_made_while_its_caller_handles_a_failure_prints_nothing_of_
         await gateway.chat(ASKED)
     finally:
         logger.removeFilter(broken)
+    assert logged == []
     told = capsys.readouterr().err
     assert "my own filter" in told
     assert "secret" not in told
