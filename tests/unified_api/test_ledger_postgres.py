@@ -9,12 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import anyio
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine
 
 from unified_api.clock import MonotonicClock
 from unified_api.errors import ConfigurationError, LedgerError
-from unified_api.ledger import Account, Ledger, Share
+from unified_api.ledger import Account, Ledger, Share, Shortage
 from unified_api.ledger.address import address_of
 from unified_api.settings import BudgetSettings, Environment, Settings
 
@@ -67,8 +68,8 @@ def program(address: URL | Path, *, cap: int, each: int, calls: int, wait: int) 
     )
 
 
-async def spent_and_held(address: URL | Path, *, ahead: float = 0.0) -> dict[str, tuple[int, int]]:
-    ledger = Ledger(address, clock=MonotonicClock(), wall=lambda: time.time() + ahead)
+async def spent_and_held(address: URL | Path) -> dict[str, tuple[int, int]]:
+    ledger = Ledger(address, clock=MonotonicClock())
     found = {Account.of_key(one.key).name: (one.spent, one.held) for one in await ledger.balances()}
     await ledger.aclose()
     return found
@@ -96,7 +97,11 @@ async def test_a_killed_program_loses_no_settled_cent_and_leases_free_the_rest(l
     for spent, held in (await spent_and_held(ledger_address)).values():
         assert sum(told) <= spent <= sum(told) + 16 * each
         assert held <= 16 * 2 * each
-    after = await spent_and_held(ledger_address, ahead=3)
+    later = Ledger(ledger_address, clock=MonotonicClock(), wall=lambda: time.time() + 3)
+    await later.settle(await later.reserve([Share(Account("tag", "t"), 1)], 1, tries=1, lease_s=60, until=0), 0)
+    await later.aclose()
+    after = await spent_and_held(ledger_address)
+    assert after.pop("t") == (0, 0)
     assert {held for _, held in after.values()} == {0}
     assert min(spent for spent, _ in after.values()) >= sum(told)
 
@@ -111,8 +116,6 @@ async def test_a_server_that_is_not_there_refuses_in_words_without_the_password(
 
 
 async def test_a_connection_that_was_cut_is_made_anew(postgres_ledger: URL):
-    from sqlalchemy import create_engine
-
     ledger = Ledger(postgres_ledger, clock=MonotonicClock(), wall=time.time)
     shares = [Share(Account("user", "u"), 1_000)]
     held = await ledger.reserve(shares, 10, tries=1, lease_s=60, until=0)
@@ -159,3 +162,48 @@ def test_every_spelling_of_a_postgresql_address_is_taken(scheme: str):
 def test_without_an_address_the_ledger_is_a_file_in_the_data_folder(tmp_path: Path):
     here = Settings(environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}))
     assert address_of(here) == tmp_path / "data" / "budgets.sqlite"
+
+
+async def test_on_several_machines_leases_end_by_the_clock_of_the_database(
+    postgres_ledger: URL, monkeypatch: pytest.MonkeyPatch
+):
+    one, other = Ledger(postgres_ledger, clock=MonotonicClock()), Ledger(postgres_ledger, clock=MonotonicClock())
+    shares = [Share(Account("user", "u"), 1_000)]
+    held = await one.reserve(shares, 1_000, tries=1, lease_s=60, until=0)
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + 10_000)  # as on a machine whose clock is ahead
+    with pytest.raises(Shortage):
+        await other.reserve(shares, 1_000, tries=1, lease_s=60, until=0)
+    await one.settle(held, 300)
+    assert [(row.spent, row.held) for row in await other.balances()] == [(300, 0)]
+    await one.aclose()
+    await other.aclose()
+
+
+async def test_an_account_that_somebody_keeps_locked_holds_up_nobody_else(postgres_ledger: URL):
+    ledger = Ledger(postgres_ledger, clock=MonotonicClock())
+    mine, yours = [Share(Account("user", "mine"), 1_000)], [Share(Account("user", "yours"), 1_000)]
+    held = await ledger.reserve(mine, 10, tries=1, lease_s=60, until=0)
+    engine = create_engine(postgres_ledger)
+    began = anyio.current_time()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT * FROM budget_accounts FOR UPDATE")
+        async with anyio.create_task_group() as group:
+            group.start_soon(refused_at, ledger, mine, began + 2)
+            group.start_soon(ledger.settle, held, 7)
+            for _ in range(2):
+                with anyio.fail_after(2):
+                    await ledger.reserve(yours, 10, tries=1, lease_s=60, until=0)
+    assert anyio.current_time() - began < 5
+    engine.dispose()
+    await ledger.aclose()
+    assert {Account.of_key(one.key).name: (one.spent, one.held) for one in await ledger.balances()} == {
+        "mine": (7, 0),
+        "yours": (0, 20),
+    }
+    await ledger.aclose()
+
+
+async def refused_at(ledger: Ledger, shares: list[Share], deadline: float) -> None:
+    with pytest.raises(LedgerError, match="no answer in the time"):
+        await ledger.reserve(shares, 10, tries=1, lease_s=60, until=0, deadline=deadline)
