@@ -286,6 +286,50 @@ async def test_names_of_any_letters_have_accounts_of_their_own(ledger_address: U
     await ledger.aclose()
 
 
+async def test_names_of_any_length_have_accounts_of_their_own_and_refuse_nobody(ledger_address: URL | Path):
+    chance = random.Random(5)
+    ledger = ledger_at(ledger_address)
+    # Letters that no database can press together.
+    long = "".join(chr(chance.randrange(0x4E00, 0x9FFF)) for _ in range(8_000))
+    accounts = [Account("user", name, tenant) for name in (long, long + "a", "a") for tenant in ("", long)]
+
+    async def call(account: Account) -> None:
+        held = await ledger.reserve([Share(account, CAP)], 100, tries=1, lease_s=60, until=0)
+        await ledger.settle(held, 7)
+
+    async with anyio.create_task_group() as group:
+        for account in accounts * 3:
+            group.start_soon(call, account)
+    found = await ledger.balances()
+    assert [(one.spent, one.held) for one in found] == [(21, 0)] * 6
+    told = [Account.of_key(one.key) for one in found]
+    assert len(set(told)) == 6
+    assert sum(one.name.startswith(long[:40]) for one in told) == 4
+    await ledger.aclose()
+
+
+async def test_what_the_database_takes_amiss_fails_alone(postgres_ledger: URL):
+    ledger = ledger_at(postgres_ledger)
+    told: list[LedgerError] = []
+    async with anyio.create_task_group() as group:
+        for number in range(7):  # of which all but the first share a transaction
+            group.start_soon(too_much if number == 3 else fine, ledger, told)
+    assert len(told) == 1
+    assert (await standing(ledger))["a"] == (0, 600)
+    await ledger.aclose()
+
+
+async def fine(ledger: Ledger, told: list[LedgerError]) -> None:
+    await reserved(ledger, share("a"))
+
+
+async def too_much(ledger: Ledger, told: list[LedgerError]) -> None:
+    try:
+        await reserved(ledger, share("c", 2**70), each=2**65)
+    except LedgerError as error:
+        told.append(error)
+
+
 async def test_many_at_once_spend_the_cap_and_no_more(ledger_address: URL | Path):
     chance = random.Random(7)
     ledgers = [ledger_at(ledger_address) for _ in range(2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,11 @@ __all__ = ["Account", "Balance", "Books", "Share", "Short", "dollars", "micros",
 _MICRO = 1_000_000
 _MOST = 10**15
 """A billion dollars, which no call costs: what is told to be more is taken for it, so that sums stay within 64 bits."""
+
+_LONGEST_KEY = 2_000
+"""PostgreSQL indexes no more than 2,704 bytes of a row."""
+_SHOWN = 40
+"""Letters of a name in a longer key, of up to 12 bytes each."""
 
 
 def micros(amount: Decimal) -> int:
@@ -42,7 +48,18 @@ def _month(hours: int) -> str:
 @lru_cache(maxsize=4096)
 def _key(account: Account) -> str:
     # ASCII, whatever a name holds: databases refuse half a surrogate pair, and PostgreSQL a zero.
-    return json.dumps((account.kind, account.tenant, account.name, account.month), separators=(",", ":"))
+    key = json.dumps((account.kind, account.tenant, account.name, account.month), separators=(",", ":"))
+    if len(key) <= _LONGEST_KEY:
+        return key
+    short = (account.kind, _shortened(account.tenant), _shortened(account.name), account.month, "shortened")
+    return json.dumps(short, separators=(",", ":"))
+
+
+def _shortened(name: str) -> str:
+    """The beginning of a long name, and a digest that tells it from others that begin alike."""
+    if len(name) <= _SHOWN:
+        return name
+    return f"{name[:_SHOWN]}... ({hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +74,12 @@ class Account:
 
     @property
     def key(self) -> str:
-        """Its name in the ledger."""
+        """Its name in the ledger, in which a very long name is shortened."""
         return _key(self)
 
     @classmethod
     def of_key(cls, key: str) -> Account:
-        kind, tenant, name, month = json.loads(key)
+        kind, tenant, name, month, *_ = json.loads(key)
         return cls(kind, name, tenant, month)
 
     def __str__(self) -> str:
