@@ -55,6 +55,8 @@ class Call(Generic[Asked]):
     trail: Trail = field(default_factory=Trail)
     selection: Selection | None = None
     """Who may serve, where a layer had to know that before; None: whoever serves it decides."""
+    more: Callable[[], Awaitable[bool]] | None = None
+    """Asked where `Policy.max_billable` tries are used up: whether there is room for one more."""
 
 
 AnyCall: TypeAlias = Call[Any]  # of any kind of request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from unified_api.call import AnyCall
@@ -51,6 +51,7 @@ class Walk:
         selection = call.trail.selection or Selection(())
         self.rules = selection.rules
         self._call = call
+        self._policy = call.policy
         self._candidates = selection.candidates
         self._clock = clock
         self._random = random
@@ -71,6 +72,8 @@ class Walk:
             if standing is not CALM:
                 self._tell_passed_over(standing, move)
             if isinstance(move, GiveUp):
+                if move.unpaid and await self._is_paid_on():
+                    continue
                 return self._final_error(move, standing, now)
             if isinstance(move, Await):
                 resting = [self._candidates[index] for index in move.indexes]
@@ -79,6 +82,14 @@ class Walk:
                 await self._clock.sleep(move.delay)
             elif (step := self._step(move.index, now)) is not None:
                 return step
+
+    async def _is_paid_on(self) -> bool:
+        """Whether there is room for one more try than was allowed so far."""
+        most, ask = self._policy.max_billable, self._call.more
+        if most is None or ask is None or not await ask():
+            return False
+        self._policy = replace(self._policy, max_billable=most + 1)
+        return True
 
     def answered(self, step: Step) -> None:
         """Its answer, or the first content of its stream, is there."""
@@ -153,7 +164,7 @@ class Walk:
         return next_move(
             self._candidates,
             tried,
-            self._call.policy,
+            self._policy,
             now=now,
             deadline=self._call.deadline,
             rules=self.rules,
@@ -209,6 +220,9 @@ class Walk:
         if not errors:
             return self._resting(standing, now)
         last = errors[-1]
+        if move.unpaid and len(errors) == 1:
+            last.message += f"; nobody else was asked, as {move.reason}"
+            last.args = (last.message,)
         if len(errors) == 1 or (isinstance(last, InvalidRequestError) and not last.fallback):
             return last
         told = f"{move.reason}:\n{_lines(self._call.trail)}"

@@ -319,10 +319,34 @@ async def test_no_more_tries_are_made_than_there_is_room_for(home: Home):
     model = ScriptedModel([TimedOutError("silent")] * 9)
     routes = {"main": Route(models=("scripted/a", "scripted/b", "scripted/c"))}
     scripts = {"scripted/a": model, "scripted/b": model, "scripted/c": model}
-    gateway = home.gateway(scripts, {"default": {"per_user_month_usd": 0.025}}, routes=routes)
-    with pytest.raises(GatewayError):
+    gateway = home.gateway(scripts, {"users": {"alice": {"month_usd": 0.01003}}}, routes=routes)
+    with pytest.raises(TimedOutError, match="nobody else was asked, as a further attempt might cost more") as caught:
         await gateway.chat(ask("route/main"), by())
     assert model.calls == 1
+    assert [one.error for one in caught.value.attempts if one.model == "budget"] == ["no_room"]
+    assert 0 < await spent(gateway) < 1_000
+    await gateway.aclose()
+
+
+async def test_what_a_failed_try_did_not_cost_is_there_for_the_next(home: Home):
+    silent = ScriptedModel([TimedOutError("silent")] * 9)
+    routes = {"main": Route(models=("scripted/a", "scripted/b", "scripted/c"))}
+    scripts = {"scripted/a": silent, "scripted/b": silent, "scripted/c": answer(cost="0.005")}
+    gateway = home.gateway(scripts, {"default": {"per_user_month_usd": 0.0115}}, routes=routes)
+    response = await gateway.chat(ask("route/main"), by(Caller(user="alice")))
+    assert [one.outcome for one in response.attempts if one.number] == ["failed", "failed", "succeeded"]
+    assert 5_000 < await spent(gateway) < 6_000
+    await gateway.aclose()
+
+
+async def test_a_call_makes_no_more_tries_than_its_policy_allows_however_much_room_there_is(home: Home):
+    silent = ScriptedModel([TimedOutError("silent")] * 9)
+    scripts = dict.fromkeys(("scripted/a", "scripted/b", "scripted/c"), silent)
+    routes = {"main": Route(models=tuple(scripts))}
+    gateway = home.gateway(scripts, {"default": {"per_user_month_usd": 0.0115}}, routes=routes)
+    with pytest.raises(GatewayError):
+        await gateway.chat(ask("route/main"), by(max_billable=2))
+    assert silent.calls == 2
     await gateway.aclose()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from unified_api.bill import bill_of
 from unified_api.call import AnyCall, Call, Handler, StreamHandler
 from unified_api.clock import Clock
-from unified_api.errors import BudgetExceededError, GatewayError, UnknownPriceError
+from unified_api.errors import BudgetExceededError, GatewayError, LedgerError, UnknownPriceError
 from unified_api.estimates import Worst, shortened, used
 from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, dollars, micros, month_of
 from unified_api.ledger.accounts import Short
@@ -82,7 +82,7 @@ class Budget:
         async with _Paid(self, call) as paid, proceed(paid) as chunks:
             yield chunks
 
-    async def reserve(self, call: AnyCall) -> tuple[AnyCall, Reservation | None]:
+    async def reserve(self, call: AnyCall) -> tuple[AnyCall, Room | None]:
         """The call as its budget has room for, and that room; None where it needs none.
 
         Raises:
@@ -121,7 +121,19 @@ class Budget:
                 account = Account(kind, name, caller.tenant, "" if kind == "run" else month)
                 yield Share(account, int(cap * 1_000_000))
 
-    async def _reserve(self, call: AnyCall, shares: tuple[Share, ...]) -> tuple[AnyCall, Reservation | None]:
+    async def reserve_more(self, call: AnyCall, room: Room) -> Reservation | None:
+        """Room for one more try at once, where there is any."""
+        each, now = micros(room.worst.each), self._clock.now()
+        try:
+            return await self._ledger.reserve(room.shares, each, tries=1, lease_s=self._lease_s(call), until=now)
+        except LedgerError as error:  # what the try before met is the better thing to tell
+            call.trail.noted("budget", "no_room", error.message)
+        except Shortage as shortage:
+            words = f"{shortage.short.share.account} has no room for another try, which may cost {_money(each)}"
+            call.trail.noted("budget", "no_room", words)
+        return None
+
+    async def _reserve(self, call: AnyCall, shares: tuple[Share, ...]) -> tuple[AnyCall, Room | None]:
         """The call, its answer kept short enough if need be, and the room for it; None for one that costs nothing."""
         call, worst = self._estimated(call)
         if worst is None:
@@ -142,7 +154,7 @@ class Budget:
         selection = self._select(call)
         return replace(call, selection=selection), self._worst_of(call, selection)
 
-    async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Worst) -> tuple[AnyCall, Reservation]:
+    async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Worst) -> tuple[AnyCall, Room]:
         policy, now = call.policy, self._clock.now()
         most = policy.max_attempts if policy.max_billable is None else min(policy.max_attempts, policy.max_billable)
         # A call that another one waits for may not wait for the room that the other one holds.
@@ -151,12 +163,16 @@ class Budget:
             shares,
             micros(worst.total),
             tries=max(most // worst.together, 1),
-            lease_s=min(max(self._settings.lease_s, call.deadline - now + _SLACK_S), _LONGEST_S),
+            lease_s=self._lease_s(call),
             until=min(call.deadline, now + waits),
             deadline=call.deadline,
         )
         paid = reservation.tries * worst.together
-        return replace(call, policy=replace(policy, max_billable=paid)), reservation
+        further = max(most - paid, 0)
+        return replace(call, policy=replace(policy, max_billable=paid)), Room(reservation, shares, worst, further)
+
+    def _lease_s(self, call: AnyCall) -> float:
+        return min(max(self._settings.lease_s, call.deadline - self._clock.now() + _SLACK_S), _LONGEST_S)
 
     def _shorter(self, call: AnyCall, short: Short, worst: Worst) -> tuple[AnyCall, Worst] | None:
         """The call with the longest answer that there is room for, where its caller has not said how long it may be."""
@@ -191,23 +207,50 @@ class Budget:
         return max(known) if known and len(known) == len(costs) else worst
 
 
+@dataclass(slots=True)
+class Room:
+    """What is held for a call."""
+
+    held: Reservation | None
+    shares: tuple[Share, ...]
+    worst: Worst
+    further: int
+    """Tries that the call may make besides, where there is room for them when it comes to that."""
+
+
 class _Paid:
     """A call while it is made: room for it is held, and settled at its end, however that comes."""
 
     def __init__(self, budget: Budget, call: AnyCall) -> None:
         self._budget = budget
         self._call = call
-        self._reservation: Reservation | None = None
+        self._room: Room | None = None
         self._before = len(call.trail.records)
 
     async def __aenter__(self) -> AnyCall:
-        self._call, self._reservation = await self._budget.reserve(self._call)
-        return self._call
+        self._call, self._room = await self._budget.reserve(self._call)
+        return self._call if self._room is None else replace(self._call, more=self._has_more)
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if self._reservation is None:
-            return
-        await self._budget.settle(self._call, self._reservation, self._call.trail.records[self._before :])
+        if self._room is not None:
+            await self._settle(self._room)
+
+    async def _has_more(self) -> bool:
+        """Whether there is room for one more try, once those that failed are charged by their estimates."""
+        room = self._room
+        if room is None or not room.further:
+            return False
+        await self._settle(room)
+        room.further -= 1
+        room.held = await self._budget.reserve_more(self._call, room)
+        return room.held is not None
+
+    async def _settle(self, room: Room) -> None:
+        held, room.held = room.held, None
+        records = self._call.trail.records[self._before :]
+        self._before += len(records)
+        if held is not None:
+            await self._budget.settle(self._call, held, records)
 
 
 def _unknown(call: AnyCall, account: Account) -> UnknownPriceError:

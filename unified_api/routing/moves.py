@@ -71,6 +71,8 @@ class GiveUp:
     """No move is left; `reason` completes the sentence "the call failed: ..."."""
 
     reason: str
+    unpaid: bool = False
+    """Whether there might be a move if one more try could be paid for."""
 
 
 Move: TypeAlias = Ask | Await | GiveUp
@@ -125,7 +127,7 @@ def _ended(tried: Sequence[Tried], policy: Policy, standing: Standing) -> Move |
         return GiveUp(f"all {policy.max_attempts} permitted attempts failed")
     billable = sum(one.error is None or one.error.billable for one in tried)
     if policy.max_billable is not None and billable >= policy.max_billable:
-        return GiveUp("a further attempt might cost more than the budget has left")
+        return GiveUp("a further attempt might cost more than the budget has left", unpaid=True)
     last = tried[-1]
     if last.error is None:
         return None
