@@ -283,8 +283,7 @@ class Gateway:
                 Budget(
                     self.settings.budgets,
                     self._ledger,
-                    select=self._serving.selected,
-                    worst_of=self._serving.worst_of,
+                    select=self._serving.selected_priced,
                     price=self._serving.price,
                     clock=self._clock,
                     wall=time.time,

@@ -11,7 +11,7 @@ from unified_api.catalog import Catalog
 from unified_api.errors import ConfigurationError
 from unified_api.estimates import Worst, held, kinds_of, likely_usage, longest_answer
 from unified_api.fitting import Ways, left_out, must_hold, way_of
-from unified_api.models import Model, Prices, Selection
+from unified_api.models import Dropped, Model, Prices, Selection
 from unified_api.needs import AnyRequest, least_tokens, needs_of, tools_of, worst_tokens
 from unified_api.policy_words import STRATEGIES, no_candidate, one_of
 from unified_api.routing.filters import at_most_usd
@@ -69,13 +69,23 @@ class Selecting:
             selection = replace(selection, candidates=selection.candidates[:1])
         return self._worst(selection, request, policy)
 
-    def worst_of(self, selection: Selection, request: AnyRequest, policy: Policy) -> Worst | None:
-        """The most that a call of this selection may cost: the dearest candidate that may be asked, at the longest
-        answer, and how many are paid where nobody fails; None for an unknown price.
+    def priced(self, selection: Selection, request: AnyRequest, policy: Policy) -> tuple[Selection, Worst | None]:
+        """The selection without those of whom nobody knows what they cost, and the most that its call may cost: the
+        dearest candidate that may be asked, at the longest answer. The same and None where nobody would be left.
         """
-        if not policy.fallback:
-            selection = replace(selection, candidates=selection.candidates[:1])
-        return self._worst(selection, request, policy)
+        asked = worst_tokens(request)
+        costs = {one.id: self._worst_of(one, request, policy, asked) for one in selection.candidates}
+        unknown = [name for name, cost in costs.items() if cost is None]
+        if len(unknown) == len(costs):
+            return selection, None
+        if unknown:
+            kept = tuple(one for one in selection.candidates if costs[one.id] is not None)
+            reason = "nobody knows what it may cost, and its caller has a budget"
+            dropped = (*selection.dropped, *(Dropped(name, "unknown_price", reason) for name in unknown))
+            selection = replace(selection, candidates=kept, dropped=dropped)
+        asked_of = selection.candidates if policy.fallback else selection.candidates[:1]
+        dearest = max(costs[one.id] or Decimal(0) for one in asked_of)
+        return selection, Worst(dearest, _paid_together(selection, request, policy))
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""

@@ -116,9 +116,9 @@ class Serving:
         """The most that such a call may cost; None for an unknown price."""
         return self._selecting.worst_cost(request, policy)
 
-    def worst_of(self, call: AnyCall, selection: Selection) -> Worst | None:
-        """The most that the call may cost where it is served by `selection`; None for an unknown price."""
-        return self._selecting.worst_of(selection, call.request, call.policy)
+    def selected_priced(self, call: AnyCall) -> tuple[Selection, Worst | None]:
+        """The same without those of unknown price, and the most that the call may cost; None where nobody is left."""
+        return self._selecting.priced(self.selected(call), call.request, call.policy)
 
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,22 @@ async def test_who_has_a_cap_cannot_ask_a_model_of_unknown_price_and_others_can(
         await gateway.chat(ask(), by())
     await gateway.chat(ask(), by(Caller(user="bob")))
     assert model.calls == 1
+    await gateway.aclose()
+
+
+async def test_of_a_route_who_has_a_cap_is_served_by_the_models_of_known_price(home: Home):
+    unpriced = replace(_priced("scripted/a", 1), prices=None)
+    models = [unpriced, _priced("scripted/b", 1)]
+    routes = {"main": Route(models=("scripted/a", "scripted/b"))}
+    scripts = {"scripted/a": "one", "scripted/b": "two"}
+    gateway = home.gateway(scripts, {"users": {"alice": {"month_usd": 5}}}, models=models, routes=routes)
+    for wishes in ({}, {"fallback": False}):
+        response = await gateway.chat(ask("route/main"), by(**wishes))
+        assert response.model == "scripted/b"
+        assert [(one.model, one.error) for one in response.attempts if one.outcome == "dropped"] == [
+            ("scripted/a", "unknown_price")
+        ]
+    assert (await gateway.chat(ask("route/main"), by(Caller(user="bob")))).model == "scripted/a"
     await gateway.aclose()
 
 

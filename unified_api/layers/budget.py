@@ -46,8 +46,7 @@ class Budget:
         settings: BudgetSettings,
         ledger: Ledger,
         *,
-        select: Callable[[AnyCall], Selection],
-        worst_of: Callable[[AnyCall, Selection], Worst | None],
+        select: Callable[[AnyCall], tuple[Selection, Worst | None]],
         price: Callable[[Model, str, Usage], Decimal | None],
         clock: Clock,
         wall: Callable[[], float],
@@ -57,8 +56,7 @@ class Budget:
         Args:
             settings: the caps.
             ledger: what was spent so far.
-            select: who will serve a call.
-            worst_of: the most that a call may cost that they serve; None for an unknown price.
+            select: who of known price will serve a call, and the most that it may cost; None where there is nobody.
             price: what a model takes for some usage.
             clock: what deadlines go by.
             wall: seconds since 1970, which tell the month.
@@ -67,7 +65,6 @@ class Budget:
         self._settings = settings
         self._ledger = ledger
         self._select = select
-        self._worst_of = worst_of
         self._price = price
         self._clock = clock
         self._wall = wall
@@ -151,8 +148,8 @@ class Budget:
 
     def _estimated(self, call: AnyCall) -> tuple[AnyCall, Worst | None]:
         """The call with those who will serve it, so that no other selection is made for it, and what it may cost."""
-        selection = self._select(call)
-        return replace(call, selection=selection), self._worst_of(call, selection)
+        selection, worst = self._select(call)
+        return replace(call, selection=selection), worst
 
     async def _held(self, call: AnyCall, shares: tuple[Share, ...], worst: Worst) -> tuple[AnyCall, Room]:
         policy, now = call.policy, self._clock.now()
@@ -258,9 +255,10 @@ def _unknown(call: AnyCall, account: Account) -> UnknownPriceError:
     why = next((why for one in candidates if (why := why_unbounded(call.request, one)) is not None), None)
     if why is not None:
         return UnknownPriceError(f"the budget of {account} cannot be kept: {why}")
+    names = ", ".join(repr(one.id) for one in candidates[:5]) + (" and others" if len(candidates) > 5 else "")
     return UnknownPriceError(
-        f"nobody knows what {call.request.model!r}, or a model it may fall back to, costs, so the budget of {account}"
-        " cannot be kept; choose models with known prices, or state `prices` in their provider's table"
+        f"nobody knows what {names} may cost, so the budget of {account} cannot be kept; choose models with known"
+        " prices, or state `prices` in their provider's table"
     )
 
 
