@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import sys
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +13,13 @@ import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine
 
 from unified_api.clock import MonotonicClock
 from unified_api.errors import LedgerError
 from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, micros, month_of
 from unified_api.ledger.accounts import Balance, Books, Short
+from unified_api.ledger.address import url_of
 from unified_api.testing import ManualClock
 
 NOVEMBER = 1_795_000_000.0  # 2026-11-18
@@ -371,7 +373,7 @@ async def test_a_ledger_that_cannot_be_opened_refuses_in_words(tmp_path: Path):
         await reserved(ledger, share("a"))
     (tmp_path / "other.sqlite").write_text("this is no database, " * 100)
     other = ledger_at(tmp_path / "other.sqlite")
-    with pytest.raises(LedgerError, match="not a database"):
+    with pytest.raises(LedgerError, match=r"not a database.*move the file away"):
         await reserved(other, share("a"))
     await ledger.aclose()
     await other.aclose()
@@ -424,6 +426,60 @@ async def test_a_locked_ledger_keeps_a_call_no_longer_than_its_deadline_and_an_a
 async def refused(ledger: Ledger, deadline: float) -> None:
     with pytest.raises(LedgerError, match="no answer in the time"):
         await ledger.reserve([share("a")], 100, tries=1, lease_s=60, until=0, deadline=deadline)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files that are open are not deleted there")
+async def test_a_file_that_was_deleted_or_replaced_is_opened_anew_by_every_program(tmp_path: Path):
+    path = tmp_path / "budgets.sqlite"
+    ledgers = [ledger_at(path) for _ in range(2)]
+    held = [await reserved(one, share("a"), each=400) for one in ledgers]
+    for file in (path, path.with_name("budgets.sqlite-wal"), path.with_name("budgets.sqlite-shm")):
+        file.unlink()
+    await ledgers[0].settle(held[0], 350)
+    await ledgers[1].settle(await reserved(ledgers[1], share("a"), each=400), 300)
+    for one in ledgers:
+        with pytest.raises(Shortage):
+            await reserved(one, share("a"), each=400)
+        assert await standing(one) == {"a": (650, 0)}
+        await one.aclose()
+
+
+async def test_tables_that_are_gone_are_made_again(ledger_address: URL | Path):
+    ledger = ledger_at(ledger_address)
+    engine = create_engine(url_of(ledger_address))
+    for table in ("budget_reservations", "budget_accounts"):
+        await ledger.settle(await reserved(ledger, share("a")), 7)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+    engine.dispose()
+    assert await standing(ledger) == {}
+    await ledger.settle(await reserved(ledger, share("a")), 9)
+    assert await standing(ledger) == {"a": (9, 0)}
+    await ledger.aclose()
+
+
+async def test_a_call_that_ends_after_the_ledger_was_closed_is_counted_and_leaves_it_closed(tmp_path: Path):
+    ledger = ledger_at(tmp_path / "budgets.sqlite")
+    held = await reserved(ledger, share("a"))
+    await ledger.aclose()
+    await ledger.settle(held, 60)
+    # SQLite removes this file when the last connection is closed.
+    assert not (tmp_path / "budgets.sqlite-wal").exists()
+    assert await standing(ledger) == {"a": (60, 0)}
+    await ledger.aclose()
+
+
+async def test_looking_at_the_balances_changes_none(ledger_address: URL | Path):
+    wall, ahead = Wall(), Wall()
+    ahead.now += 1_000
+    ledger, looking = ledger_at(ledger_address, wall), ledger_at(ledger_address, ahead)
+    held = await reserved(ledger, share("a"), each=1_000)
+    assert await standing(looking) == {"a": (0, 1_000)}
+    await looking.aclose()
+    with pytest.raises(Shortage):
+        await reserved(ledger, share("a"))
+    await ledger.settle(held, 0)
+    await ledger.aclose()
 
 
 async def test_waiting_goes_by_the_clock_that_is_given(tmp_path: Path):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import anyio
@@ -16,7 +17,7 @@ from sqlalchemy import URL, create_engine
 from unified_api.clock import MonotonicClock
 from unified_api.errors import ConfigurationError, LedgerError
 from unified_api.ledger import Account, Ledger, Share, Shortage
-from unified_api.ledger.address import address_of
+from unified_api.ledger.address import address_of, unusable
 from unified_api.settings import BudgetSettings, Environment, Settings
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as these are POSIX")
@@ -157,6 +158,30 @@ def test_every_spelling_of_a_postgresql_address_is_taken(scheme: str):
     address = address_of(settings(f"{scheme}://me:secret@host/db"))
     assert isinstance(address, URL)
     assert (address.drivername, address.host, address.password) == ("postgresql+psycopg", "host", "secret")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:hush-hush@127.0.0.1:1/budgets",
+        "postgresql://127.0.0.1:1/budgets?user=me&password=hush-hush",
+        "postgresql://127.0.0.1:1/budgets?sslpassword=hush-hush",
+        "postgresql://me@127.0.0.1:1/budgets?hush-hush=hush-hush",
+    ],
+)
+async def test_of_an_address_only_host_port_and_database_are_shown(address: str):
+    found = address_of(settings(address))
+    assert "hush-hush" not in unusable(found, TimeoutError("no answer"))
+    assert "'postgresql://127.0.0.1:1/budgets'" in unusable(found, TimeoutError("no answer"))
+    if "password=" in address and "ssl" not in address:
+        assert isinstance(found, URL)
+        assert (found.username, found.password) == ("me", "hush-hush")
+        assert "hush-hush" not in repr(found)
+        ledger = Ledger(found, clock=MonotonicClock())
+        with pytest.raises(LedgerError, match="cannot be used") as caught:
+            await ledger.balances()
+        assert "hush-hush" not in "".join(traceback.format_exception(caught.value))
+        await ledger.aclose()
 
 
 def test_without_an_address_the_ledger_is_a_file_in_the_data_folder(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from unified_api.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-__all__ = ["address_of", "unusable", "url_of"]
+__all__ = ["address_of", "shown", "unusable", "url_of"]
 
 _FILE = "budgets.sqlite"
 _POSTGRES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
@@ -45,7 +46,14 @@ def address_of(settings: Settings) -> URL | Path:
         raise ConfigurationError(
             "budgets in PostgreSQL need one more package: pip install 'meta-orchestrator[postgres]'"
         )
-    return url.set(drivername="postgresql+psycopg")
+    return _with_user_in_place(url.set(drivername="postgresql+psycopg"))
+
+
+def _with_user_in_place(url: URL) -> URL:
+    """User and password where they are known for what they are, and not in the query, which is shown."""
+    given = {name: value for name in ("user", "password") if isinstance(value := url.query.get(name), str)}
+    url = url.difference_update_query(given)
+    return url.set(username=given.get("user"), password=given.get("password"))
 
 
 def url_of(address: URL | Path) -> URL:
@@ -57,12 +65,46 @@ def url_of(address: URL | Path) -> URL:
     return URL.create("sqlite+pysqlite", database=str(address))
 
 
+def shown(address: URL | Path) -> str:
+    """Where it is: host, port and database, or the file; any other part of an address may be secret."""
+    if isinstance(address, Path):
+        return str(address)
+    if address.get_backend_name() == "sqlite":
+        return address.database or ""
+    port = f":{address.port}" if address.port else ""
+    return f"postgresql://{address.host or ''}{port}/{address.database or ''}"
+
+
 def unusable(address: URL | Path, error: Exception) -> str:
-    """What went wrong and what to do, in words; a password is not shown."""
-    where = str(address) if isinstance(address, Path) else address.render_as_string(hide_password=True)
-    said = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
-    do = "see whether the folder can be written" if "sqlite" in where else "see whether the server runs"
-    return (
-        f"the ledger of budgets at {where!r} cannot be used ({said or type(error).__name__}), so calls with a cap are"
-        f" refused; {do}"
-    )
+    """What went wrong and what to do, in words; no secret of the address is shown."""
+    said = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0] or type(error).__name__
+    for secret in _secrets(address):
+        said = said.replace(secret, "***")
+    do = next((do for sign, do in _ADVICE.items() if sign in said), _otherwise(address))
+    return f"the ledger of budgets at {shown(address)!r} cannot be used ({said}), so calls with a cap are refused; {do}"
+
+
+_ADVICE = {
+    "locked": "see which program keeps it locked, and end that",
+    "not a database": "move the file away, and a new one is made, in which nothing is spent yet",
+    "malformed": "move the file away, and a new one is made, in which nothing is spent yet",
+    "s a directory": "move the folder away that stands where the file belongs",
+    "disk is full": "make room on its disk",
+    "authentication failed": "see whether the address has the right user and password",
+    "no answer": "see whether a program keeps it locked, or whether the machine has too much to do",
+}
+
+
+def _otherwise(address: URL | Path) -> str:
+    is_file = isinstance(address, Path) or address.get_backend_name() == "sqlite"
+    return "see whether the folder can be written" if is_file else "see whether the server runs"
+
+
+def _secrets(address: URL | Path) -> Iterator[str]:
+    if isinstance(address, Path):
+        return
+    if address.password:
+        yield str(address.password)
+    for name, value in address.query.items():
+        if "pass" in name:
+            yield from [value] if isinstance(value, str) else value
