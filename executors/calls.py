@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -11,7 +12,7 @@ from executors.budget import Budget, Held, OverBudgetError
 from executors.context import StepRun
 from executors.failures import StepFailure, of_gateway
 from unified_api.bill import Bill, bill_of
-from unified_api.errors import BudgetExceededError, GatewayError, UnknownPriceError
+from unified_api.errors import BudgetExceededError, GatewayError, NoCandidateError, UnknownPriceError
 from unified_api.needs import AnyRequest, Asked
 from unified_api.trail import Trail
 from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
@@ -44,9 +45,7 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
     Raises:
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
-    request, held = await _reserve(run, request, policy)
-    if held is not None:
-        policy = replace(policy, max_billable=held.tries)
+    request, policy, held = await _reserve(run, request, policy)
     trail = Trail() if run.context.budget is None else Trail(purse=_Purse(run.context.budget))
     story: tuple[Attempt, ...] = ()
     bill: Bill | None = None
@@ -98,13 +97,18 @@ def _without_consulted(bill: Bill, story: tuple[Attempt, ...], worst: Decimal) -
     return sum(bill.guessed, bill.known) - consulted + unknown * worst
 
 
-async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Held | None]:
-    """Room in the run's budget, and the request with its answer kept short enough to have any."""
+async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Policy, Held | None]:
+    """Room in the run's budget, and the call kept short enough to have any, by models of known price."""
     budget = run.context.budget
     if budget is None:
-        return request, None
+        return request, policy, None
+    room, shortened = budget.limit - budget.spent, run.context.gateway.shortened
     try:
-        request, worst = run.context.gateway.shortened(request, policy, room=budget.limit - budget.spent)
+        request, worst = shortened(request, policy, room=room)
+        if worst is None and policy.max_cost_usd is None:
+            policy = replace(policy, max_cost_usd=max(room, Decimal(0)))  # which leaves out whose price is unknown
+            with suppress(NoCandidateError):
+                request, worst = shortened(request, policy, room=room)
     except GatewayError as error:
         raise of_gateway(error) from error
     if worst is None:
@@ -115,9 +119,10 @@ async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked,
             " `max_uses`, leave `extra` parameters out, or leave out policy.budget_usd",
         )
     try:
-        return request, await budget.reserve(worst.each, tries=policy.max_attempts, together=worst.together)
+        held = await budget.reserve(worst.each, tries=policy.max_attempts, together=worst.together)
     except OverBudgetError as error:
         raise StepFailure("budget_exceeded", str(error)) from None
+    return request, replace(policy, max_billable=held.tries), held
 
 
 def _answered(response: Response | EmbedResponse | ImageResponse) -> Bill:

@@ -90,12 +90,15 @@ class Selecting:
     def price(self, model: Model, echoed: str, usage: Usage) -> Decimal | None:
         """By the echoed name first: an alias is billed as the dated model it stands for."""
         plain, address = self._billing(model)
+        writes = bool(model.capabilities & _WRITE) or not model.capabilities
+        if writes and usage.input_tokens == usage.output_tokens == 0:
+            usage = Usage()  # no call reads nothing: its provider did not count
         return pricing.charge(
             usage,
             plain=plain,
             base_url=address,
             names=(echoed, model.name) if echoed else (model.name,),
-            writes=bool(model.capabilities & _WRITE) or not model.capabilities,
+            writes=writes,
         )
 
     def _eligible(self, request: AnyRequest, policy: Policy) -> Selection:

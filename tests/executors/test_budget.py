@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +46,19 @@ async def test_under_a_budget_an_unknown_price_is_refused():
     assert failure(await run(workflow, {}, gateway=gateway))[0] == "unknown_price"
     free = workflow_of(llm(max_tokens=1))
     assert (await run(free, {}, gateway=gateway)).cost_usd is None
+
+
+async def test_under_a_budget_a_route_is_served_by_its_models_of_known_price():
+    models = [replace(_model("scripted/a", 10), prices=None), _model("scripted/b", 10)]
+    routes = {"main": Route(models=("scripted/a", "scripted/b"))}
+    gateway = scripted_gateway(
+        {"scripted/a": "one", "scripted/b": "two"},
+        models=models,
+        settings=Settings(routes=routes, environment=Environment()),
+    )
+    workflow = workflow_of(llm(max_tokens=1, model="route/main"), policy={"budget_usd": 5})
+    result = await run(workflow, {}, gateway=gateway)
+    assert (result.status, result.steps[0].model) == ("succeeded", "scripted/b")
 
 
 async def test_no_number_of_parallel_steps_overspends_and_none_fails_that_would_fit_after_another():

@@ -245,10 +245,11 @@ UNKNOWN = Usage()
     ("reply", "least", "most"),
     [
         (answer(usage=UNKNOWN), 1, 10_500),
+        (answer(usage=Usage(input_tokens=0, output_tokens=0)), 1, 10_500),
         ([TimedOutError("silent")], 1, 10_500),
         ([RateLimitError("busy")], 0, 0),
     ],
-    ids=["usage unknown", "billable failure", "unbilled failure"],
+    ids=["usage unknown", "usage not counted", "billable failure", "unbilled failure"],
 )
 async def test_what_nobody_told_the_cost_of_is_settled_by_an_estimate(home: Home, reply: Any, least: int, most: int):
     gateway = home.gateway(reply, {"default": {"per_user_month_usd": 1}})
