@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from unified_api.ledger import Account, Held
     from unified_api.settings import BudgetSettings, Settings
+    from unified_api.settings.budgets import AccountKind
 
 __all__ = ["AccountState", "account_states"]
 
@@ -55,18 +56,30 @@ async def account_states(settings: Settings, *, month: str | None = None, runs: 
         finally:
             await ledger.aclose()
     shown = {one: held for one, held in found.items() if one.month == month or (runs and one.kind == "run")}
-    for account in _named(settings.budgets, month):
+    for account in _named(settings.budgets, month, {(one.kind, _whose(one)) for one in shown}):
         shown.setdefault(account, Held(account.key, 0, 0))
     return _states(shown, settings.budgets)
 
 
-def _named(budgets: BudgetSettings, month: str) -> Iterable[Account]:
-    """Whom the settings name, whether they have spent anything or not."""
+def _named(budgets: BudgetSettings, month: str, shown: Collection[tuple[str, str]]) -> Iterable[Account]:
+    """Whom the settings name, whether they have spent anything or not, but those that are shown."""
     from unified_api.ledger import Account
 
-    yield from (Account("user", name, month=month) for name in budgets.users if "/" not in name)
-    yield from (Account("key", name, month=month) for name in budgets.keys if "/" not in name)
-    yield from (Account("tag", name, month=month) for name in budgets.tags if "/" not in name)
+    named: list[tuple[AccountKind, Iterable[str]]] = [
+        ("user", budgets.users),
+        ("key", budgets.keys),
+        ("tag", budgets.tags),
+    ]
+    for kind, names in named:
+        for name in names:
+            if (kind, name) not in shown:
+                # Before anything was spent nobody knows whether a name with a slash is one of a tenant: most are.
+                tenant, _, rest = name.partition("/")
+                yield Account(kind, rest, tenant, month) if tenant and rest else Account(kind, name, month=month)
+
+
+def _whose(account: Account) -> str:
+    return f"{account.tenant}/{account.name}" if account.tenant else account.name
 
 
 def _states(accounts: Mapping[Account, Held], budgets: BudgetSettings) -> list[AccountState]:

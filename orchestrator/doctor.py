@@ -233,6 +233,36 @@ async def _folders() -> list[Diagnosis]:
     return [_folder("data folder", settings.data_dir), _folder("cache folder", settings.cache_dir)]
 
 
+async def _budgets() -> list[Diagnosis]:
+    settings = _loaded()
+    if settings is None or not settings.budgets.capped:
+        return []
+    from unified_api.clock import MonotonicClock
+    from unified_api.errors import ConfigurationError, LedgerError
+    from unified_api.ledger import Ledger
+    from unified_api.ledger.address import address_of, shown
+
+    try:
+        address = address_of(settings)
+        if isinstance(address, Path) and not address.exists():
+            # Looking must not make it.
+            return [Diagnosis(name="budgets", message=f"the first call with a cap makes the ledger at {address}")]
+        ledger = Ledger(address, clock=MonotonicClock())
+        try:
+            accounts = await ledger.balances()
+        finally:
+            await ledger.aclose()
+    except (ConfigurationError, LedgerError) as error:
+        message, _, fix = error.message.rpartition("; ")
+        return [Diagnosis(name="budgets", verdict="error", message=message or fix, fix=_sentence(fix))]
+    number = f"{len(accounts)} account{'' if len(accounts) == 1 else 's'}"
+    return [Diagnosis(name="budgets", message=f"the ledger at {shown(address)} has {number}")]
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def _folder(name: str, path: Path) -> Diagnosis:
     # The folder may not exist yet: looking must not make it.
     nearest = next(folder for folder in (path, *path.parents) if folder.exists())
@@ -262,4 +292,5 @@ _CHECKS: dict[str, Callable[[], Awaitable[list[Diagnosis]]]] = {
     "local servers": _servers,
     "embedded models": _embedded,
     "folders": _folders,
+    "budgets": _budgets,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from orchestrator import Orchestrator
 from orchestrator.budgets import account_states
 from orchestrator.cli import main
+from orchestrator.doctor import _budgets, examine
+from unified_api.clock import MonotonicClock
+from unified_api.ledger import Account, Ledger, Share, month_of
 from unified_api.models import Prices
 from unified_api.settings import BudgetSettings, Environment, Settings
 from unified_api.testing import scripted_gateway
@@ -123,3 +127,51 @@ def test_the_command_shows_what_is_left(
     assert main(["budgets", "--month", "November"]) == 2
     assert main(["budgets", "--month", "2020-01", "--json"]) == 0
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["carol"]
+
+
+async def test_a_user_of_a_tenant_who_is_named_is_shown_before_and_after_spending(tmp_path: Path):
+    budgets = BudgetSettings.model_validate(
+        {"users": {"acme/bob": {"month_usd": 3}}, "tags": {"a/b": {"month_usd": 4}, "/c": {"month_usd": 5}}}
+    )
+    settings = Settings(budgets=budgets, environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}))
+    wanted = [("user", "acme", "bob", 3), ("tag", "", "/c", 5), ("tag", "a", "b", 4)]
+    found = await account_states(settings)
+    assert [(one.kind, one.tenant, one.name, one.cap_usd) for one in found] == wanted
+    ledger = Ledger.of(settings, clock=MonotonicClock())
+    month = month_of(time.time())
+    # This one has no tenant, and its name is written alike.
+    for account in (Account("user", "bob", "acme", month), Account("tag", "a/b", month=month)):
+        await ledger.settle(await ledger.reserve([Share(account, 9)], 2, tries=1, lease_s=60, until=0), 1)
+    await ledger.aclose()
+    wanted[1:] = [("tag", "", "/c", 5), ("tag", "", "a/b", 4)]
+    found = await account_states(settings)
+    assert [(one.kind, one.tenant, one.name, one.cap_usd) for one in found] == wanted
+    assert [int(one.spent_usd * 1_000_000) for one in found] == [1, 0, 1]
+
+
+async def test_the_doctor_opens_the_ledger_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert await _budgets() == []
+    (tmp_path / "orchestrator.toml").write_text("[budgets.users.carol]\nmonth_usd = 7\n")
+    path = tmp_path / "data" / "budgets.sqlite"
+    (found,) = await _budgets()
+    assert (found.verdict, path.exists()) == ("ok", False)
+    assert f"makes the ledger at {path}" in found.message
+    await spend(path)
+    (found,) = await _budgets()
+    assert (found.verdict, found.message) == ("ok", f"the ledger at {path} has 1 account")
+    path.write_bytes(b"this is no database, " * 100)
+    (found,) = await _budgets()
+    assert found.verdict == "error"
+    assert "file is not a database" in found.message
+    assert found.fix is not None
+    assert found.fix.startswith("Move the file away")
+    assert "budgets" in [one.name for one in await examine()]
+
+
+async def spend(path: Path) -> None:
+    ledger = Ledger(path, clock=MonotonicClock())
+    await ledger.reserve([Share(Account("user", "carol"), 9)], 2, tries=1, lease_s=60, until=0)
+    await ledger.aclose()
