@@ -89,7 +89,9 @@ class Serving:
             model, (fitted, response), cost = won.model, won.result, won.result[1].cost_usd
             if not won.rejected:
                 seconds, note = self._clock.now() - won.started, fitted.note
-                call.trail.succeeded(model, seconds, cost=cost, note=note, confidence=won.confidence)
+                # By how much had come it is told what an answer cost whose usage nobody told.
+                received = len(response.text) if cost is None and isinstance(response, Response) else 0
+                call.trail.succeeded(model, seconds, cost=cost, note=note, confidence=won.confidence, received=received)
             self._remember(call, model)
             return replace(_as_asked(call, response), quality=model.quality, attempts=call.trail.story)
 

@@ -259,6 +259,14 @@ async def test_what_nobody_told_the_cost_of_is_settled_by_an_estimate(home: Home
     await gateway.aclose()
 
 
+async def test_an_answer_whose_usage_nobody_told_is_settled_by_its_length(home: Home):
+    long = replace(answer(usage=UNKNOWN), parts=(TextPart("word " * 320),))
+    gateway = home.gateway(long, {"default": {"per_user_month_usd": 1}})
+    await gateway.chat(ask(), by())
+    assert 4_000 <= await spent(gateway) <= 4_100  # 400 tokens at $10 a million, and the prompt
+    await gateway.aclose()
+
+
 async def test_a_cancelled_call_is_settled_by_an_estimate(home: Home):
     asked = anyio.Event()
 
