@@ -23,6 +23,7 @@ from unified_api.clock import MonotonicClock
 from unified_api.errors import BudgetExceededError, GatewayError
 from unified_api.gateway import Gateway
 from unified_api.ledger import Account, Ledger, Share, micros
+from unified_api.ledger.address import address_of
 from unified_api.providers import ProviderRow
 from unified_api.settings import BudgetSettings, Environment, Settings
 from unified_api.types import Caller, Message, Policy, Request
@@ -179,8 +180,15 @@ def _bars(told: dict[str, int], sums: dict[str, tuple[int, int]]) -> bool:
 
 async def _sums(made: Settings, ahead: float = 0.0) -> dict[str, tuple[int, int]]:
     """Kind of account -> spent and held."""
-    ledger = Ledger.of(made, clock=MonotonicClock(), wall=lambda: time.time() + ahead)
-    found = {Account.of_key(one.key).kind: (one.spent, one.held) for one in await ledger.balances()}
+    ledger = Ledger(address_of(made), clock=MonotonicClock(), wall=lambda: time.time() + ahead)
+    if ahead:  # looking gives nothing back, but whoever asks for room does
+        another = Share(Account("user", "another"), 1)
+        await ledger.settle(await ledger.reserve([another], 1, tries=1, lease_s=LEASE_S, until=0), 0)
+    found = {
+        Account.of_key(one.key).kind: (one.spent, one.held)
+        for one in await ledger.balances()
+        if "another" not in one.key
+    }
     await ledger.aclose()
     return found
 
