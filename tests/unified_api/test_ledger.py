@@ -20,7 +20,10 @@ from unified_api.errors import LedgerError
 from unified_api.ledger import Account, Ledger, Reservation, Share, Shortage, micros, month_of
 from unified_api.ledger.accounts import Balance, Books, Short
 from unified_api.ledger.address import url_of
-from unified_api.testing import ManualClock
+from unified_api.models import Prices
+from unified_api.settings import BudgetSettings, Environment, Settings
+from unified_api.testing import ManualClock, scripted_gateway
+from unified_api.types import Caller, Message, Policy, Request
 
 NOVEMBER = 1_795_000_000.0  # 2026-11-18
 CAP = 1_000
@@ -421,6 +424,24 @@ async def test_a_locked_ledger_keeps_a_call_no_longer_than_its_deadline_and_an_a
     # What was settled counts all the same, and what nobody waited for any longer is held by nobody.
     assert await standing(ledger) == {"a": (60, 0)}
     await ledger.aclose()
+
+
+async def test_a_call_waits_for_a_locked_ledger_until_its_deadline_only(tmp_path: Path):
+    settings = Settings(
+        budgets=BudgetSettings.model_validate({"users": {"alice": {"month_usd": 1}}, "wait_s": 0}),
+        environment=Environment({"ORCHESTRATOR_HOME": str(tmp_path)}),
+    )
+    prices = Prices(input=Decimal(1), output=Decimal(1))
+    request = Request(model="scripted/a", messages=(Message.user("Hello"),), max_tokens=100)
+    async with scripted_gateway({"scripted/a": "Hello"}, prices=prices, settings=settings) as gateway:
+        await gateway.chat(request, Policy(caller=Caller(user="alice")))
+        with closing(sqlite3.connect(tmp_path / "data" / "budgets.sqlite", isolation_level=None)) as locking:
+            locking.execute("BEGIN IMMEDIATE")
+            began = anyio.current_time()
+            with pytest.raises(LedgerError, match="no answer in the time"):
+                await gateway.chat(request, Policy(caller=Caller(user="alice"), deadline_s=0.2))
+            assert anyio.current_time() - began < 5
+            locking.execute("ROLLBACK")
 
 
 async def refused(ledger: Ledger, deadline: float) -> None:

@@ -211,19 +211,21 @@ async def test_an_account_that_somebody_keeps_locked_holds_up_nobody_else(postgr
     held = await ledger.reserve(mine, 10, tries=1, lease_s=60, until=0)
     engine = create_engine(postgres_ledger)
     began = anyio.current_time()
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SELECT * FROM budget_accounts FOR UPDATE")
-        async with anyio.create_task_group() as group:
-            group.start_soon(refused_at, ledger, mine, began + 2)
-            group.start_soon(ledger.settle, held, 7)
-            for _ in range(2):
-                with anyio.fail_after(2):
-                    await ledger.reserve(yours, 10, tries=1, lease_s=60, until=0)
+    async with anyio.create_task_group() as patient:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT * FROM budget_accounts FOR UPDATE")
+            patient.start_soon(lambda: ledger.reserve(mine, 20, tries=1, lease_s=60, until=0))
+            async with anyio.create_task_group() as group:
+                group.start_soon(refused_at, ledger, mine, began + 2)
+                group.start_soon(ledger.settle, held, 7)
+                for _ in range(2):
+                    with anyio.fail_after(2):
+                        await ledger.reserve(yours, 10, tries=1, lease_s=60, until=0)
     assert anyio.current_time() - began < 5
     engine.dispose()
     await ledger.aclose()
     assert {Account.of_key(one.key).name: (one.spent, one.held) for one in await ledger.balances()} == {
-        "mine": (7, 0),
+        "mine": (7, 20),
         "yours": (0, 20),
     }
     await ledger.aclose()

@@ -94,7 +94,7 @@ class Ledger:
         """
         # In the order of time, so that a database writes neighbours to neighbouring pages.
         name = f"{int(time.time()):09x}{secrets.token_hex(9)}"
-        waits = until - self._clock.now()
+        waits = max(until - self._clock.now(), 0.0)
         entry = Entry.awaited(
             Reserve(name, tuple(shares), each, tries, int(lease_s) + 1),
             waits=waits > 0,

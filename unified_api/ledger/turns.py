@@ -163,7 +163,8 @@ class Turns:
             pause = self._until_next()
             if pause is None:
                 return
-            time.sleep(max(min(pause, _PACE_S), 0.0))
+            if pause > 0:
+                time.sleep(min(pause, _PACE_S))
             with self._change:
                 batch = self._taken()
             if batch:
