@@ -13,18 +13,26 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
-    bindparam,
-    delete,
     insert,
     select,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from unified_api.ledger.accounts import Balance, Books, Short
 from unified_api.ledger.operations import Held, Locked, Operation, Outcome, Reservation, Reserve, Settle
-from unified_api.ledger.tables import FREED, HELD, IS_HELD, SETTLED, accounts, open_engine, reservations
+from unified_api.ledger.statements import (
+    CHANGE_ACCOUNT,
+    END_RESERVATION,
+    FORGET,
+    FREE_ACCOUNTS,
+    LOCK_ACCOUNTS,
+    LOCK_EXPIRED,
+    LOCK_RESERVATIONS,
+    SHORTEN,
+    THESE_ACCOUNTS,
+)
+from unified_api.ledger.tables import FREED, HELD, SETTLED, accounts, open_engine, reservations
 
 __all__ = ["Store", "failures"]
 
@@ -42,47 +50,6 @@ _CLOCK_S = 60.0
 """How long the difference to the database's clock is taken to stay what it is."""
 _KEPT_S = 86_400
 """How long what is settled is remembered, so that it cannot count twice."""
-
-_LOCK_RESERVATIONS = (
-    select(reservations.c.id, reservations.c.state, reservations.c.amount)
-    .where(reservations.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(reservations.c.id)
-    .with_for_update()
-)
-_LOCK_ACCOUNTS = (
-    select(accounts.c.key, accounts.c.spent, accounts.c.held)
-    .where(accounts.c.key.in_(bindparam("keys", expanding=True)))
-    .order_by(accounts.c.key)  # everybody locks in the same order, so that nobody waits in a circle
-    .with_for_update()
-)
-_FREE_ACCOUNTS = (
-    select(accounts.c.key)
-    .where(accounts.c.key.in_(bindparam("keys", expanding=True)))
-    .with_for_update(skip_locked=True)
-)
-_THESE_ACCOUNTS = select(accounts.c.key).where(accounts.c.key.in_(bindparam("keys", expanding=True)))
-_LOCK_EXPIRED = (
-    select(reservations.c.id, reservations.c.accounts, reservations.c.amount)
-    .where(IS_HELD, reservations.c.expires <= bindparam("now"))
-    .order_by(reservations.c.id)
-    .with_for_update(skip_locked=True)  # what is being settled just now needs no freeing
-)
-_CHANGE_ACCOUNT = (
-    update(accounts)
-    .where(accounts.c.key == bindparam("account"))
-    .values(spent=accounts.c.spent + bindparam("more_spent"), held=accounts.c.held + bindparam("more_held"))
-)
-_END_RESERVATION = (
-    update(reservations).where(reservations.c.id == bindparam("reservation")).values(state=bindparam("end"))
-)
-_SHORTEN = (
-    update(reservations)
-    .where(IS_HELD, reservations.c.expires > bindparam("now") + reservations.c.lease)
-    .values(expires=bindparam("now") + reservations.c.lease)
-)
-_FORGET = delete(reservations).where(
-    reservations.c.state.in_((FREED, SETTLED)), reservations.c.expires < bindparam("before")
-)
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -147,8 +114,8 @@ class Store:
     def _unlocked(self, operations: Sequence[Operation], *, now: int) -> list[Outcome | Locked | Exception]:
         keys = {key for one in operations for key in one.keys}
         with self._transaction() as connection:
-            there = connection.execute(_THESE_ACCOUNTS, {"keys": sorted(keys)}).scalars().all()
-            locked = set(there).difference(connection.execute(_FREE_ACCOUNTS, {"keys": sorted(keys)}).scalars())
+            there = connection.execute(THESE_ACCOUNTS, {"keys": sorted(keys)}).scalars().all()
+            locked = set(there).difference(connection.execute(FREE_ACCOUNTS, {"keys": sorted(keys)}).scalars())
         self._locked = self._locked.difference(keys) | locked
         free = [one for one in operations if locked.isdisjoint(one.keys)]
         try:
@@ -181,23 +148,23 @@ class Store:
         A lease that ends later than it can was written while some clock was ahead: it runs from now on.
         """
         with self._transaction() as connection:
-            found = connection.execute(_LOCK_EXPIRED, {"now": now}).all()
+            found = connection.execute(LOCK_EXPIRED, {"now": now}).all()
             expired = [row for row in found if row.id not in living]
             if expired:
                 held: dict[str, int] = {}
                 for row in expired:
                     for key in row.accounts.split("\n"):
                         held[key] = held.get(key, 0) + row.amount
-                connection.execute(_LOCK_ACCOUNTS, {"keys": sorted(held)})
-                connection.execute(_END_RESERVATION, [{"reservation": row.id, "end": FREED} for row in expired])
+                connection.execute(LOCK_ACCOUNTS, {"keys": sorted(held)})
+                connection.execute(END_RESERVATION, [{"reservation": row.id, "end": FREED} for row in expired])
                 _change(connection, ((key, 0, -amount) for key, amount in held.items()))
-            connection.execute(_SHORTEN, {"now": now})
+            connection.execute(SHORTEN, {"now": now})
         return bool(expired)
 
     def forget(self, *, now: int) -> None:
         """Removes reservations that ended a day ago. No money is forgotten with them."""
         with self._transaction() as connection:
-            connection.execute(_FORGET, {"before": now - _KEPT_S})
+            connection.execute(FORGET, {"before": now - _KEPT_S})
 
     def balances(self) -> list[Held]:
         return self._tried(lambda _: self._balances())
@@ -348,7 +315,7 @@ def _write(
     if rows:
         connection.execute(insert(reservations), rows)
     if updates:
-        connection.execute(_END_RESERVATION, updates)
+        connection.execute(END_RESERVATION, updates)
 
 
 def _row(reservation: Reservation, state: int, *, lease: int, now: int) -> dict[str, Any]:
@@ -369,18 +336,18 @@ def _change(connection: Connection, changes: Iterable[tuple[str, int, int]]) -> 
         if spent or held
     ]
     if rows:
-        connection.execute(_CHANGE_ACCOUNT, rows)
+        connection.execute(CHANGE_ACCOUNT, rows)
 
 
 def _reservations(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     if not ids:
         return {}
-    rows = connection.execute(_LOCK_RESERVATIONS, {"ids": list(ids)})
+    rows = connection.execute(LOCK_RESERVATIONS, {"ids": list(ids)})
     return {row.id: (row.state, row.amount) for row in rows}
 
 
 def _balances(connection: Connection, keys: Collection[str]) -> dict[str, Balance]:
-    rows = connection.execute(_LOCK_ACCOUNTS, {"keys": sorted(keys)})
+    rows = connection.execute(LOCK_ACCOUNTS, {"keys": sorted(keys)})
     found = {row.key: Balance(row.spent, row.held) for row in rows}
     if len(found) < len(keys):
         raise _RowsLostError
