@@ -10,12 +10,12 @@ from unified_api import local
 from unified_api.adapter import Adapter
 from unified_api.clock import Clock
 from unified_api.errors import NotFoundError
-from unified_api.http_adapter import HttpAdapter
+from unified_api.http.adapter import HttpAdapter
+from unified_api.http.transport import Transport
 from unified_api.models import Model, RouteRules
 from unified_api.providers import ProviderRow, is_loopback
 from unified_api.settings import Settings, Timeouts
 from unified_api.signing import bearer_key, signer_of
-from unified_api.transport import Transport
 
 __all__ = ["Adapters"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import anyio
 
 from unified_api.errors import GatewayError
-from unified_api.http_adapter import HttpAdapter
+from unified_api.http.adapter import HttpAdapter
+from unified_api.http.transport import Transport
 from unified_api.providers import ProviderRow
 from unified_api.settings import Timeouts
-from unified_api.transport import Transport
 
 __all__ = ["LocalServer", "discover_local_servers"]
 

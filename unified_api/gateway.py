@@ -30,6 +30,7 @@ from unified_api.errors import (
 )
 from unified_api.estimates import Worst, shortened
 from unified_api.health import Health
+from unified_api.http.transport import Transport
 from unified_api.layers.budget import Budget
 from unified_api.layers.cache import Cache
 from unified_api.layers.record import Record
@@ -44,7 +45,6 @@ from unified_api.settings import Settings, Timeouts
 from unified_api.settings.routes import total_s
 from unified_api.telemetry.under_way import UnderWay
 from unified_api.trail import Purse, Trail
-from unified_api.transport import Transport
 from unified_api.types import (
     EmbedRequest,
     EmbedResponse,

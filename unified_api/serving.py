@@ -23,7 +23,7 @@ from unified_api.needs import AnyRequest
 from unified_api.routing.affinity import Affinity, Session, kept_to
 from unified_api.selecting import Selecting
 from unified_api.settings import Timeouts
-from unified_api.streaming import Streaming
+from unified_api.streams.streaming import Streaming
 from unified_api.types import Chunk, Policy, Request, Response, Usage
 
 __all__ = ["Serving"]

@@ -18,13 +18,13 @@ from unified_api.errors import (
     ServerError,
     UnsupportedParameterError,
 )
-from unified_api.http_adapter import HttpAdapter
+from unified_api.http.adapter import HttpAdapter
+from unified_api.http.transport import Transport
 from unified_api.local import LocalAdapter
 from unified_api.models import Model
 from unified_api.providers import ProviderRow, builtin_rows
 from unified_api.settings import Settings, Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock, chat_answer, stream_answer
-from unified_api.transport import Transport
 from unified_api.types import EmbedRequest, Message, Request
 from unified_api.wire.collect import Collector
 

@@ -9,8 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from unified_api.apart import Apart
 from unified_api.errors import ServerError
+from unified_api.streams.apart import Apart
 
 
 async def test_a_caller_that_is_cancelled_just_as_the_context_is_entered_leaves_it_and_waits_for_nobody() -> None:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from unified_api.batched import Batched
 from unified_api.errors import ServerError
+from unified_api.streams.batched import Batched
 from unified_api.types import Chunk, TextChunk
 
 

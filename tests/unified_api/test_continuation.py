@@ -12,11 +12,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from unified_api.continuation import Seam, joined
 from unified_api.errors import AuthenticationError, ProviderError, RateLimitError, TimedOutError
 from unified_api.models import Model, Selection
 from unified_api.providers import builtin_rows
 from unified_api.routing.continuing import allowance, candidates_after, continued, tokens_of, why_unsafe
+from unified_api.streams.seam import Seam, joined
 from unified_api.types import (
     Attempt,
     Chunk,

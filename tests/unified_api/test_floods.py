@@ -11,12 +11,12 @@ import pytest
 from anyio.abc import TaskGroup
 
 from unified_api import Gateway, Message, Policy, Request
-from unified_api.batched import Batched
 from unified_api.catalog import Catalog
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError
 from unified_api.models import Model
 from unified_api.settings import Settings, Timeouts
+from unified_api.streams.batched import Batched
 from unified_api.testing import ManualClock
 from unified_api.types import Chunk, FinishChunk, TextChunk, Usage, UsageChunk
 

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unified_api.errors import InvalidRequestError, NotFoundError, ProviderError
-from unified_api.http_adapter import HttpAdapter
+from unified_api.http.adapter import HttpAdapter
+from unified_api.http.redaction import Redaction
+from unified_api.http.transport import Transport
 from unified_api.models import Model
 from unified_api.providers import ProviderRow
-from unified_api.redaction import Redaction
 from unified_api.settings import Timeouts
 from unified_api.signing import Credentials, Signer
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
-from unified_api.transport import Transport
 from unified_api.types import ImageRequest, Message, Request, RerankRequest
 from unified_api.wire.quoting import shorten
 

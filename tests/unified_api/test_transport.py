@@ -23,9 +23,9 @@ from unified_api.errors import (
     ProviderError,
     TimedOutError,
 )
+from unified_api.http.transport import Call, Transport
 from unified_api.settings import Timeouts
 from unified_api.testing import FaultyTransport, HttpAnswer, ManualClock
-from unified_api.transport import Call, Transport
 
 LIMITS = Timeouts()
 

@@ -9,17 +9,17 @@ from functools import partial
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from unified_api.batched import Batched
-from unified_api.batches import embedded_in_batches
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.errors import AuthenticationError, MalformedResponseError, NotFoundError, ProviderError
+from unified_api.http.batches import embedded_in_batches
+from unified_api.http.polling import settled
+from unified_api.http.redaction import Redaction
+from unified_api.http.transport import Call, Reply, Transport
 from unified_api.models import Model
-from unified_api.polling import settled
 from unified_api.providers import ProviderRow, builtin_rows
-from unified_api.redaction import Redaction
 from unified_api.settings import Timeouts
 from unified_api.signing import Signer
-from unified_api.transport import Call, Reply, Transport
+from unified_api.streams.batched import Batched
 from unified_api.types import (
     Chunk,
     EmbedRequest,

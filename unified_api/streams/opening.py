@@ -10,11 +10,11 @@ from typing import NoReturn
 import anyio.lowlevel
 
 from unified_api.adapter import Adapter
-from unified_api.batched import Batched
 from unified_api.clock import Clock
 from unified_api.errors import DeadlineExceededError, TimedOutError
 from unified_api.models import Model
 from unified_api.settings import Timeouts
+from unified_api.streams.batched import Batched
 from unified_api.types import (
     AlternativeChunk,
     Chunk,

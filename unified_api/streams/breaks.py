@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from unified_api.begun import Begun
 from unified_api.call import Call
 from unified_api.errors import (
     ConnectionFailedError,
@@ -16,6 +15,7 @@ from unified_api.errors import (
 )
 from unified_api.models import Selection
 from unified_api.routing.continuing import allowance, candidates_after, continued, tokens_of, why_not_continued
+from unified_api.streams.begun import Begun
 from unified_api.types import Chunk, Request, RestartChunk, Usage, UsageChunk
 
 __all__ = ["explain", "is_whole", "onward", "turn"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from unified_api.errors import ConfigurationError
-from unified_api.http_call import Call
+from unified_api.http.call import Call
 from unified_api.providers import is_loopback
 
 if TYPE_CHECKING:

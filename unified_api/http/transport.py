@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from unified_api.clock import Clock, MonotonicClock, Scope
-from unified_api.connections import Way, connections_of, way_of
 from unified_api.errors import MalformedResponseError, TimedOutError
-from unified_api.http_call import Call, Reply, StreamReply
-from unified_api.http_failures import failures, raise_ours, unsendable
-from unified_api.inflate import ACCEPTED, Inflater
+from unified_api.http.call import Call, Reply, StreamReply
+from unified_api.http.connections import Way, connections_of, way_of
+from unified_api.http.failures import failures, raise_ours, unsendable
+from unified_api.http.inflate import ACCEPTED, Inflater
 from unified_api.settings import Timeouts
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from unified_api.adapters import Adapters
-from unified_api.apart import Apart, Kept
 from unified_api.attempts import Attempts, Judged
-from unified_api.begun import Begun
-from unified_api.breaks import explain, is_whole, onward, turn
 from unified_api.call import Call
 from unified_api.clock import Clock
-from unified_api.continuation import joined
 from unified_api.errors import GatewayError
 from unified_api.escalation import Escalating, Held, escalates, held_back, may_reject
 from unified_api.fitting import Fitted, Fitting, Ways
 from unified_api.models import Model, RouteRules
-from unified_api.opening import open_stream
+from unified_api.streams.apart import Apart, Kept
+from unified_api.streams.begun import Begun
+from unified_api.streams.breaks import explain, is_whole, onward, turn
+from unified_api.streams.opening import open_stream
+from unified_api.streams.seam import joined
 from unified_api.types import Chunk, Request, Usage, UsageChunk
 
 __all__ = ["Streaming"]

@@ -13,8 +13,8 @@ from unified_api.errors import (
     ProviderError,
     TimedOutError,
 )
-from unified_api.http_call import Call
-from unified_api.inflate import InflationError
+from unified_api.http.call import Call
+from unified_api.http.inflate import InflationError
 from unified_api.wire.quoting import shorten
 
 __all__ = ["failures", "raise_ours", "unsendable"]

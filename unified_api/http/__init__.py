@@ -1,0 +1,1 @@
+"""Providers behind HTTP: the adapter, and the one transport below it."""

@@ -1,0 +1,1 @@
+"""Streams: opened, read, broken, gone on with elsewhere."""
