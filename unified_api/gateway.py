@@ -222,6 +222,8 @@ class Gateway:
         16,384 tokens. None when a candidate's price is unknown; zero for models that cost nothing. For a stream put
         `streaming` into the policy's `needs`, where a route chooses by that. Raises like `chat` when nothing may serve.
         """
+        check_request(request)
+        check_policy(policy)
         worst = self.worst(request, policy)
         return None if worst is None else worst.total
 

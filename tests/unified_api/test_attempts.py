@@ -255,6 +255,8 @@ async def test_a_request_that_no_model_can_be_asked_is_refused_before_anything_i
     async with gateway(backend, clock) as made:
         with pytest.raises(InvalidRequestError, match=words):
             await made.chat(replace(ask(), **wrong))
+        with pytest.raises(InvalidRequestError, match=words):
+            made.estimate(replace(ask(), **wrong))
     assert backend.requests == []
 
 
