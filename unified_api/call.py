@@ -12,14 +12,10 @@ from unified_api.models import Selection
 from unified_api.needs import AnyRequest, Asked
 from unified_api.trail import Trail
 from unified_api.types import (
+    AnyResponse,
     Chunk,
-    EmbedResponse,
-    ImageResponse,
-    ModerationResponse,
     Policy,
     Request,
-    RerankResponse,
-    Response,
 )
 
 __all__ = [
@@ -36,7 +32,6 @@ __all__ = [
     "through_stream",
 ]
 
-AnyResponse: TypeAlias = Response | EmbedResponse | ImageResponse | RerankResponse | ModerationResponse
 Operation = Literal["chat", "stream", "embed", "image", "rerank", "moderate"]
 Purpose = Literal["answer", "evaluation", "safety", "similarity"]
 """Why a call is made: for its caller, or for a part of the gateway that judges another call's answer."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from unified_api.types import (
+    AnyRequest,
     AudioPart,
     BuiltinToolPart,
     Capability,
@@ -30,7 +31,6 @@ from unified_api.types import (
 
 __all__ = ["AnyRequest", "Asked", "least_tokens", "needs_of", "parameters_of", "tools_of", "worst_tokens"]
 
-AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 Asked = TypeVar("Asked", Request, EmbedRequest, ImageRequest, RerankRequest, ModerationRequest)
 _CONTENT = frozenset({"model", "messages", "inputs", "prompt", "query", "documents", "extra"})
 

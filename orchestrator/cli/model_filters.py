@@ -111,16 +111,16 @@ def cleared(
     label: str | None = None, *, retention: str | None = None, trains_not: bool = False, region: str | None = None
 ) -> list[Filter]:
     """The wishes about a provider's data policy. What is unknown fulfils none."""
-    from unified_api.routing.filters import CLEARANCES
+    from unified_api.types import SENSITIVITIES
 
     filters: list[Filter] = []
     if label is not None:
-        allowed = CLEARANCES[CLEARANCES.index(label) :]
+        allowed = SENSITIVITIES[SENSITIVITIES.index(label) :]
         filters.append(
             Filter(
                 words=f"clearance for {label} data",
                 passes=lambda model: model.data_policy.clearance in allowed,
-                distance=lambda model: -CLEARANCES.index(model.data_policy.clearance),
+                distance=lambda model: -SENSITIVITIES.index(model.data_policy.clearance),
                 tells=lambda model: f"cleared for {model.data_policy.clearance}",
             )
         )

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from unified_api.models import DataPolicy, Model, Requirements
 from unified_api.routing.conditions import Circumstances, Condition, first_that_holds
-from unified_api.routing.filters import CLEARANCES, at_most_usd, select
+from unified_api.routing.filters import at_most_usd, select
 from unified_api.routing.ranking import by_cost, by_latency, by_quality, by_weight, chance_of, rank
+from unified_api.types import SENSITIVITIES
 
 
 def model(name: str, **facts: object) -> Model:
@@ -20,10 +21,10 @@ def model(name: str, **facts: object) -> Model:
 
 
 def test_clearances_are_ordered() -> None:
-    for highest, cleared in enumerate(CLEARANCES):
+    for highest, cleared in enumerate(SENSITIVITIES):
         one = model("a/m", data_policy=DataPolicy(clearance=cleared))
-        passing = [s for s in CLEARANCES if select([one], Requirements(sensitivity=s), named=True).candidates]
-        assert passing == list(CLEARANCES[: highest + 1])
+        passing = [s for s in SENSITIVITIES if select([one], Requirements(sensitivity=s), named=True).candidates]
+        assert passing == list(SENSITIVITIES[: highest + 1])
 
 
 def test_every_model_is_either_a_candidate_or_dropped_with_a_reason() -> None:
@@ -106,8 +107,8 @@ def test_what_may_cost_more_than_the_ceiling_is_dropped_with_the_figure_and_the_
 
 
 @given(
-    st.lists(st.sampled_from(CLEARANCES), min_size=1, max_size=12),
-    st.sampled_from(CLEARANCES),
+    st.lists(st.sampled_from(SENSITIVITIES), min_size=1, max_size=12),
+    st.sampled_from(SENSITIVITIES),
     st.sets(st.integers(0, 11)),
 )
 def test_no_candidate_ever_breaks_a_rule_and_every_model_is_accounted_for(
@@ -122,7 +123,7 @@ def test_no_candidate_ever_breaks_a_rule_and_every_model_is_accounted_for(
     )
     found = select(models, asked, named=True)
     for one in found.candidates:
-        assert CLEARANCES.index(one.data_policy.clearance) >= CLEARANCES.index(label)
+        assert SENSITIVITIES.index(one.data_policy.clearance) >= SENSITIVITIES.index(label)
         assert one.data_policy.region == "eu"
         assert int(one.provider[1:]) not in denied
     assert sorted([one.id for one in found.candidates] + [drop.model for drop in found.dropped]) == sorted(
@@ -181,7 +182,7 @@ def test_conditions_hold_when_all_that_they_name_does() -> None:
     assert not code.holds(Circumstances(category="code", tokens=101))
     assert not code.holds(Circumstances(category=None, tokens=1))
     secret = Condition(sensitivity="confidential")
-    held = [label for label in CLEARANCES if secret.holds(Circumstances(sensitivity=label))]
+    held = [label for label in SENSITIVITIES if secret.holds(Circumstances(sensitivity=label))]
     assert held == ["confidential", "restricted"]
     seen = Condition(needs=frozenset({"vision"}), at_least=10)
     assert seen.holds(Circumstances(needs=frozenset({"chat", "vision"}), tokens=10))

@@ -9,15 +9,13 @@ from typing import TypeVar
 from unified_api.privacy.placeholders import LOOKS_LIKE_ONE, Placeholders
 from unified_api.types import (
     Alternative,
+    AnyResponse,
     AudioPart,
     Citation,
-    EmbedResponse,
     ImageResponse,
-    ModerationResponse,
     Part,
     ReasoningPart,
     RefusalPart,
-    RerankResponse,
     Response,
     TextPart,
     ToolCallPart,
@@ -25,7 +23,6 @@ from unified_api.types import (
 
 __all__ = ["Moved", "restored", "restored_citation"]
 
-AnyResponse = Response | EmbedResponse | ImageResponse | RerankResponse | ModerationResponse
 Answer = TypeVar("Answer", bound=AnyResponse)
 
 

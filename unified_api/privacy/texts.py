@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from unified_api.privacy.documents import is_embedded, text_of
 from unified_api.types import (
+    AnyRequest,
     AudioPart,
     BuiltinToolPart,
     DocumentPart,
@@ -29,7 +30,6 @@ from unified_api.types import (
 
 __all__ = ["Visitor", "visited"]
 
-AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 Whole = TypeVar("Whole", bound=AnyRequest)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from unified_api.types import Capability, Sensitivity
-from unified_api.types.sensitivity import SENSITIVITIES
+from unified_api.types import Capability, Sensitivity, most_sensitive
 
 __all__ = ["Circumstances", "Condition", "first_that_holds"]
 
@@ -39,7 +38,7 @@ class Condition:
     def holds(self, call: Circumstances) -> bool:
         if self.categories and (call.category or "").strip().casefold() not in self.categories:
             return False
-        if self.sensitivity is not None and _below(call.sensitivity, self.sensitivity):
+        if self.sensitivity is not None and most_sensitive(call.sensitivity, self.sensitivity) != call.sensitivity:
             return False
         if self.at_least is not None and call.tokens < self.at_least:
             return False
@@ -61,7 +60,3 @@ class Condition:
 def first_that_holds(conditions: Iterable[Condition], call: Circumstances) -> int | None:
     """The place of the first condition that holds."""
     return next((place for place, one in enumerate(conditions) if one.holds(call)), None)
-
-
-def _below(label: Sensitivity, other: Sensitivity) -> bool:
-    return SENSITIVITIES.index(label) < SENSITIVITIES.index(other)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable
 from decimal import ROUND_UP, Decimal
 
 from unified_api.models import Dropped, Model, Requirements, Selection
+from unified_api.types import cleared
 
-__all__ = ["CLEARANCES", "HINTS", "at_most_usd", "drop", "meant", "region_named", "select"]
-
-CLEARANCES = ("public", "internal", "confidential", "restricted")
-"""From least to most sensitive."""
+__all__ = ["HINTS", "at_most_usd", "drop", "meant", "region_named", "select"]
 
 HINTS = frozenset({
     "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "user", "metadata",
@@ -103,7 +101,7 @@ def region_named(region: str) -> str:
 def _forbidden(model: Model, requirements: Requirements) -> Dropped | None:
     """What the caller does not allow: for its data, or by name."""
     policy = model.data_policy
-    if CLEARANCES.index(requirements.sensitivity) > CLEARANCES.index(policy.clearance):
+    if not cleared(policy.clearance, requirements.sensitivity):
         reason = f"is cleared for {policy.clearance} data, and this is {requirements.sensitivity}"
         return Dropped(model.id, "insufficient_clearance", reason)
     if requirements.regions:

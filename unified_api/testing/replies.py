@@ -9,18 +9,15 @@ from typing import TypeAlias, get_args
 from unified_api.caching.replay import chunks_of
 from unified_api.errors import ConfigurationError
 from unified_api.types import (
+    AnyRequest,
     Capability,
     Chunk,
-    EmbedRequest,
     EmbedResponse,
     FinishChunk,
     Image,
-    ImageRequest,
     ImageResponse,
-    ModerationRequest,
     ModerationResponse,
     Request,
-    RerankRequest,
     RerankResponse,
     Response,
     TextChunk,
@@ -41,7 +38,6 @@ __all__ = [
     "rough_tokens",
 ]
 
-AnyRequest: TypeAlias = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 Plain: TypeAlias = (
     str
     | Response

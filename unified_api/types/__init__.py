@@ -6,6 +6,7 @@ once, and no other shape travels further in.
 
 from __future__ import annotations
 
+from unified_api.types.calls import AnyRequest, AnyResponse
 from unified_api.types.chunks import (
     AlternativeChunk,
     Chunk,
@@ -104,6 +105,8 @@ __all__ = [
     "SENSITIVITIES",
     "Alternative",
     "AlternativeChunk",
+    "AnyRequest",
+    "AnyResponse",
     "Attempt",
     "AttemptOutcome",
     "AudioPart",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from unified_api.errors import UnsupportedParameterError
 from unified_api.types import (
+    AnyRequest,
     EmbedRequest,
     FinishReason,
     ImageRequest,
@@ -49,7 +50,6 @@ ReasoningStyle = Literal[
     "never", "budget", "adaptive", "between_tools", "always", "reasoningConfig", "reasoning_effort", "reasoning_config",
 ]  # fmt: skip
 ImageSize = Literal["size", "width_height", "aspect_ratio", "aspect_ratio_and_resolution"]
-AnyRequest = Request | EmbedRequest | ImageRequest | RerankRequest | ModerationRequest
 
 
 FORMER_GEMINI = (
