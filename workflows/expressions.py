@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -17,12 +17,24 @@ from typing import Any, Final, TypeAlias
 import orjson
 from minijinja import Environment, TemplateError
 
+from workflows.findings import Path
 from workflows.grammar import FUNCTIONS, ROOTS, Problem, oversized, problems
 from workflows.lexer import Segment, scan
 from workflows.metering import metered
-from workflows.references import MOST_CACHED, MOST_TEMPLATES, Path, Reference, usage
+from workflows.references import MOST_CACHED, MOST_TEMPLATES, Reference, usage
 
-__all__ = ["FUEL", "MOST_TEXT", "ExpressionError", "Json", "Scope", "Template", "render", "render_value", "template"]
+__all__ = [
+    "FUEL",
+    "MOST_TEXT",
+    "ExpressionError",
+    "Json",
+    "Scope",
+    "Template",
+    "render",
+    "render_value",
+    "template",
+    "unknown_name",
+]
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -31,7 +43,8 @@ FUEL: Final = 1_000_000
 MOST_TEXT: Final = 16 * 1024 * 1024
 """Characters that the values and the text inside of loops may come to."""
 
-_PLAIN_PATH = re.compile(r"\{\{-?\s*((?:steps|inputs)(?:\.[A-Za-z_]\w*|\[\d+\])+)\s*-?\}\}", re.ASCII)
+_PLAIN_PATH = re.compile(r"\{\{-?\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*)\s*-?\}\}", re.ASCII)
+_CONSTANTS: Final = frozenset({"true", "false", "none", "True", "False", "None", "loop"})
 _MISSING: Final = object()
 _METER: Final = "_lengthen"  # no template can call it: the grammar knows only its own functions
 _LEAST_METERED: Final = MOST_TEXT // FUEL + 1  # of less, the fuel ends first
@@ -60,6 +73,12 @@ class Scope:
     inputs: dict[str, Any] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     """`{id: {"output": value}}`; `{id: {}}` for a step that was skipped."""
+    variables: dict[str, Any] = field(default_factory=dict)
+    """What a `map` or `loop` around the template calls its item or round, by name."""
+
+    def inside(self, variables: Mapping[str, Any]) -> Scope:
+        """What the steps inside of a step see: all that is seen around them, and these variables."""
+        return Scope(self.inputs, dict(self.steps), {**self.variables, **variables})
 
     def finish(self, step_id: str, output: Json) -> None:
         self.steps[step_id] = {"output": output}
@@ -82,6 +101,8 @@ class Template:
     problems: tuple[Problem, ...]
     shadowed: tuple[Path, ...] = ()
     """Paths with a field that has the name of a Python method, such as `items`."""
+    free: frozenset[str] = frozenset()
+    """Names that it uses beside `inputs` and `steps`: variables, if something around it defines them."""
     measured: str = ""
     """What is rendered: the source, in which each loop tells the length of its own text."""
 
@@ -91,6 +112,9 @@ class Template:
             return self.source
         if self.problems:
             raise ExpressionError(self.problems[0].code, self.problems[0].message)
+        if not self.free <= scope.variables.keys():
+            unknown = unknown_name(min(self.free - scope.variables.keys()), scope.variables)
+            raise ExpressionError(unknown.code, unknown.message)
         if self.path is not None:
             return _walk(self.path, scope)
         for path in self.shadowed:
@@ -186,7 +210,10 @@ _syntax = _environment(fuel=1)
 def _compile(source: str) -> Template:
     if plain := _PLAIN_PATH.fullmatch(source):
         path: Path = tuple(int(part) if part.isdigit() else part for part in re.findall(r"\w+", plain[1]))
-        return Template(source, literal=False, whole=True, path=path, problems=tuple(_misspellings(source)))
+        if path[0] in ROOTS and len(path) > 1:
+            return Template(source, literal=False, whole=True, path=path, problems=tuple(_misspellings(source)))
+        if path[0] not in ROOTS | FUNCTIONS | _CONSTANTS:
+            return Template(source, literal=False, whole=True, path=path, problems=(), free=frozenset({str(path[0])}))
     segments = scan(source)
     live = [segment for segment in segments if segment.kind != "text"]
     if not live and "{%" not in source:
@@ -195,7 +222,16 @@ def _compile(source: str) -> Template:
     shadowed = tuple(path for path in map(_scope_path, usage(source).references) if not _METHODS.isdisjoint(path))
     wrong = tuple(_problems(source, live))
     measured = source if wrong else metered(source, segments, meter=_METER, least=_LEAST_METERED)
-    return Template(source, literal=False, whole=whole, path=None, problems=wrong, shadowed=shadowed, measured=measured)
+    return Template(
+        source,
+        literal=False,
+        whole=whole,
+        path=None,
+        problems=wrong,
+        shadowed=shadowed,
+        free=frozenset() if wrong else _free(source),
+        measured=measured,
+    )
 
 
 def _problems(source: str, segments: list[Segment]) -> Iterator[Problem]:
@@ -204,14 +240,23 @@ def _problems(source: str, segments: list[Segment]) -> Iterator[Problem]:
         yield wrong
         return
     yield from problems(segments)
-    for name in sorted(_text.undeclared_variables_in_str(source) - ROOTS - FUNCTIONS - {"caller"}):
-        yield Problem(
-            "unknown_name",
-            f"`{name}` means nothing here: expressions know `inputs` and `steps`",
-            ("inputs", "steps"),
-            f"Write `inputs.{name}` for an input or `steps.{name}.output` for a step.",
-        )
     yield from _misspellings(source)
+
+
+def _free(source: str) -> frozenset[str]:
+    return frozenset(_text.undeclared_variables_in_str(source) - ROOTS - FUNCTIONS - {"caller"})
+
+
+def unknown_name(name: str, variables: Iterable[str] = ()) -> Problem:
+    """What is wrong with a name that is none of those that a template sees."""
+    known = ("inputs", "steps", *sorted(variables))
+    told = ", ".join(f"`{one}`" for one in known[:-1])
+    return Problem(
+        "unknown_name",
+        f"`{name}` means nothing here: expressions know {told} and `{known[-1]}`",
+        known,
+        f"Write `inputs.{name}` for an input or `steps.{name}.output` for a step.",
+    )
 
 
 def _syntax_problem(source: str) -> Problem | None:
@@ -232,13 +277,19 @@ def _misspellings(source: str) -> Iterator[Problem]:
 
 
 def _walk(path: Path, scope: Scope) -> Any:
-    value: Any = scope.inputs if path[0] == "inputs" else scope.steps
+    value: Any = _root(path[0], scope)
     for place, part in enumerate(path[1:], start=2):
         value = _child(value, part)
         if value is _MISSING:
             what = str(path[0]) + "".join(f".{one}" if isinstance(one, str) else f"[{one}]" for one in path[1:place])
             raise ExpressionError("absent_value", f"`{what}` is not there; give it a default: `{what} | default(...)`")
     return value
+
+
+def _root(name: str | int, scope: Scope) -> Any:
+    if name in ROOTS:
+        return scope.inputs if name == "inputs" else scope.steps
+    return scope.variables[str(name)]
 
 
 def _scope_path(reference: Reference) -> Path:
@@ -272,7 +323,9 @@ def _typed_value(source: str, scope: Scope) -> Any:
 def _render(environment: Environment, source: str, scope: Scope, *, measured: str | None = None) -> str:
     _now.length = 0
     try:
-        return environment.render_str(measured or source, inputs=scope.inputs, steps=scope.steps)
+        return environment.render_str(
+            measured or source, **{**scope.variables, "inputs": scope.inputs, "steps": scope.steps}
+        )
     except TemplateError as error:
         raise _failure(error, source) from error
 

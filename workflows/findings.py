@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["Finding", "Severity", "WorkflowError", "has_errors", "pointer"]
+__all__ = ["Finding", "Path", "Severity", "WorkflowError", "has_errors", "pointer"]
 
+Path: TypeAlias = "tuple[str | int, ...]"
+"""Keys and places that lead to a value inside of a JSON document."""
 Severity = Literal["error", "warning"]
 
 

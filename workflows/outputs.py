@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from workflows.expressions import template
 from workflows.graph import Graph
-from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step, Workflow
+from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step, ToolStep, Workflow
 from workflows.references import Reference, usage
 from workflows.shapes import ANY, CLOSED, Absent, Shape, of_value
 from workflows.tools import ToolSpec
@@ -100,6 +100,9 @@ class Shapes:
             return self._embedding(step)
         if isinstance(step, SetStep):
             return Shape.of(step.output) if step.output is not None else self.of_value(step.value)
+        return self._called(step) if isinstance(step, ToolStep) else ANY
+
+    def _called(self, step: ToolStep) -> Shape:
         if step.output is not None:
             return Shape.of(step.output)
         tool = self._tools.get(step.tool)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
-from workflows.findings import pointer
+from workflows.blocks import nested_steps
+from workflows.findings import Path, pointer
 from workflows.grammar import ROOTS
 from workflows.lexer import Token, scan
-from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, StepBase, ToolStep, Workflow
+from workflows.model import StepBase
+from workflows.templates import block_templates, templates
 
 __all__ = [
     "MOST_CACHED",
     "MOST_TEMPLATES",
     "Misspelling",
-    "Path",
     "Reference",
     "Usage",
-    "output_templates",
     "parents",
     "references",
-    "strings",
-    "templates",
     "usage",
 ]
 
-Path: TypeAlias = "tuple[str | int, ...]"
 Guard = Literal["default", "test"]
 
 MOST_TEMPLATES = 16_384
@@ -189,42 +185,6 @@ def _spelling(root: str, path: Path, *, computed: bool) -> str:
     return f"Write `{spelling}`: a step's result is its `output`, named with dots."
 
 
-def templates(step: StepBase) -> Iterator[tuple[Path, str]]:
-    """Every template of a step with its path inside the step."""
-    if step.when is not None:
-        yield ("when",), step.when
-    if isinstance(step, LlmStep):
-        yield ("prompt",), step.prompt
-        if step.system is not None:
-            yield ("system",), step.system
-        yield from ((("images", place), image) for place, image in enumerate(step.images))
-    elif isinstance(step, ImageStep):
-        yield ("prompt",), step.prompt
-    elif isinstance(step, EmbedStep):
-        yield from strings(step.input, ("input",))
-    elif isinstance(step, SetStep):
-        yield from strings(step.value, ("value",))
-    elif isinstance(step, ToolStep):
-        yield from strings(step.arguments, ("arguments",))
-
-
-def strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """Every string in a JSON value with its path."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from strings(one, (*path, key))
-    elif isinstance(value, list | tuple):
-        for place, one in enumerate(value):
-            yield from strings(one, (*path, place))
-
-
-def output_templates(workflow: Workflow) -> Iterator[tuple[Path, str]]:
-    """Every template of the workflow's outputs with its path inside the workflow."""
-    yield from strings(workflow.outputs, ("outputs",))
-
-
 def references(step: StepBase, *, at: str = "") -> tuple[Reference, ...]:
     """Every step and input that a step's templates name; `at` is the pointer of the step."""
     return tuple(
@@ -235,6 +195,21 @@ def references(step: StepBase, *, at: str = "") -> tuple[Reference, ...]:
 
 
 def parents(step: StepBase) -> tuple[str, ...]:
-    """Ids of the steps that must end before this one starts, as named, each once: references first, then `after`."""
-    named = [one.name for _, template in templates(step) for one in usage(template).references if one.root == "steps"]
-    return tuple(dict.fromkeys([*named, *step.after]))
+    """Ids of the steps that must end before this one starts, as named, each once: references first, then `after`.
+
+    What the steps inside of it need of those outside is needed by the step itself.
+    """
+    named = [*_named(step), *step.after]
+    inside = [one for _, one in nested_steps(step)]
+    if inside:
+        own = {one.id for one in inside}
+        deeper = [name for one in inside for name in (*_named(one), *one.after)]
+        named += [name for name in deeper if name not in own]
+        named = [name for name in named if name not in own]
+    return tuple(dict.fromkeys(named))
+
+
+def _named(step: StepBase) -> list[str]:
+    """Ids of the steps that the step's own templates and those of its results name."""
+    found = (usage(template) for _, template in (*templates(step), *block_templates(step)))
+    return [one.name for used in found for one in used.references if one.root == "steps"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workflows.references import Path
+from workflows.findings import Path
 from workflows.subschemas import resolve
 from workflows.validation import schema_findings
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minijinja import Environment
 
-from workflows.expressions import ExpressionError, Scope, render, render_value, template
+from workflows.expressions import ExpressionError, Scope, render, render_value, template, unknown_name
 
 JSON = st.recursive(
     st.none()
@@ -298,7 +298,6 @@ def test_the_longest_expression_that_is_allowed_fits_a_small_stack():
         ("{% include 'x' %}", "invalid_expression", "include"),
         ("{% set steps = 1 %}", "invalid_expression", "steps"),
         ("{% for inputs in [1] %}{% endfor %}", "invalid_expression", "inputs"),
-        ("{{ topic }}", "unknown_name", "`topic`"),
         ("{{ steps['a'].output }}", "unsupported_reference", "steps['a'].output"),
         ("{{ steps.a.result }}", "unsupported_reference", "steps.a.result"),
         ("{{ steps[inputs.x].output }}", "unsupported_reference", "steps[...]"),
@@ -314,6 +313,14 @@ def test_what_can_never_be_rendered_is_known_before(source: str, code: str, word
     assert fails(source, scope) == code
 
 
+@pytest.mark.parametrize("source", ["{{ topic }}", "{{ topic.title }}", "About {{ topic | upper }}"])
+def test_a_name_that_nothing_defines_is_told_with_its_mend(source: str, scope: Scope):
+    assert template(source).free == {"topic"}
+    assert unknown_name("topic").fix == "Write `inputs.topic` for an input or `steps.topic.output` for a step."
+    assert fails(source, scope) == "unknown_name"
+    assert template(source).render(scope.inside({"topic": {"title": "tides"}}))
+
+
 @pytest.mark.parametrize(
     ("source", "fix"),
     [
@@ -323,7 +330,6 @@ def test_what_can_never_be_rendered_is_known_before(source: str, code: str, word
         ("{{ steps.a.result.x }}", "`steps.a.output.x`"),
         ("{{ steps.a }}", "`steps.a.output`"),
         ("{{ inputs['x'] }}", "`inputs.x`"),
-        ("{{ topic }}", "`inputs.topic`"),
         ("{{ inputs.x.upper() }}", "`| upper`"),
         ("{{ inputs.x | uper }}", "`upper`"),
         ("LaTeX {{a}", "{% raw %}"),

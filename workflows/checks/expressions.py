@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workflows.checks.subject import Subject
-from workflows.expressions import template
+from workflows.expressions import template, unknown_name
 from workflows.findings import Finding, pointer
 
 __all__ = ["conditions", "renderable"]
@@ -13,7 +13,9 @@ __all__ = ["conditions", "renderable"]
 
 def renderable(subject: Subject) -> Iterator[Finding]:
     for place in subject.places:
-        for problem in template(place.source).problems:
+        compiled = template(place.source)
+        unknown = (unknown_name(name, place.variables) for name in sorted(compiled.free - place.variables))
+        for problem in (*compiled.problems, *unknown):
             yield Finding(
                 code=problem.code,
                 pointer=place.pointer,

@@ -8,8 +8,8 @@ from typing import Any
 from workflows.checks.subject import Subject
 from workflows.expressions import template
 from workflows.findings import Finding, pointer
-from workflows.references import strings
 from workflows.shapes import Shape, describe, fits
+from workflows.templates import strings
 from workflows.validation import value_findings
 
 __all__ = ["misfits"]

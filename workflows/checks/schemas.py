@@ -9,10 +9,10 @@ from workflows.checks.fit import misfits
 from workflows.checks.subject import Subject
 from workflows.expressions import template
 from workflows.findings import Finding, pointer
-from workflows.model import EmbedStep, ImageStep, LlmStep, Recover, SetStep, Step
+from workflows.model import ImageStep, LlmStep, Recover, SetStep, Step
 from workflows.outputs import IMAGE
-from workflows.references import strings
 from workflows.shapes import Shape
+from workflows.templates import strings
 from workflows.validation import schema_findings, value_findings
 
 __all__ = ["defaults_fit", "stand_ins_are_plain", "stand_ins_fit", "valid_schemas", "values_fit"]
@@ -59,7 +59,7 @@ def _given(step: Step) -> dict[str, Any] | None:
 
 
 def _declared(step: Step) -> dict[str, Any] | None:
-    return None if isinstance(step, ImageStep | EmbedStep) else step.output
+    return getattr(step, "output", None)  # some kinds have none
 
 
 def defaults_fit(subject: Subject) -> Iterator[Finding]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from workflows.findings import pointer
+from workflows.findings import Path, pointer
 from workflows.graph import Graph
 from workflows.model import Step, Workflow
 from workflows.models import ModelCatalog
 from workflows.nearest import Suggestions
 from workflows.outputs import Shapes
-from workflows.references import Path, Reference, Usage, output_templates, templates, usage
+from workflows.references import Reference, Usage, usage
+from workflows.templates import output_templates, templates
 from workflows.tools import ToolSpec
 
 __all__ = ["Place", "Subject"]
@@ -31,6 +32,8 @@ class Place:
     source: str
     usage: Usage
     """What the template uses: kept here, as every check asks for it."""
+    variables: frozenset[str] = frozenset()
+    """The names it sees beside `inputs` and `steps`."""
 
     @property
     def pointer(self) -> str:
