@@ -223,8 +223,8 @@ class LoopStep(StepBase):
     max_rounds: Annotated[int, Field(ge=1, le=1_000)]
     """Rounds at most."""
     as_: Annotated[Variable, Field(alias="as")] = "round"
-    """What the steps inside call `{number, previous}`: the number of the round, from 1, and the result of the one before
-    it."""
+    """What the steps inside call `{number, previous}`: the number of the round, from 1, and the result of the one
+    before it."""
     initial: JsonValue = None
     """What `previous` is in the first round; each string in it is a template."""
     result: Any = None
