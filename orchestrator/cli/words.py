@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unified_api.types import Usage
@@ -65,11 +66,22 @@ def tokens(usage: Usage | None) -> str:
 
 
 def model_choice(step: Step) -> str:
-    """What a step asks for: a named model, the needs of one, or the tool it calls."""
-    if step.kind == "tool":
-        return f"tool {step.tool}"
-    if step.kind == "set":
-        return "no model"
-    if isinstance(step.model, str):
-        return step.model
-    return " ".join(["any", step.model.tier, *(f"+{need}" for need in step.model.needs)])
+    """What a step asks: a named model, the needs of one, the tool it calls, or what the steps inside of it are for."""
+    if step.kind in _WITHOUT_A_MODEL:
+        return _WITHOUT_A_MODEL[step.kind](step)
+    model = getattr(step, "model", "")
+    if isinstance(model, str):
+        return model
+    return " ".join(["any", model.tier, *(f"+{need}" for need in model.needs)])
+
+
+_WITHOUT_A_MODEL: dict[str, Callable[[Any], str]] = {
+    "set": lambda _: "no model",
+    "tool": lambda step: f"tool {step.tool}",
+    "http": lambda step: f"{step.method} {step.url}",
+    "approval": lambda _: "a person",
+    "map": lambda step: "for each item" if isinstance(step.over, str) else plural(len(step.over), "item"),
+    "branch": lambda step: plural(len(step.cases), "case") + (" or else" if step.else_ is not None else ""),
+    "loop": lambda step: f"at most {plural(step.max_rounds, 'round')}",
+    "workflow": lambda step: f"{step.workflow} {step.version}",
+}
