@@ -7,7 +7,9 @@ from unified_api.settings.breaker import BreakerSettings
 from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
 from unified_api.settings.environment import Environment
+from unified_api.settings.http import HostSettings, HttpSettings
 from unified_api.settings.loading import FILE_NAME, Settings
+from unified_api.settings.mcp import McpServerSettings, McpSettings
 from unified_api.settings.privacy import PrivacySettings
 from unified_api.settings.record import RecordSettings
 from unified_api.settings.routes import Route
@@ -22,6 +24,10 @@ __all__ = [
     "BudgetSettings",
     "CacheSettings",
     "Environment",
+    "HostSettings",
+    "HttpSettings",
+    "McpServerSettings",
+    "McpSettings",
     "PlannerSettings",
     "PrivacySettings",
     "RecordSettings",

@@ -17,6 +17,8 @@ from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
 from unified_api.settings.environment import Environment
 from unified_api.settings.file import read_tables
+from unified_api.settings.http import HttpSettings
+from unified_api.settings.mcp import McpSettings
 from unified_api.settings.privacy import PrivacySettings
 from unified_api.settings.record import RecordSettings
 from unified_api.settings.routes import Route
@@ -49,6 +51,8 @@ class _File(Table):
     record: RecordSettings = RecordSettings()
     planner: PlannerSettings = PlannerSettings()
     run: RunSettings = RunSettings()
+    http: HttpSettings = HttpSettings()
+    mcp: McpSettings = McpSettings()
 
 
 def _home(environment: Environment, kind: str) -> Path:
@@ -84,6 +88,8 @@ class Settings:
     record: RecordSettings = RecordSettings()
     planner: PlannerSettings = PlannerSettings()
     run: RunSettings = RunSettings()
+    http: HttpSettings = HttpSettings()
+    mcp: McpSettings = McpSettings()
     environment: Environment = field(default_factory=Environment, repr=False)
 
     @classmethod
