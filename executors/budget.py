@@ -30,14 +30,23 @@ class Budget:
     """A cap in US dollars that no number of concurrent calls can overspend.
 
     A call that does not fit beside the reservations of others, but would fit if they cost nothing, waits for
-    them to settle; one that cannot fit any more is refused.
+    them to settle; one that cannot fit any more is refused. What is held and spent counts for `around` too, the
+    budget of the step or run that this one is a part of.
     """
 
-    def __init__(self, limit: Decimal) -> None:
+    def __init__(self, limit: Decimal, *, around: Budget | None = None, whose: str = "run") -> None:
         self.limit = limit
+        self.whose = whose
         self.spent = Decimal(0)
         self.held = Decimal(0)
+        self._all: tuple[Budget, ...] = (self, *(around._all if around is not None else ()))  # noqa: SLF001  # its own kind
+        """This one and those around it."""
         self._settled = anyio.Event()
+
+    @property
+    def left(self) -> Decimal:
+        """What may yet be spent, if all that is held costs nothing."""
+        return min(one.limit - one.spent for one in self._all)
 
     async def reserve(self, worst: Decimal, *, tries: int = 1, together: int = 1) -> Held:
         """Holds `worst` dollars for each of `together` tries, which may be paid for although none of them fails, and as
@@ -49,34 +58,47 @@ class Budget:
             OverBudgetError: what is spent already leaves less.
         """
         least = worst * together
-        while self.spent + self.held + least > self.limit:
-            if self.spent + least > self.limit:
-                left = max(self.limit - self.spent, Decimal(0))
+        while self._room < least:
+            if self.left < least:
                 raise OverBudgetError(
-                    f"the call may cost up to ${least:f}, but ${left:f} of the run's budget of ${self.limit:f} is left;"
-                    " raise policy.budget_usd, lower max_tokens or choose a cheaper model"
+                    f"the call may cost up to ${least:f}, but ${max(self.left, Decimal(0)):f} of the"
+                    f" {self._tightest.whose}'s budget of ${self._tightest.limit:f} is left; raise its `budget_usd`,"
+                    " lower max_tokens or choose a cheaper model"
                 )
-            await self._settled.wait()
-        spare = (self.limit - self.spent - self.held - least) / 2
+            await self._all[-1]._settled.wait()  # noqa: SLF001
+        spare = (self._room - least) / 2
         further = max(tries - together, 0)
         held = Held(worst, together + (min(further, int(spare / worst)) if worst else further))
-        self.held += held.amount
+        self._hold(held.amount)
         return held
 
     def hold(self, worst: Decimal) -> Held:
         """The same at once, for what another call waits for. Raises OverBudgetError."""
-        if self.spent + self.held + worst > self.limit:
-            left = max(self.limit - self.spent - self.held, Decimal(0))
+        if self._room < worst:
             raise OverBudgetError(
-                f"judging an answer may cost up to ${worst:f}, but ${left:f} of the run's budget of ${self.limit:f} is"
-                " left; raise policy.budget_usd"
+                f"judging an answer may cost up to ${worst:f}, but ${max(self._room, Decimal(0)):f} of the"
+                f" {self._tightest.whose}'s budget of ${self._tightest.limit:f} is left; raise its `budget_usd`"
             )
-        self.held += worst
+        self._hold(worst)
         return Held(worst, 1)
 
     def settle(self, held: Held, actual: Decimal) -> None:
         """Turns a reservation into what the call cost."""
-        self.held -= held.amount
-        self.spent += actual
-        settled, self._settled = self._settled, anyio.Event()
+        for one in self._all:
+            one.held -= held.amount
+            one.spent += actual
+        outermost = self._all[-1]
+        settled, outermost._settled = outermost._settled, anyio.Event()  # noqa: SLF001
         settled.set()
+
+    def _hold(self, amount: Decimal) -> None:
+        for one in self._all:
+            one.held += amount
+
+    @property
+    def _room(self) -> Decimal:
+        return min(one.limit - one.spent - one.held for one in self._all)
+
+    @property
+    def _tightest(self) -> Budget:
+        return min(self._all, key=lambda one: one.limit - one.spent)

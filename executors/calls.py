@@ -46,7 +46,7 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
     request, policy, held = await _reserve(run, request, policy)
-    trail = Trail() if run.context.budget is None else Trail(purse=_Purse(run.context.budget))
+    trail = Trail() if run.budget is None else Trail(purse=_Purse(run.budget))
     story: tuple[Attempt, ...] = ()
     bill: Bill | None = None
     try:
@@ -63,8 +63,8 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
             bill = bill_of(story, consulted=True) if story else _UNTOLD
         run.receipt.tell(story)
         run.receipt.charge(bill.known if bill.is_certain or _is_free(run, request, policy) else None)
-        if run.context.budget is not None and held is not None:
-            run.context.budget.settle(held, _without_consulted(bill, story, held.worst))
+        if run.budget is not None and held is not None:
+            run.budget.settle(held, _without_consulted(bill, story, held.worst))
     return response
 
 
@@ -99,10 +99,10 @@ def _without_consulted(bill: Bill, story: tuple[Attempt, ...], worst: Decimal) -
 
 async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Policy, Held | None]:
     """Room in the run's budget, and the call kept short enough to have any, by models of known price."""
-    budget = run.context.budget
+    budget = run.budget
     if budget is None:
         return request, policy, None
-    room, shortened = budget.limit - budget.spent, run.context.gateway.shortened
+    room, shortened = budget.left, run.context.gateway.shortened
     try:
         request, worst = shortened(request, policy, room=room)
         if worst is None and policy.max_cost_usd is None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from executors.budget import Budget
+from executors.edges import sound_graph
 from executors.events import Event
 from executors.failures import StepFailure
+from executors.labels import Labels
+from executors.slots import Slots
 from executors.tools import ToolRegistry
 from unified_api.clock import Clock
 from unified_api.types import (
@@ -20,19 +23,23 @@ from unified_api.types import (
     Caller,
     EmbedResponse,
     ImageResponse,
+    Json,
     Policy,
     Quality,
     Response,
     Sensitivity,
     Usage,
 )
+from unified_api.types.sensitivity import most_sensitive
 from workflows.expressions import ExpressionError, Scope, render_value
-from workflows.model import ModelChoice, ModelNeeds
+from workflows.graph import Graph
+from workflows.model import ModelChoice, ModelNeeds, Step, Workflow
+from workflows.templates import templates
 
 if TYPE_CHECKING:
     from unified_api.gateway import Gateway
 
-__all__ = ["Receipt", "RunContext", "StepRun", "add_usage", "now"]
+__all__ = ["Frame", "Kind", "Perform", "Receipt", "RunContext", "StepRun", "add_usage", "now"]
 
 
 def now() -> datetime:
@@ -60,6 +67,14 @@ class Receipt:
     def cost_usd(self) -> Decimal | None:
         """None when there was no call, or the price of one is unknown."""
         return self.spent if self.calls and not self.uncertain else None
+
+    def absorb(self, other: Receipt) -> None:
+        """Adds what a step inside used. Its tries stay its own."""
+        self.spent += other.spent
+        self.calls += other.calls
+        self.uncertain |= other.uncertain
+        if other.usage is not None:
+            self.usage = add_usage(self.usage, other.usage)
 
     def add(self, response: Response | EmbedResponse | ImageResponse) -> None:
         self.model, self.provider, self.quality = response.model, response.provider, response.quality
@@ -103,36 +118,91 @@ class RunContext:
     run_id: str
     gateway: Gateway
     tools: ToolRegistry
-    scope: Scope
     emit: Callable[[Event], None]
     clock: Clock
     random: Random
-    sensitivity: Sensitivity
-    budget: Budget | None
-    deadline: float | None
-    """In the clock's seconds."""
+    slots: Slots
     tokens: bool
     """Whether someone listens to text while it is written."""
     caller: Caller
     """On whose behalf the run is made."""
+    kinds: Mapping[str, Kind]
+    perform: Perform
+    """Executes a step that holds no others, with all its tries."""
+    workflows: Mapping[str, Workflow] = field(default_factory=dict)
+    """Those that steps of kind `workflow` run, by `name@version`."""
+    _graphs: dict[int, tuple[tuple[Step, ...], Graph]] = field(default_factory=dict)
+
+    def graph(self, steps: tuple[Step, ...]) -> Graph:
+        """The graph of a block of steps, which may run many times. Raises WorkflowError."""
+        found = self._graphs.get(id(steps))
+        if found is None:
+            # The steps are kept with it, so that no other tuple can come by their id.
+            found = self._graphs[id(steps)] = (steps, sound_graph(steps, nested=True))
+        return found[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One block of steps under way: what they see, and within which limits they run."""
+
+    context: RunContext
+    workflow: Workflow
+    """Whose steps they are, and whose policy says what they do where they say nothing."""
+    scope: Scope
+    labels: Labels
+    path: str = ""
+    """What stands before the ids of the steps in their paths: empty for the run itself, or as in `each[3]/`."""
+    deadline: float | None = None
+    """In the clock's seconds."""
+    budget: Budget | None = None
 
 
 @dataclass(slots=True)
 class StepRun:
     """One execution of one step."""
 
-    context: RunContext
-    step_id: str
-    deadline: float | None = None
-    """End of the present try, in the clock's seconds; the run's deadline when that is nearer."""
+    frame: Frame
+    step: Step
+    path: str
+    """Where in the run: `summary`, or `each[3]/summary` inside of a map."""
+    label: Sensitivity
+    """Of what the step sends, and of its output unless that is declassified."""
+    budget: Budget | None
+    deadline: float | None
+    """End of the present try, in the clock's seconds; that of the step or of what is around it when that is nearer."""
     again: bool = False
     """Whether a try has failed already: then no kept answer will do, which may be the one that failed."""
     receipt: Receipt = field(default_factory=Receipt)
 
+    @classmethod
+    def of(cls, step: Step, frame: Frame) -> StepRun:
+        """A step that is about to begin, all that it refers to having ended."""
+        label = frame.labels.of((source for _, source in templates(step)), step.sensitivity)
+        budget, deadline = frame.budget, frame.deadline
+        if step.budget_usd is not None:
+            budget = Budget(Decimal(str(step.budget_usd)), around=budget, whose="step")
+        if step.deadline_s is not None:
+            end = frame.context.clock.now() + step.deadline_s
+            deadline = end if deadline is None else min(end, deadline)
+        return cls(frame, step, frame.path + step.id, label, budget, deadline)
+
+    @property
+    def context(self) -> RunContext:
+        return self.frame.context
+
+    @property
+    def output_label(self) -> Sensitivity:
+        return self.label if self.step.declassify is None else self.step.declassify
+
+    def raise_label(self, label: Sensitivity) -> None:
+        """The output was made from something of this label too."""
+        self.label = most_sensitive(self.label, label)
+
     def render(self, value: Any) -> Any:
         """A template, or JSON that holds some, with the values so far filled in."""
         try:
-            return render_value(value, self.context.scope)
+            return render_value(value, self.frame.scope)
         except ExpressionError as error:
             raise StepFailure(error.code, error.message) from error
 
@@ -153,14 +223,20 @@ class StepRun:
             return Policy(
                 needs=frozenset(model.needs),
                 tier=model.tier,
-                sensitivity=self.context.sensitivity,
+                sensitivity=self.label,
                 deadline_s=remaining,
                 cache=not self.again,
                 caller=self.context.caller,
             )
         return Policy(
-            sensitivity=self.context.sensitivity,
+            sensitivity=self.label,
             deadline_s=remaining,
             cache=not self.again,
             caller=self.context.caller,
         )
+
+
+Kind: TypeAlias = Callable[[Any, StepRun], Awaitable[Json]]
+"""Runs one try of a step; each takes its own class of step, which `RunContext.kinds` matches by the step's `kind`."""
+Perform: TypeAlias = Callable[[StepRun], Awaitable[Json]]
+"""Gives a step's output, or raises StepFailure; what it used and tried is on the step run's receipt."""

@@ -1,20 +1,20 @@
-"""The graph of a workflow that is about to run, refused where it could never end."""
+"""The graph of steps that are about to run, refused where it could never end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from workflows.findings import Finding, WorkflowError, pointer
 from workflows.graph import Graph
-from workflows.model import Workflow
+from workflows.model import Step
 from workflows.nearest import nearest
 from workflows.references import parents
 
 __all__ = ["sound_graph"]
 
 
-def sound_graph(workflow: Workflow) -> Graph:
-    """Who waits for whom.
+def sound_graph(steps: Sequence[Step], *, nested: bool = False) -> Graph:
+    """Who waits for whom. What steps inside of another step need of those around it has ended before them.
 
     Raises:
         WorkflowError: an id is used twice, a step names one that does not exist, or steps wait in a circle.
@@ -22,12 +22,12 @@ def sound_graph(workflow: Workflow) -> Graph:
     named: dict[str, tuple[str, ...]] = {}
     place_of: dict[str, int] = {}
     findings: list[Finding] = []
-    for place, step in enumerate(workflow.steps):
+    for place, step in enumerate(steps):
         if step.id in place_of:
             findings.append(_finding("duplicate_id", place, f"another step has the id {step.id!r} too."))
         place_of[step.id] = place
         named[step.id] = parents(step)
-    for step_id, waits in named.items():
+    for step_id, waits in () if nested else named.items():
         findings += [_unknown(name, step_id, place_of) for name in waits if name not in place_of]
     graph = Graph.from_parents(named)
     circle = None if findings else graph.cycle()

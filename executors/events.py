@@ -34,6 +34,8 @@ class StepError:
 
     code: str
     message: str
+    path: str = ""
+    """Of the step that failed; inside of others as in `each[3]/summary`. Empty where it was no step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from executors.events import StepError
 from unified_api.errors import (
     AttemptsExhaustedError,
     AuthenticationError,
@@ -18,7 +19,7 @@ from unified_api.errors import (
     UnknownPriceError,
 )
 
-__all__ = ["StepFailure", "of_gateway"]
+__all__ = ["NothingToDo", "StepFailure", "of_gateway"]
 
 _HOPELESS = (
     AuthenticationError,
@@ -37,11 +38,28 @@ _HOPELESS = (
 class StepFailure(Exception):  # noqa: N818  # it is control flow inside the executor and never reaches a user
     """One try of a step failed. `retryable` says whether another try could do better."""
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, retryable: bool = False, path: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
+        self.path = path
+        """Of the step inside of this one that failed; empty for the step itself."""
+
+    @classmethod
+    def of(cls, error: StepError) -> StepFailure:
+        """The failure of a step inside, as that of the step around it. Another try might do better."""
+        return cls(error.code, error.message, retryable=True, path=error.path)
+
+    def error(self, path: str) -> StepError:
+        """As it is told, by the step at this path."""
+        if self.path:
+            return StepError(self.code, self.message, self.path)
+        return StepError(self.code, f"step {path!r}: {self.message}", path)
+
+
+class NothingToDo(Exception):  # noqa: N818  # likewise
+    """The step found that it has nothing to do, and is skipped."""
 
 
 def of_gateway(error: GatewayError) -> StepFailure:

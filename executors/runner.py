@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from executors.block import drive_of
 from executors.budget import Budget
-from executors.context import RunContext, now
-from executors.drive import Drive
+from executors.context import Frame, RunContext, now
 from executors.edges import sound_graph
 from executors.events import Event, RunFinished, RunStarted, RunStatus, StepError
 from executors.inputs import InputError, resolve
+from executors.kinds import KINDS
+from executors.labels import Labels, input_labels
 from executors.result import RunResult
-from executors.scheduler import Scheduler
+from executors.slots import Slots
+from executors.steps import tries
 from executors.tools import ToolRegistry
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.types import Caller, Json
@@ -31,16 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["InputError", "new_run_id", "run"]
 
-TYPICAL_SECONDS: Mapping[str, float] = {"llm": 4.0, "image": 8.0, "embed": 0.5, "tool": 1.0, "set": 0.0}
-"""How long a step of each kind tends to take. It only decides which of several ready steps goes first."""
-
 
 def new_run_id() -> str:
     """Twelve hexadecimal digits, random from the first one on so that short prefixes tell runs apart."""
     return secrets.token_hex(6)
 
 
-async def run(
+async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the world around it
     workflow: Workflow,
     inputs: Mapping[str, Json],
     *,
@@ -50,6 +50,7 @@ async def run(
     tokens: bool | None = None,
     max_parallel: int | None = None,
     caller: Caller = Caller(),
+    workflows: Mapping[str, Workflow] | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> RunResult:
@@ -59,6 +60,7 @@ async def run(
     must be quick; what it raises ends the run and comes out here. `tokens` says whether text is streamed and told
     as `StepToken`; by default it is when there is an `on_event`. `max_parallel` overrides the workflow's own.
     `caller` is on whose behalf its models are asked; its `run` names the run, which else gets a name of its own.
+    `workflows` are those that its steps of kind `workflow` run, by `name@version`.
     A run that fails does not raise: see `RunResult.status` and `.error`. A cancellation ends every step, is told
     as `RunFinished(cancelled)`, and goes on.
 
@@ -71,8 +73,7 @@ async def run(
     if limit < 1:
         raise ValueError(f"max_parallel is {limit!r}; at least one step must be able to run")
     values = resolve(workflow, inputs)
-    graph = sound_graph(workflow)
-    scheduler = Scheduler(graph, weights={step.id: TYPICAL_SECONDS[step.kind] for step in workflow.steps})
+    graph = sound_graph(workflow.steps)
     clock = clock or MonotonicClock()
     policy = workflow.policy
     run_id = caller.run or new_run_id()
@@ -80,72 +81,111 @@ async def run(
         run_id=run_id,
         gateway=gateway,
         tools=tools if tools is not None else ToolRegistry(),
-        scope=Scope(values),
         emit=on_event or _ignore,
         clock=clock,
         random=random or Random(),  # noqa: S311  # spreads retries, guards nothing
-        sensitivity=policy.sensitivity,
-        budget=None if policy.budget_usd is None else Budget(Decimal(str(policy.budget_usd))),
-        deadline=None if policy.deadline_s is None else clock.now() + policy.deadline_s,
+        slots=Slots(limit),
         tokens=on_event is not None if tokens is None else tokens,
         caller=replace(caller, run=run_id),
+        kinds=KINDS,
+        perform=tries,
+        workflows=workflows or {},
     )
-    drive = Drive({step.id: step for step in workflow.steps}, scheduler, limit=limit, context=context)
-    return await _run(workflow, graph, context=context, drive=drive)
+    frame = Frame(
+        context=context,
+        workflow=workflow,
+        scope=Scope(values),
+        labels=Labels(policy.sensitivity, inputs=input_labels(workflow)),
+        deadline=None if policy.deadline_s is None else clock.now() + policy.deadline_s,
+        budget=None if policy.budget_usd is None else Budget(Decimal(str(policy.budget_usd))),
+    )
+    return await _Run(frame, graph).result()
 
 
 def _ignore(_: Event) -> None:
     """Nobody listens."""
 
 
-async def _run(workflow: Workflow, graph: Graph, *, context: RunContext, drive: Drive) -> RunResult:
-    began = context.clock.now()
-    context.emit(_started(workflow, context))
-    outputs: dict[str, Any] = {}
-    status: RunStatus = "failed"
-    error: StepError | None = StepError("internal_error", "the run broke down; see the error that it raised")
-    try:
-        await drive.until_done()
-        error = drive.error
-        if error is None:
-            outputs, error = _outputs(implied_outputs(workflow, graph), context.scope)
-        status = "failed" if error else "succeeded"
-    except anyio.get_cancelled_exc_class():
-        status, error = "cancelled", StepError("cancelled", "the run was cancelled before its end")
-        raise
-    except BaseExceptionGroup as group:
-        raise _only(group) from None
-    finally:
-        drive.cancel_rest()
+class _Run:
+    """One run from its first event to its last."""
+
+    def __init__(self, frame: Frame, graph: Graph) -> None:
+        self._frame = frame
+        self._context = frame.context
+        self._workflow = frame.workflow
+        self._graph = graph
+        self._drive = drive_of(frame.workflow.steps, graph, frame)
+        self._outputs: dict[str, Any] = {}
+        self._error: StepError | None = StepError("internal_error", "the run broke down; see the error that it raised")
+
+    async def result(self) -> RunResult:
+        began = self._context.clock.now()
+        self._context.emit(_started(self._frame))
+        status: RunStatus = "failed"
+        try:
+            await self._work()
+            status = "failed" if self._error else "succeeded"
+        except anyio.get_cancelled_exc_class():
+            status, self._error = "cancelled", StepError("cancelled", "the run was cancelled before its end")
+            raise
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
+        finally:
+            end = self._end(status, self._context.clock.now() - began)
+        return RunResult(
+            run_id=end.run_id,
+            status=end.status,
+            outputs=end.outputs,
+            steps=tuple(self._drive.finished[step.id] for step in self._workflow.steps),
+            cost_usd=end.cost_usd,
+            seconds=end.seconds,
+            error=end.error,
+        )
+
+    async def _work(self) -> None:
+        """Returns when nothing runs any more: all steps ended, one failed for good, or the deadline passed."""
+        drive, deadline = self._drive, self._frame.deadline
+        if deadline is None:
+            await drive.until_done()
+        else:
+            with self._context.clock.scope(deadline) as scope:
+                await drive.until_done()
+            if scope.cancelled_caught and drive.error is None:
+                drive.error = self._late()
+        self._error = drive.error
+        if self._error is None:
+            self._outputs, self._error = _outputs(implied_outputs(self._workflow, self._graph), self._frame.scope)
+
+    def _late(self) -> StepError:
+        steps = len(self._workflow.steps)
+        left = steps - sum(end.status != "cancelled" for end in self._drive.finished.values())
+        told = f"the deadline (policy.deadline_s) passed with {left} of {steps} steps not done"
+        return StepError("deadline_exceeded", told)
+
+    def _end(self, status: RunStatus, seconds: float) -> RunFinished:
+        self._drive.cancel_rest()
         end = RunFinished(
-            run_id=context.run_id,
+            run_id=self._context.run_id,
             at=now(),
             status=status,
-            outputs=outputs,
-            cost_usd=drive.cost_usd,
-            seconds=context.clock.now() - began,
-            error=error,
+            outputs=self._outputs,
+            cost_usd=None if self._drive.receipt.uncertain else self._drive.receipt.spent,
+            seconds=seconds,
+            error=self._error,
         )
-        context.emit(end)
-    return RunResult(
-        run_id=end.run_id,
-        status=end.status,
-        outputs=outputs,
-        steps=tuple(drive.finished[step.id] for step in workflow.steps),
-        cost_usd=end.cost_usd,
-        seconds=end.seconds,
-        error=error,
-    )
+        self._context.emit(end)
+        return end
 
 
-def _started(workflow: Workflow, context: RunContext) -> RunStarted:
+def _started(frame: Frame) -> RunStarted:
+    workflow = frame.workflow
     return RunStarted(
-        run_id=context.run_id,
+        run_id=frame.context.run_id,
         at=now(),
         workflow=workflow.name,
         steps=len(workflow.steps),
         definition=workflow,
-        inputs=context.scope.inputs,
+        inputs=frame.scope.inputs,
     )
 
 

@@ -41,6 +41,11 @@ class Scheduler:
         return len(self._ready)
 
     @property
+    def next(self) -> str | None:
+        """The step that `take` would start."""
+        return self._by_rank[self._ready[0]] if self._ready else None
+
+    @property
     def running(self) -> frozenset[str]:
         return frozenset(self._running)
 

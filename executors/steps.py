@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 import anyio
 
-from executors.context import Receipt, RunContext, StepRun, now
+from executors.context import Frame, Receipt, StepRun, now
 from executors.events import StepError, StepFinished, StepRetrying, StepStarted, StepStatus
-from executors.failures import StepFailure
-from executors.kinds import KINDS
+from executors.failures import NothingToDo, StepFailure
 from executors.retry import delay_s
-from unified_api.types import Json
+from unified_api.types import Json, Sensitivity
+from workflows.blocks import is_container
 from workflows.expressions import template
 from workflows.model import Recover, Step
 
-__all__ = ["End", "run_step"]
-
-End: TypeAlias = Callable[[StepFinished, Receipt], None]
+__all__ = ["End", "Ended", "run_step", "tries"]
 
 
-async def run_step(step: Step, context: RunContext, *, end: End) -> None:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a step ended, and what its block must know besides."""
+
+    finished: StepFinished
+    receipt: Receipt
+    label: Sensitivity
+    """Of the output, and of the fact that there is none."""
+
+
+End: TypeAlias = Callable[[Step, Ended], None]
+
+
+async def run_step(step: Step, frame: Frame, *, end: End) -> None:
     """Tells `end` once how the step ended: succeeded, skipped, failed, or cancelled with the run."""
-    run = StepRun(context, step.id)
+    run = StepRun.of(step, frame)
     started: datetime | None = None
     try:
         if step.when is not None and not _holds(step.when, run):
-            end(_finished(run, step, "skipped"), run.receipt)
+            end(step, _finished(run, "skipped"))
             return
         started = now()
-        context.emit(StepStarted(run_id=context.run_id, at=started, step_id=step.id, kind=step.kind))
-        output = await _tries(step, run)
+        frame.context.emit(StepStarted(run_id=frame.context.run_id, at=started, step_id=run.path, kind=step.kind))
+        output = await _in_time(run)
+    except NothingToDo:
+        end(step, _finished(run, "skipped", started=started))
     except StepFailure as failure:
-        end(_failed(run, step, failure, started=started), run.receipt)
+        end(step, _failed(run, failure, started=started))
     except anyio.get_cancelled_exc_class():
-        end(_finished(run, step, "cancelled", started=started), run.receipt)
+        end(step, _finished(run, "cancelled", started=started))
         raise
     else:
-        end(_finished(run, step, "succeeded", output=output, started=started), run.receipt)
+        end(step, _finished(run, "succeeded", output=output, started=started))
 
 
 def _holds(condition: str, run: StepRun) -> bool:
@@ -48,9 +62,25 @@ def _holds(condition: str, run: StepRun) -> bool:
     return bool(run.render(condition))
 
 
-async def _tries(step: Step, run: StepRun) -> Json:
-    failed = 0
+async def _in_time(run: StepRun) -> Json:
+    """The output, before the step's own deadline."""
+    step = run.step
+    if step.deadline_s is None:
+        return await _output(run)
+    with run.context.clock.scope(run.context.clock.now() + step.deadline_s):
+        return await _output(run)
+    raise StepFailure("deadline_exceeded", f"it was not done within its deadline_s of {step.deadline_s:g}")
+
+
+async def _output(run: StepRun) -> Json:
+    return await (tries(run) if is_container(run.step) else run.context.perform(run))
+
+
+async def tries(run: StepRun) -> Json:
+    """The output of the first try that succeeds. Raises StepFailure when the last one has failed."""
+    step, failed, deadline = run.step, 0, run.deadline
     while True:
+        run.deadline = deadline
         try:
             return await _try(step, run)
         except StepFailure as failure:
@@ -68,54 +98,47 @@ async def _wait(step: Step, run: StepRun, failure: StepFailure, *, failed: int) 
         StepRetrying(
             run_id=context.run_id,
             at=now(),
-            step_id=step.id,
+            step_id=run.path,
             attempt=failed + 1,
             delay_s=delay,
-            error=_error(step, failure),
+            error=failure.error(run.path),
         )
     )
     await context.clock.sleep(delay)
 
 
 async def _try(step: Step, run: StepRun) -> Json:
-    context = run.context
-    run.deadline = context.deadline
     if step.timeout_s is None:
-        return await KINDS[step.kind](step, run)
-    end = context.clock.now() + step.timeout_s
-    run.deadline = end if context.deadline is None else min(end, context.deadline)
-    with context.clock.scope(end):
-        return await KINDS[step.kind](step, run)
+        return await run.context.kinds[step.kind](step, run)
+    clock = run.context.clock
+    end = clock.now() + step.timeout_s
+    run.deadline = end if run.deadline is None else min(end, run.deadline)
+    with clock.scope(end):
+        return await run.context.kinds[step.kind](step, run)
     raise StepFailure("timed_out", f"it took longer than its timeout_s of {step.timeout_s:g}", retryable=True)
 
 
-def _failed(run: StepRun, step: Step, failure: StepFailure, *, started: datetime | None) -> StepFinished:
-    error = _error(step, failure)
-    if isinstance(step.on_error, Recover):
-        return _finished(run, step, "succeeded", output=step.on_error.output, error=error, started=started)
-    status: StepStatus = "skipped" if step.on_error == "skip" else "failed"
-    return _finished(run, step, status, error=error, started=started)
-
-
-def _error(step: Step, failure: StepFailure) -> StepError:
-    return StepError(failure.code, f"step {step.id!r}: {failure.message}")
+def _failed(run: StepRun, failure: StepFailure, *, started: datetime | None) -> Ended:
+    error, on_error = failure.error(run.path), run.step.on_error
+    if isinstance(on_error, Recover):
+        return _finished(run, "succeeded", output=on_error.output, error=error, started=started)
+    return _finished(run, "skipped" if on_error == "skip" else "failed", error=error, started=started)
 
 
 def _finished(
     run: StepRun,
-    step: Step,
     status: StepStatus,
     *,
     output: Json = None,
     error: StepError | None = None,
     started: datetime | None = None,
-) -> StepFinished:
+) -> Ended:
     receipt = run.receipt
-    return StepFinished(
+    finished = StepFinished(
         run_id=run.context.run_id,
         at=now(),
-        step_id=step.id,
-        kind=step.kind,
+        step_id=run.path,
+        kind=run.step.kind,
         status=status,
         started=started,
         output=output,
@@ -128,3 +151,4 @@ def _finished(
         attempts=receipt.attempts,
         shares=receipt.shares,
     )
+    return Ended(finished, receipt, run.output_label)

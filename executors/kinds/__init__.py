@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
-from executors.context import StepRun
-from executors.kinds import embed, image, llm, set, tool  # noqa: A004  # named after the kinds
-from unified_api.types import Json
+from executors.context import Kind
+from executors.kinds import branch, embed, image, llm, loop, map, set, tool, workflow  # noqa: A004  # named after the kinds
 
-__all__ = ["KINDS", "Kind"]
-
-Kind: TypeAlias = Callable[[Any, StepRun], Awaitable[Json]]
-"""Runs one try of a step; each takes its own class of step, which the table below matches by the step's `kind`."""
+__all__ = ["KINDS"]
 
 KINDS: Mapping[str, Kind] = {
     "llm": llm.run,
@@ -20,4 +15,8 @@ KINDS: Mapping[str, Kind] = {
     "embed": embed.run,
     "set": set.run,
     "tool": tool.run,
+    "map": map.run,
+    "branch": branch.run,
+    "loop": loop.run,
+    "workflow": workflow.run,
 }

@@ -94,7 +94,7 @@ def _streamed(run: StepRun) -> Send[Request, Response]:
             async with context.gateway.stream(request, policy, trail=trail) as stream:
                 async for chunk in stream:
                     if isinstance(chunk, TextChunk) and chunk.text:
-                        context.emit(StepToken(run_id=context.run_id, step_id=run.step_id, text=chunk.text))
+                        context.emit(StepToken(run_id=context.run_id, step_id=run.path, text=chunk.text))
                 return stream.response
         except NoCandidateError:
             # Nothing that may serve can stream; a whole answer is better than none.

@@ -81,7 +81,7 @@ def test_every_gold_plan_ends_within_its_critical_path_on_a_clock_of_its_own():
     ran, refused = 0, []
     for row in rows("plans/gold_*.jsonl"):
         try:
-            graph = sound_graph(Workflow.model_validate(gold.workflow(row)))
+            graph = sound_graph(Workflow.model_validate(gold.workflow(row)).steps)
         except (WorkflowError, ValueError):
             refused.append(row["id"])
             continue
