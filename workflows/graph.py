@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from workflows.model import Workflow
+from workflows.model import StepBase, Workflow
 from workflows.references import parents
 
 if TYPE_CHECKING:
@@ -28,8 +28,13 @@ class Graph:
     @classmethod
     def of(cls, workflow: Workflow) -> Graph:
         """The graph of a workflow. References to steps that do not exist give no edge."""
+        return cls.among(workflow.steps)
+
+    @classmethod
+    def among(cls, steps: Iterable[StepBase]) -> Graph:
+        """The graph of the steps of one block: references to steps outside of it give no edge."""
         named: dict[str, tuple[str, ...]] = {}
-        for step in workflow.steps:
+        for step in steps:
             if step.id not in named:
                 named[step.id] = parents(step)
         return cls.from_parents(named)

@@ -33,6 +33,10 @@ def document(*steps: dict, **keys) -> dict:
     return {"workflow": "1", "name": "x", "steps": list(steps) or [llm("a")], **keys}
 
 
+def each(*steps: dict, **keys) -> dict:
+    return {"id": "each", "kind": "map", "over": ["{{ 1 }}"], "steps": list(steps), **keys}
+
+
 class NoModels:
     """A catalogue in which the model's name is the reason why it cannot serve."""
 
@@ -54,6 +58,7 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "unknown_kind": (document({"id": "a", "kind": "llmm"}), "/steps/0/kind"),
     "duplicate_id": (document(llm("a"), llm("a")), "/steps/1/id"),
     "unknown_step": (document(llm("a", "{{ steps.b.output }}")), "/steps/0/prompt"),
+    "out_of_sight": (document(each(llm("a")), llm("b", "{{ steps.a.output }}")), "/steps/1/prompt"),
     "unknown_input": (document(llm("a", "{{ inputs.b }}")), "/steps/0/prompt"),
     "self_reference": (document(llm("a", "{{ steps.a.output }}")), "/steps/0/prompt"),
     "forward_reference": (document(llm("a", "{{ steps.b.output }}"), llm("b")), "/steps/0/prompt"),

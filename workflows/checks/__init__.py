@@ -8,9 +8,10 @@ from typing import Final
 
 from workflows.checks.expressions import conditions, renderable
 from workflows.checks.guards import guarded
+from workflows.checks.leftovers import unused
 from workflows.checks.limits import deadlines
 from workflows.checks.models import served
-from workflows.checks.names import cycles, duplicate_ids, order_only, resolved, unused
+from workflows.checks.names import cycles, duplicate_ids, order_only, resolved
 from workflows.checks.schemas import defaults_fit, stand_ins_are_plain, stand_ins_fit, valid_schemas, values_fit
 from workflows.checks.slots import fields, slots
 from workflows.checks.subject import Subject

@@ -14,7 +14,7 @@ __all__ = ["conditions", "renderable"]
 def renderable(subject: Subject) -> Iterator[Finding]:
     for place in subject.places:
         compiled = template(place.source)
-        unknown = (unknown_name(name, place.variables) for name in sorted(compiled.free - place.variables))
+        unknown = (unknown_name(name, place.variables) for name in sorted(compiled.free - place.variables.keys()))
         for problem in (*compiled.problems, *unknown):
             yield Finding(
                 code=problem.code,

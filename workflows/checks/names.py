@@ -1,52 +1,58 @@
-"""Ids, references and order: every name means something, nothing waits for itself, nothing is left over."""
+"""Ids and references: every name means something that is in sight, and nothing waits for itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workflows.checks.subject import Place, Subject
-from workflows.findings import Finding, pointer
-from workflows.model import ToolStep
+from workflows.checks.subject import Frame, Located, Place, Subject
+from workflows.findings import Finding
+from workflows.model import LoopStep
 from workflows.references import Reference
 
-__all__ = ["cycles", "duplicate_ids", "order_only", "resolved", "unused"]
+__all__ = ["cycles", "duplicate_ids", "order_only", "resolved"]
 
 _MOST_NAMES_SHOWN = 20
 
 
 def duplicate_ids(subject: Subject) -> Iterator[Finding]:
-    for number, step in enumerate(subject.workflow.steps):
-        first = subject.numbers[step.id]
-        if first != number:
+    for located in subject.steps:
+        first = subject.by_id[located.step.id]
+        if first is not located:
+            taken = f"step {first.number + 1} of the list" if first.frame is subject.frame else f"`{first.pointer}`"
             yield Finding(
                 code="duplicate_id",
-                pointer=pointer("steps", number, "id"),
-                message=f"the id {step.id!r} is taken by step {first + 1} of the list already",
+                pointer=located.at("id"),
+                message=f"the id {located.step.id!r} is taken by {taken} already",
                 fix="Give the step another id.",
             )
 
 
 def resolved(subject: Subject) -> Iterator[Finding]:
-    """Every reference names a step or an input that exists and, in a plan, that stands before."""
+    """Every reference names a step or an input that is in sight and, in a plan, that stands before."""
     for place, reference in subject.references():
         if reference.root == "inputs":
             if reference.name not in subject.workflow.inputs:
                 yield _unknown_input(subject, place, reference)
-        elif reference.name not in subject.numbers:
-            yield _unknown_step(subject, place.pointer, reference.name)
-        elif place.step is not None:
-            yield from _order(subject, place.number, reference.name, place.pointer)
+            continue
+        target = place.frame.sees(reference.name)
+        if target is None:
+            yield _unseen(subject, place.frame, reference.name, place.pointer)
+        elif (waiting := place.waiting(target)) is not None:
+            yield from _order(subject, waiting, target, place)
 
 
 def order_only(subject: Subject) -> Iterator[Finding]:
-    """The same for `after`."""
-    for number, step in enumerate(subject.workflow.steps):
-        for position, name in enumerate(step.after):
-            where = pointer("steps", number, "after", position)
-            if name not in subject.numbers:
-                yield _unknown_step(subject, where, name)
+    """The same for `after`, which names steps of the same block alone."""
+    for located in subject.steps:
+        for position, name in enumerate(located.step.after):
+            target = located.frame.own.get(name)
+            where = located.at("after", position)
+            if target is not None:
+                yield from _order(subject, located, target, where)
+            elif (outer := located.frame.sees(name)) is not None:
+                yield _after_outside(located, outer, where)
             else:
-                yield from _order(subject, number, name, where)
+                yield _unseen(subject, located.frame, name, where)
 
 
 def _unknown_input(subject: Subject, place: Place, reference: Reference) -> Finding:
@@ -54,8 +60,10 @@ def _unknown_input(subject: Subject, place: Place, reference: Reference) -> Find
     near = subject.suggestions.nearest(reference.name, names)
     if near:
         fix = f"Did you mean `inputs.{near[0]}`?"
-    elif reference.name in subject.numbers:
+    elif place.frame.sees(reference.name) is not None:
         fix = f"Write `steps.{reference.name}.output`: it is a step."
+    elif reference.name in place.variables:
+        fix = f"Write `{reference.name}`: it is a variable."
     else:
         fix = f'Declare it under `inputs`: {{"{reference.name}": {{"type": "string"}}}}.'
     return Finding(
@@ -67,17 +75,56 @@ def _unknown_input(subject: Subject, place: Place, reference: Reference) -> Find
     )
 
 
-def _unknown_step(subject: Subject, where: str, name: str) -> Finding:
-    near = subject.suggestions.nearest(name, subject.numbers)
+def _unseen(subject: Subject, frame: Frame, name: str, where: str) -> Finding:
+    target = subject.by_id.get(name)
+    return _unknown_step(subject, frame, name, where) if target is None else _out_of_sight(frame, target, where)
+
+
+def _unknown_step(subject: Subject, frame: Frame, name: str, where: str) -> Finding:
+    seen = tuple(one for outer in frame.outwards() for one in outer.own)
+    near = subject.suggestions.nearest(name, seen)
     fix = f"Did you mean {near[0]!r}?" if near else "Name a step of this workflow."
     if not near and name in subject.workflow.inputs:
         fix = f"Write `inputs.{name}`: it is an input."
+    elif not near and name in frame.variables:
+        fix = f"Write `{name}`: it is a variable."
     return Finding(
         code="unknown_step",
         pointer=where,
         message=f"there is no step {name!r}",
-        allowed=_shown(near, tuple(subject.numbers)),
+        allowed=_shown(near, seen),
         fix=fix,
+    )
+
+
+def _out_of_sight(frame: Frame, target: Located, where: str) -> Finding:
+    """A step inside of another one gives nothing but by way of that one's output."""
+    outer = tuple(frame.outwards())
+    holder = next(one for one in target.around() if one.frame in outer)
+    name = holder.step.id
+    if any(one.owner is holder for one in outer):
+        fix = f"Move {target.step.id!r} before {name!r}: the blocks of one branch do not see each other."
+    else:
+        fix = f"Write `steps.{name}.output`, and have the `result` of {name!r} hold what is needed."
+    return Finding(
+        code="out_of_sight",
+        pointer=where,
+        message=f"the step {target.step.id!r} stands inside of {name!r} and is not seen from here",
+        allowed=tuple(dict.fromkeys(one for block in outer for one in block.own))[:_MOST_NAMES_SHOWN],
+        fix=fix,
+    )
+
+
+def _after_outside(located: Located, target: Located, where: str) -> Finding:
+    holder = located.frame.waiting(target)
+    name = target.step.id
+    whose = f"that of {holder.step.id!r}" if holder is not None and holder is not target else "another step's"
+    return Finding(
+        code="out_of_sight",
+        pointer=where,
+        message=f"`after` names steps of the same block, and {name!r} stands in a block around it",
+        allowed=tuple(one for one in located.frame.own if one != located.step.id)[:_MOST_NAMES_SHOWN],
+        fix=f"Take {name!r} out of this `after`, and put it into {whose} if it must end first.",
     )
 
 
@@ -85,79 +132,50 @@ def _shown(near: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*near, *names[:_MOST_NAMES_SHOWN]]))
 
 
-def _order(subject: Subject, number: int, name: str, where: str) -> Iterator[Finding]:
-    step = subject.workflow.steps[number]
-    if name == step.id:
-        yield Finding(
-            code="self_reference",
-            pointer=where,
-            message=f"the step {name!r} waits for itself: {name} -> {name}",
-            fix="Refer to an earlier step or to an input.",
-        )
-    elif subject.ordered and subject.numbers[name] > number:
+def _order(subject: Subject, waiting: Located, target: Located, where: Place | str) -> Iterator[Finding]:
+    """What is wrong where one step waits for another of its own block."""
+    if target is waiting:
+        yield _self_reference(target, where)
+    elif subject.ordered and target.number > waiting.number:
+        name, later = waiting.step.id, target.step.id
         yield Finding(
             code="forward_reference",
-            pointer=where,
-            message=f"the step {step.id!r} refers to {name!r}, which comes later",
-            allowed=tuple(one.id for one in subject.workflow.steps[:number])[-_MOST_NAMES_SHOWN:],
-            fix=f"Move {name!r} before {step.id!r}, or refer to an earlier step.",
+            pointer=_pointer(where),
+            message=f"the step {name!r} refers to {later!r}, which comes later",
+            allowed=tuple(one.id for one in waiting.frame.steps[: waiting.number])[-_MOST_NAMES_SHOWN:],
+            fix=f"Move {later!r} before {name!r}, or refer to an earlier step.",
         )
+
+
+def _self_reference(target: Located, where: Place | str) -> Finding:
+    name = target.step.id
+    message = f"the step {name!r} waits for itself: {name} -> {name}"
+    fix = "Refer to an earlier step or to an input."
+    if isinstance(where, Place) and where.waits is not target:
+        message = f"this stands inside of {name!r}, whose output is there only when all inside of it has ended"
+        step = target.step
+        fix = f"Refer to `{step.as_}.previous`." if isinstance(step, LoopStep) else "Refer to a step inside of it."
+    return Finding(code="self_reference", pointer=_pointer(where), message=message, fix=fix)
+
+
+def _pointer(where: Place | str) -> str:
+    return where.pointer if isinstance(where, Place) else where
 
 
 def cycles(subject: Subject) -> Iterator[Finding]:
     """One finding for each tangle of steps that wait for each other; a self-reference is a finding of its own."""
-    for cycle in subject.graph.cycles():
-        if len(cycle) > 2:
-            number = subject.numbers[cycle[0]]
-            yield Finding(
-                code="cycle",
-                pointer=pointer("steps", number),
-                message=f"the steps wait for each other: {_way(cycle)}",
-                fix="Take one of these references or `after` entries out.",
-            )
+    for frame in subject.frames:
+        for cycle in frame.graph.cycles():
+            if len(cycle) > 2:
+                yield Finding(
+                    code="cycle",
+                    pointer=frame.own[cycle[0]].pointer,
+                    message=f"the steps wait for each other: {_way(cycle)}",
+                    fix="Take one of these references or `after` entries out.",
+                )
 
 
 def _way(cycle: list[str]) -> str:
     if len(cycle) <= 14:
         return " -> ".join(cycle)
     return " -> ".join([*cycle[:6], f"... {len(cycle) - 12} more ...", *cycle[-6:]])
-
-
-def unused(subject: Subject) -> Iterator[Finding]:
-    """Inputs that nothing reads, and steps whose result goes nowhere."""
-    read = {reference.name for _, reference in subject.references() if reference.root == "inputs"}
-    for name in subject.workflow.inputs:
-        if name not in read:
-            yield Finding(
-                code="unused_input",
-                severity="warning",
-                pointer=pointer("inputs", name),
-                message=f"the input {name!r} is never used",
-                fix=f"Use `{{{{ inputs.{name} }}}}` somewhere, or take the input out.",
-            )
-    if subject.workflow.outputs:
-        yield from _unused_steps(subject)
-
-
-def _unused_steps(subject: Subject) -> Iterator[Finding]:
-    wanted = [step.id for step in subject.workflow.steps if isinstance(step, ToolStep)]
-    for place in reversed(subject.places):
-        if place.step is not None:
-            break
-        wanted.extend(one.name for one in place.usage.references if one.root == "steps")
-    reached = {name for name in wanted if name in subject.numbers}
-    queue = list(reached)
-    for one in queue:  # grows while it is read
-        for parent in subject.graph.parents(one):
-            if parent not in reached:
-                reached.add(parent)
-                queue.append(parent)
-    for step_id, number in subject.numbers.items():
-        if step_id not in reached:
-            yield Finding(
-                code="unused_step",
-                severity="warning",
-                pointer=pointer("steps", number),
-                message=f"nothing of the step {step_id!r} reaches the outputs",
-                fix="Refer to it in `outputs`, or take the step out.",
-            )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from workflows.checks.frames import Frame, Located, Variable, by_id, frames
 from workflows.findings import Path, pointer
 from workflows.graph import Graph
 from workflows.model import Step, Workflow
@@ -13,10 +14,10 @@ from workflows.models import ModelCatalog
 from workflows.nearest import Suggestions
 from workflows.outputs import Shapes
 from workflows.references import Reference, Usage, usage
-from workflows.templates import output_templates, templates
+from workflows.templates import block_templates, output_templates, templates
 from workflows.tools import ToolSpec
 
-__all__ = ["Place", "Subject"]
+__all__ = ["Frame", "Located", "Place", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,32 @@ class Place:
     """One template and where it stands."""
 
     step: Step | None
-    """None for a template of the workflow's outputs."""
-    number: int
-    """Of the step, from 0; the number of steps for the outputs, which see every step."""
+    """The innermost step that holds it; None for a template of the workflow's outputs."""
     path: Path
-    """Inside the step, or inside the workflow for the outputs."""
+    """Inside the step, or inside the workflow for the outputs: `("prompt",)`, `("cases", 0, "result", "title")`."""
     source: str
     usage: Usage
     """What the template uses: kept here, as every check asks for it."""
-    variables: frozenset[str] = frozenset()
-    """The names it sees beside `inputs` and `steps`."""
+    frame: Frame
+    """The block whose steps it sees, with those of the blocks around it."""
+    waits: Located | None
+    """The step of that block which starts only when the template can be rendered; None for what is rendered when the
+    whole block has ended: outputs, results, and what ends a loop."""
+    root: Path = ()
+    """Of the step in the document."""
 
     @property
     def pointer(self) -> str:
-        return pointer(*self.path) if self.step is None else pointer("steps", self.number, *self.path)
+        return pointer(*self.root, *self.path)
+
+    @property
+    def variables(self) -> Mapping[str, Variable]:
+        """The names it sees beside `inputs` and `steps`."""
+        return self.frame.variables
+
+    def waiting(self, other: Located) -> Located | None:
+        """The step of another's own block that has to wait for it because of this template."""
+        return self.waits if other.frame is self.frame else self.frame.waiting(other)
 
 
 @dataclass(frozen=True)
@@ -51,16 +64,30 @@ class Subject:
     suggestions: Suggestions = field(default_factory=Suggestions)
 
     @cached_property
-    def numbers(self) -> dict[str, int]:
-        """The number of the first step with each id."""
-        numbers: dict[str, int] = {}
-        for number, step in enumerate(self.workflow.steps):
-            numbers.setdefault(step.id, number)
-        return numbers
+    def frames(self) -> tuple[Frame, ...]:
+        """Every block of steps: the workflow's own first, each behind those around it."""
+        return frames(self.workflow)
 
     @cached_property
+    def steps(self) -> tuple[Located, ...]:
+        """Every step, however deep, in the order of the file; a step that holds others stands before them."""
+        found = [located for frame in self.frames for located in frame.located]
+        return tuple(found if len(self.frames) == 1 else sorted(found, key=lambda located: located.path))
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Located]:
+        """Every step, however deep, by its id; of two with one id the first."""
+        return by_id(self.steps)
+
+    @property
+    def frame(self) -> Frame:
+        """The workflow's own steps."""
+        return self.frames[0]
+
+    @property
     def graph(self) -> Graph:
-        return Graph.of(self.workflow)
+        """Of the workflow's own steps; that of a block is the frame's."""
+        return self.frame.graph
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -68,15 +95,17 @@ class Subject:
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Every template of the workflow."""
+        """Every template of the workflow, those of its outputs last."""
         return tuple(self._places())
 
     def _places(self) -> Iterator[Place]:
-        for number, step in enumerate(self.workflow.steps):
-            for path, source in templates(step):
-                yield Place(step, number, path, source, usage(source))
+        for located in self.steps:
+            for path, source in templates(located.step):
+                yield Place(located.step, path, source, usage(source), located.frame, located, located.path)
+        for frame in self.frames:
+            yield from _of_block(frame)
         for path, source in output_templates(self.workflow):
-            yield Place(None, len(self.workflow.steps), path, source, usage(source))
+            yield Place(None, path, source, usage(source), self.frame, None)
 
     def references(self) -> Iterator[tuple[Place, Reference]]:
         """Every reference of the workflow with the template that holds it."""
@@ -85,5 +114,17 @@ class Subject:
                 yield place, reference
 
     def step(self, step_id: str) -> Step | None:
-        number = self.numbers.get(step_id)
-        return None if number is None else self.workflow.steps[number]
+        """The first step of this id, wherever it stands."""
+        located = self.by_id.get(step_id)
+        return None if located is None else located.step
+
+
+def _of_block(frame: Frame) -> Iterator[Place]:
+    """The templates that are rendered among the steps of a block once these have ended."""
+    if frame.owner is None:
+        return
+    owner = frame.owner
+    inside = frame.path[len(owner.path) :]
+    for path, source in block_templates(owner.step):
+        if path[: len(inside)] == inside:
+            yield Place(owner.step, path, source, usage(source), frame, None, owner.path)
