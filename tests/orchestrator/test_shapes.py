@@ -60,7 +60,7 @@ def test_a_run_has_the_keys_that_programs_rely_on():
     assert step["usage"]["input_tokens"] == 3
     assert step["usage"]["cached_input_tokens"] is None
     assert step["attempts"][0]["outcome"] == "failed"
-    assert step["error"] == {"code": "timed_out", "message": "too slow"}
+    assert step["error"] == {"code": "timed_out", "message": "too slow", "path": ""}
 
 
 def test_an_unknown_cost_is_null_and_a_free_one_is_zero():
