@@ -67,6 +67,7 @@ def limited(workflow: Workflow, limits: Limits, *, max_parallel: int | None = No
 
 
 def on_model(workflow: Workflow, model: str) -> Workflow:
-    """The workflow with every llm step on `model`."""
-    steps = tuple(step.model_copy(update={"model": model}) if step.kind == "llm" else step for step in workflow.steps)
-    return workflow.model_copy(update={"steps": steps})
+    """The workflow with every llm step on `model`, those inside of others too."""
+    from workflows.rewriting import rewritten
+
+    return rewritten(workflow, lambda step: step.model_copy(update={"model": model}) if step.kind == "llm" else step)
