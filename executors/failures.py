@@ -38,13 +38,17 @@ _HOPELESS = (
 class StepFailure(Exception):  # noqa: N818  # it is control flow inside the executor and never reaches a user
     """One try of a step failed. `retryable` says whether another try could do better."""
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False, path: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, *, retryable: bool = False, path: str = "", wait_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
         self.path = path
         """Of the step inside of this one that failed; empty for the step itself."""
+        self.wait_s = wait_s
+        """Seconds that whoever refused asks to wait before another try."""
 
     @classmethod
     def of(cls, error: StepError) -> StepFailure:

@@ -12,7 +12,7 @@ import anyio
 from executors.context import Frame, Receipt, StepRun, now
 from executors.events import StepError, StepFinished, StepRetrying, StepStarted, StepStatus
 from executors.failures import NothingToDo, StepFailure
-from executors.retry import delay_s
+from executors.retry import MAX_DELAY_S, delay_s
 from unified_api.types import Json, Sensitivity
 from workflows.blocks import is_container
 from workflows.expressions import template
@@ -94,6 +94,8 @@ async def tries(run: StepRun) -> Json:
 async def _wait(step: Step, run: StepRun, failure: StepFailure, *, failed: int) -> None:
     context = run.context
     delay = delay_s(step.retry, failed=failed, random=context.random)
+    if failure.wait_s is not None:
+        delay = max(delay, min(failure.wait_s, MAX_DELAY_S))
     context.emit(
         StepRetrying(
             run_id=context.run_id,

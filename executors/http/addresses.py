@@ -88,8 +88,7 @@ def not_public(address: Address) -> str | None:
 
 
 def never_reached(address: Address) -> bool:
-    """Whether it is none of a host, or of a cloud's metadata, in whatever clothes: allowing private ones changes
-    nothing."""
+    """Whether it is of no host, of many, or of a cloud's metadata, in whatever clothes."""
     if isinstance(address, IPv4Address):
         return any(address in network for network in _NEVER)
     inner = _inner(address)

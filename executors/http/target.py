@@ -16,8 +16,10 @@ __all__ = ["Target"]
 
 _LONGEST = 8_192
 _PORTS = {"http": 80, "https": 443}
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
-_KEPT = "!#$%&'()*+,/:;=?@[]~"
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
+)
+_KEPT = "!$%&'()*+,/:;=?@[]~"
 """What stands in a path or a query as it is (RFC 3986); everything else is percent-encoded."""
 
 
@@ -42,6 +44,7 @@ class Target:
         if any(ord(character) <= 32 or ord(character) == 127 or character == "\\" for character in url):
             raise _wrong(url, "holds spaces, line ends or backslashes; write them percent-encoded, as %20")
         try:
+            url.encode()  # half a character of two has no bytes
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:

@@ -1,0 +1,56 @@
+"""Steps of kind `http`: send a request to a host that the configuration allows."""
+
+from __future__ import annotations
+
+from executors.context import StepRun, now
+from executors.failures import StepFailure
+from executors.http.answer import body_of, excerpt, headers_of, retry_after_s
+from executors.http.exchange import Answer
+from executors.http.outbound import Outbound
+from executors.http.request import Request
+from executors.http.target import Target
+from executors.kinds.set import fitting
+from unified_api.types import Json
+from workflows.model import HttpStep
+
+__all__ = ["run"]
+
+_TRY_LATER = frozenset({429, 503})
+"""Statuses that say that nothing was done."""
+_TRANSIENT = frozenset({408, 425, 500, 502, 504})
+"""Those that another request might not meet."""
+
+
+async def run(step: HttpStep, run: StepRun) -> Json:
+    """`{status, headers, body}` of the answer.
+
+    Raises:
+        StepFailure: `http_status` for a status that is not expected, `invalid_output` for a body that does not satisfy
+            the step's schema, or as `executors.http`.
+    """
+    settings = run.context.gateway.settings
+    target = Target.of(run.text(step.url, what="url")).with_query(run.render(step.query))
+    headers = {name: run.text(value, what=f"headers.{name}") for name, value in step.headers.items()}
+    request = Request.of(step.method, headers, run.render(step.body), max_bytes=settings.http.max_bytes)
+    outbound = Outbound(settings=settings.http, environment=settings.environment, clock=run.context.clock)
+    repeatable = _is_repeatable(step, run)
+    answer = await outbound.send(request, target, label=run.label, repeatable=repeatable, final=step.expect)
+    if not (answer.status in step.expect if step.expect else 200 <= answer.status <= 299):
+        raise _refused(answer, target, repeatable=repeatable)
+    body = fitting(body_of(answer, target), step.output, what="the body of the answer")
+    return {"status": answer.status, "headers": headers_of(answer), "body": body}
+
+
+def _is_repeatable(step: HttpStep, run: StepRun) -> bool:
+    said = run.frame.workflow.policy.idempotent if step.idempotent is None else step.idempotent
+    return step.method in {"GET", "HEAD"} if said is None else said
+
+
+def _refused(answer: Answer, target: Target, *, repeatable: bool) -> StepFailure:
+    later = answer.status in _TRY_LATER
+    return StepFailure(
+        "http_status",
+        f"{target.named} answered {answer.status}{excerpt(answer)}",
+        retryable=later or (repeatable and answer.status in _TRANSIENT),
+        wait_s=retry_after_s(answer, now=now().timestamp()) if later else None,
+    )
