@@ -1,4 +1,4 @@
-"""`orchestrate workflow`: runs, lists and shows workflows of the library and of files."""
+"""`orchestrate workflow`: runs, lists, shows, begins, lays out and draws workflows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import typer
 
 from orchestrator.cli import console, words
 from orchestrator.cli.errors import bordered
+from orchestrator.cli.fmt import fmt_workflows
+from orchestrator.cli.graph import graph_workflow
+from orchestrator.cli.new import new_workflow
 from orchestrator.cli.options import (
     BudgetOption,
     DeadlineOption,
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "list_workflows", "run_workflow", "show_workflow"]
 
-HELP = "Run, list and show workflows: those of the library by name, your own by file."
+HELP = "Run, list, show and draw workflows: those of the library by name, your own by file. Begin and lay out files."
 WorkflowArgument = Annotated[str, typer.Argument(help="A name from the library, a workflow file, or -.")]
 
 
@@ -40,6 +43,9 @@ def build(markup: Literal["rich"] | None) -> typer.Typer:
     app.command("run")(bordered(run_workflow))
     app.command("list")(bordered(list_workflows))
     app.command("show")(bordered(show_workflow))
+    app.command("new")(bordered(new_workflow))
+    app.command("fmt")(bordered(fmt_workflows))
+    app.command("graph")(bordered(graph_workflow))
     return app
 
 
