@@ -9,7 +9,7 @@ from typing import Any
 from workflows.findings import Path
 from workflows.model import Block, BranchStep, LoopStep, MapStep, Step, StepBase
 
-__all__ = ["Inner", "implied_result", "inner_blocks", "is_container", "nested_steps"]
+__all__ = ["Inner", "implied_result", "inner_blocks", "is_container", "may_be_skipped", "nested_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class Inner:
 def is_container(step: Step) -> bool:
     """Whether the step only runs others, or waits for a person, so that it takes no place among running steps."""
     return step.kind in {"map", "branch", "loop", "workflow", "approval"}
+
+
+def may_be_skipped(step: StepBase) -> bool:
+    """Whether the step may end without an output though the run goes on."""
+    return step.when is not None or step.on_error == "skip" or (isinstance(step, BranchStep) and step.else_ is None)
 
 
 def inner_blocks(step: StepBase) -> Iterator[Inner]:

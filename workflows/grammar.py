@@ -15,7 +15,7 @@ from typing import Final
 from workflows.lexer import MOST_TOKENS, Segment, Token
 from workflows.nearest import nearest
 
-__all__ = ["FILTERS", "FUNCTIONS", "ROOTS", "TESTS", "Problem", "oversized", "problems"]
+__all__ = ["FILTERS", "FUNCTIONS", "ROOTS", "TESTS", "Problem", "assigned", "oversized", "problems"]
 
 ROOTS: Final = frozenset({"inputs", "steps"})
 """The names that a template can see."""
@@ -173,13 +173,13 @@ def _statement(tokens: tuple[Token, ...], macros: frozenset[str]) -> Iterator[Pr
     if word in _LOADING:
         yield Problem("invalid_expression", f"`{word}` needs other templates, and there are none")
     # A name that may be called must keep its meaning, or any method could be called by it.
-    for name in sorted(_assigned(tokens) & (ROOTS | FUNCTIONS | macros | _CALLABLE)):
+    for name in sorted(assigned(tokens) & (ROOTS | FUNCTIONS | macros | _CALLABLE)):
         yield Problem(
             "invalid_expression", f"`{word}` must not give `{name}` another meaning", fix="Take another name."
         )
 
 
-def _assigned(tokens: tuple[Token, ...]) -> set[str]:
+def assigned(tokens: tuple[Token, ...]) -> set[str]:
     """The names that a statement gives a meaning."""
     word = tokens[0].text
     pairs = list(itertools.pairwise(tokens))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 from workflows.blocks import nested_steps
 from workflows.findings import Path, pointer
-from workflows.grammar import ROOTS
+from workflows.grammar import FUNCTIONS, ROOTS, assigned
 from workflows.lexer import Token, scan
 from workflows.model import StepBase
 from workflows.templates import block_templates, templates
@@ -31,6 +31,13 @@ MOST_TEMPLATES = 16_384
 MOST_CACHED = 8_192
 """Characters of the longest template that a cache keeps: a server sees many, and a book is no template twice."""
 
+# Words of an expression or statement that are never the name of a variable.
+_RESERVED: Final = FUNCTIONS | {
+    "and", "autoescape", "block", "call", "caller", "do", "elif", "else", "endautoescape", "endblock", "endcall",
+    "endfilter", "endfor", "endif", "endmacro", "endset", "endwith", "extends", "false", "filter", "for", "from", "if",
+    "import", "in", "include", "is", "loop", "macro", "none", "not", "or", "raw", "recursive", "set", "true", "with",
+    "False", "None", "True",
+}  # fmt: skip
 _DEFAULT_WORDS = frozenset({"default", "d"})
 _TEST_WORDS = frozenset({"defined", "undefined"})
 # What other systems call a step's output.
@@ -39,13 +46,13 @@ _OUTPUT_WORDS = frozenset({"output", "outputs", "result", "results", "value", "t
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One `steps.ID.output…` or `inputs.NAME…`."""
+    """One `steps.ID.output…` or `inputs.NAME…`, or a path that starts from a variable."""
 
-    root: Literal["inputs", "steps"]
+    root: Literal["inputs", "steps", "variables"]
     name: str
-    """The step's id or the input's name."""
+    """The step's id, or the name of the input or variable."""
     path: Path = ()
-    """What follows `output`, or the input's name; cut where it is computed."""
+    """What follows `output`, or the name of the input or variable; cut where it is computed."""
     guard: Guard | None = None
     """`default` when a `| default(...)` follows, `test` when an `is defined` does."""
     whole: bool = False
@@ -56,7 +63,7 @@ class Reference:
     @property
     def text(self) -> str:
         """As written in an expression."""
-        head = f"steps.{self.name}.output" if self.root == "steps" else f"inputs.{self.name}"
+        head = {"steps": f"steps.{self.name}.output", "inputs": f"inputs.{self.name}"}.get(self.root, self.name)
         return head + "".join(map(_spelled, self.path))
 
 
@@ -76,6 +83,9 @@ class Usage:
     misspellings: tuple[Misspelling, ...]
     tested: frozenset[str]
     """Ids of the steps whose output the template tests with `is defined`."""
+    variables: tuple[Reference, ...] = ()
+    """Uses of other names: variables, where something around the template defines them. Not those that the template
+    itself gives a meaning."""
 
 
 def _spelled(part: str | int) -> str:
@@ -100,9 +110,17 @@ def _usage(template: str) -> Usage:
     alone = len(segments) == 1 and segments[0].kind == "expression"
     found: list[Reference] = []
     wrong: list[Misspelling] = []
+    free: list[Reference] = []
     for segment in segments:
         for place, token in enumerate(segment.tokens):
-            if token.text not in ROOTS or token.kind != "name" or _is_other_name(segment.tokens, place):
+            if token.kind != "name" or _is_other_name(segment.tokens, place):
+                continue
+            if token.text not in ROOTS:
+                if token.text not in _RESERVED:
+                    path, end, _ = _path(segment.tokens, place + 1)
+                    guard = _guard(segment.tokens, end)
+                    whole = alone and place == 0 and end == len(segment.tokens)
+                    free.append(Reference("variables", token.text, path, guard, whole=whole))
                 continue
             read = _read(segment.tokens, place, alone=alone)
             if isinstance(read, Misspelling):
@@ -110,14 +128,17 @@ def _usage(template: str) -> Usage:
             else:
                 found.append(read)
     tested = frozenset(one.name for one in found if one.root == "steps" and one.guard == "test" and not one.path)
-    return Usage(tuple(found), tuple(wrong), tested)
+    if free:
+        taken = frozenset().union(*(assigned(one.tokens) for one in segments if one.kind == "statement" and one.tokens))
+        free = [one for one in free if one.name not in taken]
+    return Usage(tuple(found), tuple(wrong), tested, tuple(free))
 
 
 def _is_other_name(tokens: tuple[Token, ...], place: int) -> bool:
-    """Whether the word is an attribute, a filter, or the name of a keyword argument."""
+    """Whether the word is an attribute, a filter, a test, or the name of a keyword argument."""
     before = tokens[place - 1].text if place else ""
     after = tokens[place + 1].text if place + 1 < len(tokens) else ""
-    return before in {".", "|"} or (after == "=" and before in {"(", ","})
+    return before in {".", "|", "is"} or (after == "=" and before in {"(", ","})
 
 
 def _read(tokens: tuple[Token, ...], place: int, *, alone: bool) -> Reference | Misspelling:

@@ -10,7 +10,7 @@ from workflows.findings import Path
 from workflows.subschemas import resolve
 from workflows.validation import schema_findings
 
-__all__ = ["ANY", "CLOSED", "Absent", "Shape", "describe", "fits", "of_value"]
+__all__ = ["ANY", "CLOSED", "Absent", "Shape", "describe", "fits", "of_value", "overlap"]
 
 CLOSED: Final = {"type": "object", "additionalProperties": False}
 """An object with no other fields than those that are added."""
@@ -65,10 +65,15 @@ class Shape:
         return {**self.schema, **named}
 
     def promises(self, path: Path) -> bool:
-        """Whether a value of this shape has the field at a path for certain, as far as the schema says."""
+        """Whether a value of this shape has the field at a path for certain, as far as the schema says.
+
+        That it may be null is not counted.
+        """
         shape = self
         for part in path:
             for one in shape.alternatives():
+                if isinstance(one.child(part), Absent) and one.types() != frozenset({"null"}):
+                    return False
                 if isinstance(one.schema, dict) and isinstance(part, str):
                     named = one.schema.get("properties", {})
                     if part in named and part not in one.schema.get("required", ()) and "default" not in named[part]:
@@ -201,7 +206,12 @@ def fits(actual: Shape, wanted: Shape) -> bool:
     have, want = actual.types(), wanted.types()
     if have is None or want is None:
         return True
-    return bool(_widened(have) & _widened(want))
+    return overlap(have, want)
+
+
+def overlap(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether two choices of JSON types have one in common; a number may be an integer."""
+    return bool(_widened(some) & _widened(others))
 
 
 def _widened(types: frozenset[str]) -> frozenset[str]:
@@ -214,5 +224,5 @@ def of_value(value: Any) -> dict[str, Any]:
         properties = {key: of_value(one) for key, one in value.items()}
         return {**CLOSED, "properties": properties, "required": list(properties)}
     if isinstance(value, list | tuple):
-        return {"type": "array", "prefixItems": [of_value(one) for one in value]}
+        return {"type": "array", "prefixItems": [of_value(one) for one in value], "items": False}
     return {"type": _type_of(value)}

@@ -34,7 +34,7 @@ def document(*steps: dict, **keys) -> dict:
 
 
 def each(*steps: dict, **keys) -> dict:
-    return {"id": "each", "kind": "map", "over": ["{{ 1 }}"], "steps": list(steps), **keys}
+    return {"id": "each", "kind": "map", "over": [1], "steps": list(steps), **keys}
 
 
 class NoModels:
@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "unguarded_reference": (document(llm("a", on_error="skip"), llm("b", "{{ steps.a.output }}")), "/steps/1/prompt"),
     "unknown_output_field": (document(llm("a"), llm("b", "{{ steps.a.output.title }}")), "/steps/1/prompt"),
     "unknown_input_field": (document(llm("a", "{{ inputs.q.x }}"), inputs={"q": FIELD}), "/steps/0/prompt"),
+    "unknown_variable_field": (document(each(llm("a", "{{ item.title }}"))), "/steps/0/steps/0/prompt"),
     "optional_field": (document(llm("a", output=FIELD), llm("b", "{{ steps.a.output.title }}")), "/steps/1/prompt"),
     "type_mismatch": (
         document({"id": "a", "kind": "image", "prompt": "x"}, llm("b", "{{ steps.a.output }}")),

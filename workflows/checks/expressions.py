@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workflows.checks.subject import Subject
+from workflows.checks.subject import Place, Subject
 from workflows.expressions import template, unknown_name
-from workflows.findings import Finding, pointer
+from workflows.findings import Finding
 
 __all__ = ["conditions", "renderable"]
 
@@ -26,19 +26,24 @@ def renderable(subject: Subject) -> Iterator[Finding]:
 
 
 def conditions(subject: Subject) -> Iterator[Finding]:
-    """A `when` that is no expression is a text, and a text is always true."""
-    for number, step in enumerate(subject.workflow.steps):
-        if step.when is None:
+    """A condition that is no expression is a text, and a text is always true."""
+    for place in subject.places:
+        if place.step is None or place.path[-1] not in {"when", "until"} or not _is_condition(place):
             continue
-        compiled = template(step.when)
+        compiled = template(place.source)
         if not compiled.whole and not compiled.problems:
-            inside = step.when.strip()
+            inside, key = place.source.strip(), place.path[-1]
             bare = compiled.literal and "{" not in inside
             yield Finding(
                 code="invalid_expression",
-                pointer=pointer("steps", number, "when"),
-                message="`when` must be exactly one expression; this is a text, which would always be true",
+                pointer=place.pointer,
+                message=f"`{key}` must be exactly one expression; this is a text, which would always be true",
                 fix=f"Write `{{{{ {inside} }}}}`."
                 if bare and inside
                 else "Write one `{{ ... }}` and nothing around it.",
             )
+
+
+def _is_condition(place: Place) -> bool:
+    """Whether the place is a condition itself and no field of that name in some value."""
+    return len(place.path) == 1 or (place.path[0] == "cases" and len(place.path) == 3)

@@ -8,35 +8,68 @@ from dataclasses import replace
 from workflows.checks.subject import Place, Subject
 from workflows.expressions import template
 from workflows.findings import Finding
-from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep
+from workflows.model import EmbedStep, ImageStep, LlmStep
 from workflows.nearest import nearest
-from workflows.references import Reference
+from workflows.outputs import IMAGE
+from workflows.references import Reference, usage
 from workflows.shapes import Absent, Shape, describe, fits
 
 __all__ = ["fields", "slots"]
 
+_LIST_FIX = "Refer to a list, such as a field of one, or make one: `| split(...)`, `| lines`, `| list`."
+_CODES = {
+    "steps": "unknown_output_field",
+    "inputs": "unknown_input_field",
+    "variables": "unknown_variable_field",
+}
 _PICTURE = Shape.of({"type": ["string", "object"]})
+_LIST = Shape.of({"type": "array"})
 _TEXT = Shape.of({"type": "string"})
 _TEXTS = Shape.of({"type": ["string", "array"]})
 
 
 def fields(subject: Subject) -> Iterator[Finding]:
-    """Every path leads to a field that the output or input can have."""
-    for place, reference in subject.references():
-        if not reference.path:
-            continue
-        base = subject.shapes.base(reference)
-        found = base.follow(reference.path)
-        if isinstance(found, Absent):
-            yield _absent(subject, place, reference, found)
-        elif reference.guard is None and not base.promises(reference.path):
+    """Every path leads to a field that the output, input or variable can have."""
+    for place in subject.places:
+        variables = (one for one in place.usage.variables if one.name in place.variables)
+        for reference in (*place.usage.references, *variables):
+            if reference.path:
+                yield from _path(subject, place, reference)
+
+
+def _path(subject: Subject, place: Place, reference: Reference) -> Iterator[Finding]:
+    base = subject.shapes.base(reference, place.frame)
+    found = base.follow(reference.path)
+    if isinstance(found, Absent):
+        yield _absent(subject, place, reference, found)
+    elif reference.guard is None:
+        why = fix = None
+        if not base.promises(reference.path):
+            why = "may be left out: its schema does not require it"
+            fix = "Add it to `required` in the schema, or write"
+        elif _in_first_round(place, reference):
+            why = "is not there in the first round: nothing comes before it, and `initial` is not given"
+            fix = f"Give the loop an `initial`, ask for `{reference.name}.number > 1` first, or write"
+        if why:
             yield Finding(
                 code="optional_field",
                 severity="warning",
                 pointer=place.pointer,
-                message=f"`{reference.text}` may be left out: its schema does not require it",
-                fix=f"Add it to `required` in the schema, or write `{reference.text} | default(...)`.",
+                message=f"`{reference.text}` {why}",
+                fix=f"{fix} `{reference.text} | default(...)`.",
             )
+
+
+def _in_first_round(place: Place, reference: Reference) -> bool:
+    """Whether a template takes a field of the round before for granted, though there may be none."""
+    if reference.root != "variables" or reference.path[0] != "previous" or len(reference.path) == 1:
+        return False
+    variable = place.variables[reference.name]
+    given = getattr(variable.owner.step, "initial", None) is not None
+    # What asks for the number, or for the whole result, knows of the first round.
+    texts = [place.source, *([place.step.when] if place.step is not None and place.step.when else [])]
+    asked = any(one.name == reference.name and len(one.path) == 1 for text in texts for one in usage(text).variables)
+    return variable.kind == "round" and not given and not asked
 
 
 def _absent(subject: Subject, place: Place, reference: Reference, absent: Absent) -> Finding:
@@ -50,7 +83,7 @@ def _absent(subject: Subject, place: Place, reference: Reference, absent: Absent
     else:
         fix = f"Refer to `{known.text}` as a whole{_or_declare(subject, known)}."
     return Finding(
-        code="unknown_output_field" if reference.root == "steps" else "unknown_input_field",
+        code=_CODES[reference.root],
         pointer=place.pointer,
         message=f"`{known.text}` has no {part!r}: {absent.why}",
         allowed=tuple(dict.fromkeys([*near, *absent.allowed])),
@@ -68,18 +101,18 @@ def _or_declare(subject: Subject, known: Reference) -> str:
 
 def slots(subject: Subject) -> Iterator[Finding]:
     for place in subject.places:
-        if place.step is None or isinstance(place.step, SetStep):
-            continue
         field = place.path[0]
-        if field == "images":
+        if field in {"prompt", "system", "message", "url"}:
+            yield from _no_pictures(subject, place)
+        elif field == "images":
             yield from _addresses(place)
             yield from _needs(subject, place, _PICTURE, "an image's address or an image step's output")
         elif field == "input" and isinstance(place.step, EmbedStep):
             unreadable = tuple(_no_pictures(subject, place))
             wanted, words = (_TEXTS, "a text or a list of texts") if len(place.path) == 1 else (_TEXT, "a text")
             yield from unreadable or _needs(subject, place, wanted, words)
-        elif field in {"prompt", "system"}:
-            yield from _no_pictures(subject, place)
+        elif field == "over" and len(place.path) == 1:
+            yield from _needs(subject, place, _LIST, "a list")
 
 
 def _addresses(place: Place) -> Iterator[Finding]:
@@ -93,13 +126,13 @@ def _addresses(place: Place) -> Iterator[Finding]:
 
 
 def _needs(subject: Subject, place: Place, wanted: Shape, words: str) -> Iterator[Finding]:
-    actual = subject.shapes.of_template(place.source)
+    actual = subject.shapes.of_template(place.source, place.frame)
     if not fits(actual, wanted):
         yield Finding(
             code="type_mismatch",
             pointer=place.pointer,
             message=f"this is {describe(actual)}, and {words} is needed",
-            fix="Refer to another output, or turn it into text with a filter.",
+            fix=_LIST_FIX if wanted is _LIST else "Refer to another output, or turn it into text with a filter.",
         )
 
 
@@ -108,17 +141,10 @@ def _no_pictures(subject: Subject, place: Place) -> Iterator[Finding]:
     for reference in place.usage.references:
         if reference.root != "steps" or reference.path or reference.guard == "test":
             continue
-        step = subject.step(reference.name)
+        target = place.frame.sees(reference.name)
+        step = None if target is None else target.step
         if isinstance(step, ImageStep):
-            as_image = isinstance(place.step, LlmStep)
-            yield Finding(
-                code="type_mismatch",
-                pointer=place.pointer,
-                message=f"`{reference.text}` is an image, and this is text",
-                fix=f"Put `{{{{ {reference.text} }}}}` into the step's `images`."
-                if as_image
-                else f"Describe the picture in an llm step that has it in `images`, or use `{reference.text}.url`.",
-            )
+            yield _picture(place, reference)
         elif isinstance(step, EmbedStep):
             yield Finding(
                 code="type_mismatch",
@@ -127,3 +153,18 @@ def _no_pictures(subject: Subject, place: Place) -> Iterator[Finding]:
                 message=f"`{reference.text}` is a row of numbers that means nothing as text",
                 fix="Refer to the text that was embedded.",
             )
+    for reference in place.usage.variables:
+        found = subject.shapes.of_reference(reference, place.frame)
+        if isinstance(found, Shape) and found.schema is IMAGE and reference.guard != "test":
+            yield _picture(place, reference)
+
+
+def _picture(place: Place, reference: Reference) -> Finding:
+    return Finding(
+        code="type_mismatch",
+        pointer=place.pointer,
+        message=f"`{reference.text}` is an image, and this is text",
+        fix=f"Put `{{{{ {reference.text} }}}}` into the step's `images`."
+        if isinstance(place.step, LlmStep)
+        else f"Describe the picture in an llm step that has it in `images`, or use `{reference.text}.url`.",
+    )

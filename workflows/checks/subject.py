@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from workflows.checks.frames import Frame, Located, Variable, by_id, frames
 from workflows.findings import Path, pointer
+from workflows.frames import Frame, Located, Variable, by_id, frames
 from workflows.graph import Graph
 from workflows.model import Step, Workflow
 from workflows.models import ModelCatalog
@@ -91,7 +91,7 @@ class Subject:
 
     @cached_property
     def shapes(self) -> Shapes:
-        return Shapes(self.workflow, self.graph, self.tools)
+        return Shapes(self.workflow, self.frames, tools=self.tools)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
