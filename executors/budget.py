@@ -91,6 +91,12 @@ class Budget:
         settled, outermost._settled = outermost._settled, anyio.Event()  # noqa: SLF001
         settled.set()
 
+    def recall(self, spent: Decimal, *, known_to: Budget | None) -> None:
+        """Counts what an earlier pass of the run spent; `known_to` is the budget that counts it already."""
+        for one in self._all:
+            if one is not known_to:
+                one.spent += spent
+
     def _hold(self, amount: Decimal) -> None:
         for one in self._all:
             one.held += amount

@@ -46,7 +46,9 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
     request, policy, held = await _reserve(run, request, policy)
-    trail = Trail() if run.budget is None else Trail(purse=_Purse(run.budget))
+    trail = Trail() if run.budget is None else Trail(purse=_Purse(run.budget, run))
+    if held is not None:
+        run.pay(held=held.amount)
     story: tuple[Attempt, ...] = ()
     bill: Bill | None = None
     try:
@@ -62,17 +64,22 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
         if bill is None:
             bill = bill_of(story, consulted=True) if story else _UNTOLD
         run.receipt.tell(story)
-        run.receipt.charge(bill.known if bill.is_certain or _is_free(run, request, policy) else None)
+        certain = bill.is_certain and not run.possibly_paid
+        run.receipt.charge(bill.known if certain or _is_free(run, request, policy) else None)
+        run.possibly_paid = False
         if run.budget is not None and held is not None:
-            run.budget.settle(held, _without_consulted(bill, story, held.worst))
+            actual = _without_consulted(bill, story, held.worst)
+            run.budget.settle(held, actual)
+            run.pay(held=-held.amount, counted=actual)
     return response
 
 
 class _Purse:
     """Pays for what the gateway asks about a call, from the budget of the run."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, run: StepRun) -> None:
         self._budget = budget
+        self._run = run
 
     def hold(self, most: Decimal | None) -> None:
         if most is None:
@@ -84,9 +91,12 @@ class _Purse:
             self._budget.hold(most)
         except OverBudgetError as error:
             raise BudgetExceededError(str(error)) from None
+        self._run.pay(held=most)
 
     def settle(self, most: Decimal, cost: Decimal | None) -> None:
-        self._budget.settle(Held(most, 1), most if cost is None else cost)
+        actual = most if cost is None else cost
+        self._budget.settle(Held(most, 1), actual)
+        self._run.pay(held=-most, counted=actual)
 
 
 def _without_consulted(bill: Bill, story: tuple[Attempt, ...], worst: Decimal) -> Decimal:

@@ -39,7 +39,7 @@ from workflows.templates import templates
 if TYPE_CHECKING:
     from unified_api.gateway import Gateway
 
-__all__ = ["Frame", "Kind", "Perform", "Receipt", "RunContext", "StepRun", "add_usage", "now"]
+__all__ = ["Frame", "Kind", "Perform", "Receipt", "RunContext", "Spend", "StepRun", "add_usage", "now"]
 
 
 def now() -> datetime:
@@ -131,6 +131,8 @@ class RunContext:
     """Executes a step that holds no others, with all its tries."""
     workflows: Mapping[str, Workflow] = field(default_factory=dict)
     """Those that steps of kind `workflow` run, by `name@version`."""
+    spend: Spend | None = None
+    """Told what steps under a budget have spent, and hold besides."""
     _graphs: dict[int, tuple[tuple[Step, ...], Graph]] = field(default_factory=dict)
 
     def graph(self, steps: tuple[Step, ...]) -> Graph:
@@ -174,6 +176,14 @@ class StepRun:
     again: bool = False
     """Whether a try has failed already: then no kept answer will do, which may be the one that failed."""
     receipt: Receipt = field(default_factory=Receipt)
+    reused: bool = False
+    """Whether the output was recorded already."""
+    possibly_paid: bool = False
+    """Whether an earlier execution was cut off, so that nobody knows what it cost."""
+    counted: Decimal = Decimal(0)
+    """What the budget counts for it so far."""
+    held: Decimal = Decimal(0)
+    """What the budget holds for its calls under way."""
 
     @classmethod
     def of(cls, step: Step, frame: Frame) -> StepRun:
@@ -194,6 +204,13 @@ class StepRun:
     @property
     def output_label(self) -> Sensitivity:
         return self.label if self.step.declassify is None else self.step.declassify
+
+    def pay(self, *, held: Decimal, counted: Decimal = Decimal(0)) -> None:
+        """More is held for its calls, or less and so much counted instead."""
+        self.held += held
+        self.counted += counted
+        if self.context.spend is not None:
+            self.context.spend(self.path, self.counted, self.held)
 
     def raise_label(self, label: Sensitivity) -> None:
         """The output was made from something of this label too."""
@@ -240,3 +257,5 @@ Kind: TypeAlias = Callable[[Any, StepRun], Awaitable[Json]]
 """Runs one try of a step; each takes its own class of step, which `RunContext.kinds` matches by the step's `kind`."""
 Perform: TypeAlias = Callable[[StepRun], Awaitable[Json]]
 """Gives a step's output, or raises StepFailure; what it used and tried is on the step run's receipt."""
+Spend: TypeAlias = Callable[[str, Decimal, Decimal], None]
+"""Takes the path of a step, what the budget counts for it so far, and what it holds for its calls under way."""

@@ -14,6 +14,7 @@ from workflows.model import Workflow
 __all__ = [
     "Event",
     "RunFinished",
+    "RunResumed",
     "RunStarted",
     "RunStatus",
     "StepError",
@@ -48,6 +49,20 @@ class RunStarted:
     """The workflow itself, so that a record can show later what was run."""
     inputs: Mapping[str, Any] | None = field(default=None, repr=False)
     """The inputs as the steps see them, defaults included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """A run goes on where an earlier pass of it was cut off, failed or was cancelled."""
+
+    run_id: str
+    at: datetime
+    definition: Workflow | None = field(default=None, repr=False)
+    """The workflow as it is run from now on."""
+    kept: int = 0
+    """How many recorded results are known to be used again."""
+    again: tuple[str, ...] = ()
+    """Paths of the steps that had been executed, and are executed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +114,9 @@ class StepFinished:
     attempts: tuple[Attempt, ...] = ()
     shares: tuple[int, ...] = ()
     """How many of the attempts each call of a model took, in order; empty where that is not known."""
+    reused: bool = False
+    """Whether the output was recorded already, so that nothing was asked now. The cost is then that of the recorded
+    execution, where an earlier pass of this run paid for it, and 0 where another run did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +126,11 @@ class RunFinished:
     status: RunStatus
     outputs: dict[str, Any]
     cost_usd: Decimal | None
-    """The sum of what is known; None when a paid call's cost is unknown."""
+    """The sum of what is known, earlier passes included; None when a paid call's cost is unknown."""
     seconds: float
     error: StepError | None = None
+    earlier_usd: Decimal | None = Decimal(0)
+    """What of it earlier passes of a resumed run had paid; None when that is unknown."""
 
 
-Event: TypeAlias = RunStarted | StepStarted | StepToken | StepRetrying | StepFinished | RunFinished
+Event: TypeAlias = RunStarted | RunResumed | StepStarted | StepToken | StepRetrying | StepFinished | RunFinished

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,18 @@ from executors.context import Frame, RunContext, now
 from executors.edges import sound_graph
 from executors.events import Event, RunFinished, RunStarted, RunStatus, StepError
 from executors.inputs import InputError, resolve
+from executors.journal.entries import Journal, Past
 from executors.kinds import KINDS
 from executors.labels import Labels, input_labels
+from executors.recording import Recording
 from executors.result import RunResult
+from executors.resumption import Resumption
 from executors.slots import Slots
 from executors.steps import tries
 from executors.tools import ToolRegistry
 from unified_api.clock import Clock, MonotonicClock
 from unified_api.types import Caller, Json
+from workflows.blocks import is_container, nested_steps
 from workflows.expressions import ExpressionError, Scope, render_value
 from workflows.graph import Graph, implied_outputs
 from workflows.model import Workflow
@@ -51,6 +56,8 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     max_parallel: int | None = None,
     caller: Caller = Caller(),
     workflows: Mapping[str, Workflow] | None = None,
+    journal: Journal | None = None,
+    past: Past | Resumption | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> RunResult:
@@ -61,6 +68,8 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     as `StepToken`; by default it is when there is an `on_event`. `max_parallel` overrides the workflow's own.
     `caller` is on whose behalf its models are asked; its `run` names the run, which else gets a name of its own.
     `workflows` are those that its steps of kind `workflow` run, by `name@version`.
+    With a `journal`, what is paid for is written down before and after; with a `past`, the run goes on from
+    what earlier passes of it have written. The journal is told every event before `on_event` is.
     A run that fails does not raise: see `RunResult.status` and `.error`. A cancellation ends every step, is told
     as `RunFinished(cancelled)`, and goes on.
 
@@ -77,19 +86,23 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     clock = clock or MonotonicClock()
     policy = workflow.policy
     run_id = caller.run or new_run_id()
+    budget = None if policy.budget_usd is None else Budget(Decimal(str(policy.budget_usd)))
+    past = Resumption(past=past) if isinstance(past, Past) else past
+    recording = _recording(workflow, workflows or {}, journal=journal, past=past, budget=budget)
     context = RunContext(
         run_id=run_id,
         gateway=gateway,
         tools=tools if tools is not None else ToolRegistry(),
-        emit=on_event or _ignore,
+        emit=_telling(journal, on_event),
         clock=clock,
         random=random or Random(),  # noqa: S311  # spreads retries, guards nothing
         slots=Slots(limit),
         tokens=on_event is not None if tokens is None else tokens,
         caller=replace(caller, run=run_id),
         kinds=KINDS,
-        perform=tries,
+        perform=tries if recording is None else recording,
         workflows=workflows or {},
+        spend=None if journal is None else partial(_spend, journal, run_id),
     )
     frame = Frame(
         context=context,
@@ -97,9 +110,54 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
         scope=Scope(values),
         labels=Labels(policy.sensitivity, inputs=input_labels(workflow)),
         deadline=None if policy.deadline_s is None else clock.now() + policy.deadline_s,
-        budget=None if policy.budget_usd is None else Budget(Decimal(str(policy.budget_usd))),
+        budget=budget,
     )
-    return await _Run(frame, graph).result()
+    return await _Run(frame, graph, past=past, recording=recording).result()
+
+
+def _recording(
+    workflow: Workflow,
+    workflows: Mapping[str, Workflow],
+    *,
+    journal: Journal | None,
+    past: Resumption | None,
+    budget: Budget | None,
+) -> Recording | None:
+    """What remembers results; None where nothing would ever look for one."""
+    if journal is None and past is None and not any(map(_tries_again, (workflow, *workflows.values()))):
+        return None
+    if past is None:
+        return Recording(journal=journal, budget=budget)
+    if budget is not None:
+        budget.recall(past.counted_usd, known_to=None)
+    memory = past.memory(workflow, workflows)
+    return Recording(journal=journal, memory=memory, budget=budget, again=past.again)
+
+
+def _tries_again(workflow: Workflow) -> bool:
+    """Whether some step is tried as a whole with the steps inside of it."""
+    return any(
+        one.retry.attempts > 1
+        for step in workflow.steps
+        for one in (step, *(inner for _, inner in nested_steps(step)))
+        if is_container(one)
+    )
+
+
+def _spend(journal: Journal, run_id: str, path: str, spent: Decimal, held: Decimal) -> None:
+    journal.spend(run_id, path, spent=spent, held=held)
+
+
+def _telling(journal: Journal | None, on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:
+    """Whom each event is told: the journal first."""
+    if journal is None or on_event is None:
+        return journal or on_event or _ignore
+
+    def tell(event: Event) -> None:
+        journal(event)
+        on_event(event)
+
+    return tell
 
 
 def _ignore(_: Event) -> None:
@@ -109,8 +167,12 @@ def _ignore(_: Event) -> None:
 class _Run:
     """One run from its first event to its last."""
 
-    def __init__(self, frame: Frame, graph: Graph) -> None:
+    def __init__(
+        self, frame: Frame, graph: Graph, *, past: Resumption | None = None, recording: Recording | None = None
+    ) -> None:
         self._frame = frame
+        self._past = past
+        self._recording = recording
         self._context = frame.context
         self._workflow = frame.workflow
         self._graph = graph
@@ -120,7 +182,7 @@ class _Run:
 
     async def result(self) -> RunResult:
         began = self._context.clock.now()
-        self._context.emit(_started(self._frame))
+        self._context.emit(_started(self._frame) if self._past is None else self._past.event(self._frame))
         status: RunStatus = "failed"
         try:
             await self._work()
@@ -164,17 +226,28 @@ class _Run:
 
     def _end(self, status: RunStatus, seconds: float) -> RunFinished:
         self._drive.cancel_rest()
+        spent, earlier = self._cost()
         end = RunFinished(
             run_id=self._context.run_id,
             at=now(),
             status=status,
             outputs=self._outputs,
-            cost_usd=None if self._drive.receipt.uncertain else self._drive.receipt.spent,
+            cost_usd=spent,
             seconds=seconds,
             error=self._error,
+            earlier_usd=earlier,
         )
         self._context.emit(end)
         return end
+
+    def _cost(self) -> tuple[Decimal | None, Decimal | None]:
+        """What all passes of the run cost, and what of it the earlier ones did."""
+        receipt = self._drive.receipt
+        now_usd = None if receipt.uncertain else receipt.spent
+        if self._past is None or self._recording is None:
+            return now_usd, Decimal(0)
+        left = self._recording.memory.left_usd
+        return None if left is None or now_usd is None else now_usd + left, self._past.cost_usd
 
 
 def _started(frame: Frame) -> RunStarted:

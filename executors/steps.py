@@ -152,5 +152,6 @@ def _finished(
         cost_usd=receipt.cost_usd,
         attempts=receipt.attempts,
         shares=receipt.shares,
+        reused=run.reused,
     )
     return Ended(finished, receipt, run.output_label)

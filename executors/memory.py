@@ -1,0 +1,143 @@
+"""What a run knows of its own earlier work: each recorded result is taken by one step at most."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from executors.journal.entries import Recorded, Unsettled
+
+__all__ = ["Claim", "Memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A result that a step takes instead of being executed."""
+
+    result: Recorded
+    earlier: bool
+    """Whether a pass before this one recorded it."""
+    first: bool
+    """Whether nobody has taken it before."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A result, and the path of the step that has taken it."""
+
+    result: Recorded
+    earlier: bool
+    path: str | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """The results of a run by what was done (the key), those of this pass included.
+
+    A step finds the result of its own path first. Another path finds one only while nobody has taken it, so that two
+    steps that ask the same thing twice stay two answers.
+    """
+
+    died: bool = False
+    """Whether the pass before this one ended by the death of its process, not in good order."""
+    _own: dict[tuple[str, str], _Kept] = field(default_factory=dict)
+    """By path and key; the latest of several."""
+    _loose: defaultdict[str, deque[_Kept]] = field(default_factory=lambda: defaultdict(deque))
+    """The successes of earlier passes by key."""
+    _unsettled: dict[tuple[str, str], Unsettled] = field(default_factory=dict)
+    _left: Decimal = Decimal(0)
+    _unknown: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        results: Iterable[Recorded],
+        unsettled: Iterable[Unsettled] = (),
+        *,
+        ids: Collection[str] = (),
+        is_fatal: Callable[[Recorded], bool] = lambda _: False,
+        died: bool = False,
+    ) -> Memory:
+        """What earlier passes recorded, in their order; `ids` are those of the steps that there are now.
+
+        Results of steps that are no more are given away first, so that of two equal steps the one that stayed keeps
+        what it had. A failure that `is_fatal`, having failed the run, is not taken again.
+        """
+        memory = cls(died=died)
+        staying: list[_Kept] = []
+        for result in results:
+            memory._left += result.cost_usd or 0
+            memory._unknown += result.cost_usd is None
+            if result.status == "failed" and is_fatal(result):
+                continue
+            kept = memory._own[result.path, result.key] = _Kept(result, earlier=True)
+            if result.status == "failed":
+                continue
+            if step_id(result.path) in ids:
+                staying.append(kept)
+            else:
+                memory._loose[result.key].append(kept)
+        for kept in staying:
+            memory._loose[kept.result.key].append(kept)
+        for one in unsettled:
+            memory._unsettled[one.intent.path, one.intent.key] = one
+            memory._left += one.spent_usd
+        return memory
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What earlier passes paid for results that no step has taken; None when that is unknown."""
+        return None if self._unknown else self._left
+
+    def claim(self, path: str, key: str) -> Claim | None:
+        """The result that the step at this path takes.
+
+        A failure is taken once, and by its own path alone: who runs again after that is tried anew.
+        """
+        kept = self._own.get((path, key))
+        if kept is not None and kept.result.status == "failed":
+            del self._own[path, key]
+            return self._taken(kept, path) if kept.earlier else None
+        if kept is None or kept.path not in (None, path):
+            kept = self._any(key)
+        if kept is None:
+            return None
+        self._own[path, key] = kept
+        return self._taken(kept, path)
+
+    def _any(self, key: str) -> _Kept | None:
+        waiting = self._loose.get(key)
+        while waiting:
+            kept = waiting.popleft()
+            if kept.path is None:
+                return kept
+        return None
+
+    def _taken(self, kept: _Kept, path: str) -> Claim:
+        first = kept.path is None
+        kept.path = path
+        if first and kept.earlier:
+            self._left -= kept.result.cost_usd or 0
+            self._unknown -= kept.result.cost_usd is None
+        return Claim(kept.result, kept.earlier, first)
+
+    def keep(self, result: Recorded) -> None:
+        """A result of this pass."""
+        self._own[result.path, result.key] = _Kept(result, earlier=False, path=result.path)
+
+    def cut_off(self, path: str, key: str) -> Unsettled | None:
+        """What is known of an earlier execution that did not come to its end."""
+        return self._unsettled.get((path, key))
+
+    def resolve(self, path: str, key: str) -> None:
+        """The execution that did not come to its end is done again, and what it cost counts there."""
+        one = self._unsettled.pop((path, key), None)
+        if one is not None:
+            self._left -= one.spent_usd
+
+
+def step_id(path: str) -> str:
+    """The id of the step at a path: `summary` for `each[3]/summary`."""
+    return path.rpartition("/")[2].partition("[")[0]

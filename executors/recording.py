@@ -1,0 +1,203 @@
+"""Executes steps so that nothing is paid for twice: looked up first, written down before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from executors.budget import Budget
+from executors.context import StepRun, now
+from executors.failures import StepFailure
+from executors.identity import MEANING, key_of
+from executors.journal.entries import Intent, Journal, JournalError, Recorded, Unsettled
+from executors.memory import Memory
+from executors.steps import tries
+from unified_api.types import Attempt, Json
+
+__all__ = ["MOST_CRASHES", "Recording"]
+
+MOST_CRASHES = 3
+"""So often may the process die during one and the same execution before it is left alone."""
+_MODELS = frozenset({"llm", "image", "embed"})
+_READING = frozenset({"GET", "HEAD"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Recording:
+    """How the steps of one run are executed: `RunContext.perform`."""
+
+    journal: Journal | None
+    memory: Memory = field(default_factory=Memory)
+    budget: Budget | None = None
+    """The run's own. What earlier passes cost is in it from the beginning."""
+    again: Collection[str] = ()
+    """Paths of the steps that a person wants done again although nobody knows whether they were done."""
+
+    async def __call__(self, run: StepRun) -> Json:
+        """The output: recorded already, or of an execution that is recorded.
+
+        Raises:
+            StepFailure: the step's own, a recorded one, `unknown_outcome`, `crashes_every_time` or `journal_failed`.
+        """
+        if run.step.kind not in MEANING:
+            return await tries(run)
+        key = key_of(run)
+        claim = self.memory.claim(run.path, key)
+        if claim is not None:
+            new = claim.earlier and claim.first
+            if new and run.budget is not None:
+                run.budget.recall(claim.result.cost_usd or Decimal(0), known_to=self.budget)
+            return _replayed(run, claim.result, paid=new)
+        found = await self._elsewhere(run, key)
+        return await self._executed(run, key) if found is None else _replayed(run, found, paid=True)
+
+    async def _elsewhere(self, run: StepRun, key: str) -> Recorded | None:
+        """The result of another run, where the step allows that; from then on it is one of this run too."""
+        if self.journal is None or not _shared(run):
+            return None
+        try:
+            found = await self.journal.find(key)
+        except JournalError as error:
+            raise _unkept(error) from error
+        if found is None or found.status != "succeeded":
+            return None
+        kept = _like(_recorded(run, key, output=found.output), found)
+        self._record(kept)
+        return kept
+
+    async def _executed(self, run: StepRun, key: str) -> Json:
+        crashes = self._crashes(run, key)
+        await self._intend(run, key, crashes)
+        began = run.context.clock.now()
+        try:
+            output = await tries(run)
+        except StepFailure as failure:
+            self._record(_recorded(run, key, failure=failure, seconds=run.context.clock.now() - began))
+            raise
+        self._record(_recorded(run, key, output=output, seconds=run.context.clock.now() - began))
+        return output
+
+    def _crashes(self, run: StepRun, key: str) -> int:
+        """How often it was cut off. Raises StepFailure when it must not be done once more."""
+        earlier = self.memory.cut_off(run.path, key)
+        if earlier is None:
+            return 0
+        crashes = earlier.intent.crashes + self.memory.died
+        if not _repeatable(run) and run.path not in self.again:
+            raise StepFailure("unknown_outcome", _unknown_outcome(run))
+        if crashes >= MOST_CRASHES and run.path not in self.again:
+            raise StepFailure(
+                "crashes_every_time",
+                f"the program has died {crashes} times while it was under way; find out why, then"
+                f" `orchestrate resume {run.context.run_id} --again {run.path}` tries it once more",
+            )
+        self.memory.resolve(run.path, key)
+        self._count(run, earlier)
+        return crashes
+
+    def _count(self, run: StepRun, earlier: Unsettled) -> None:
+        """The execution that was cut off is possibly paid for, at the worst in full."""
+        if run.step.kind in _MODELS:
+            run.possibly_paid = True
+            told = "a call for this step was under way when its run was cut off: it is possibly paid for, too"
+            run.receipt.tell((Attempt(number=0, model="journal", outcome="noted", message=told),))
+        run.receipt.spent += earlier.spent_usd
+        run.counted += earlier.spent_usd + earlier.held_usd
+        if run.budget is not None:
+            run.budget.recall(earlier.spent_usd + earlier.held_usd, known_to=self.budget)
+
+    async def _intend(self, run: StepRun, key: str, crashes: int) -> None:
+        if self.journal is None:
+            return
+        context = run.context
+        intent = Intent(run_id=context.run_id, path=run.path, kind=run.step.kind, key=key, at=now(), crashes=crashes)
+        try:
+            await self.journal.intend(intent)
+        except JournalError as error:
+            raise _unkept(error) from error
+
+    def _record(self, result: Recorded) -> None:
+        self.memory.keep(result)
+        if self.journal is not None:
+            self.journal.record(result)
+
+
+def _unkept(error: JournalError) -> StepFailure:
+    return StepFailure("journal_failed", f"it was not started, because the journal does not work: {error}")
+
+
+def _unknown_outcome(run: StepRun) -> str:
+    resume = f"orchestrate resume {run.context.run_id}"
+    return (
+        "it was under way when its run was cut off, and nobody knows whether it was done. Look whether it was, then"
+        f" `{resume} --again {run.path}` does it again, or `{resume} --took-place {run.path}=JSON` goes on with JSON"
+        " as its output. A step that may be done twice says so: `idempotent: true`"
+    )
+
+
+def _shared(run: StepRun) -> bool:
+    """Whether the result of another run will do."""
+    step = run.step
+    reuse = step.cache or run.frame.workflow.policy.cache
+    if run.again or reuse == "run":
+        return False
+    if reuse == "always" or step.kind == "embed":
+        return True
+    return (step.kind == "llm" and step.temperature == 0) or (step.kind == "http" and step.method in _READING)
+
+
+def _repeatable(run: StepRun) -> bool:
+    """Whether doing it twice does no more than doing it once."""
+    step = run.step
+    said = step.idempotent if step.idempotent is not None else run.frame.workflow.policy.idempotent
+    if said is not None:
+        return said
+    return step.kind in _MODELS or (step.kind == "http" and step.method in _READING)
+
+
+def _recorded(
+    run: StepRun, key: str, *, output: Json = None, failure: StepFailure | None = None, seconds: float | None = None
+) -> Recorded:
+    receipt = run.receipt
+    free = not receipt.calls and not receipt.uncertain
+    return Recorded(
+        run_id=run.context.run_id,
+        path=run.path,
+        kind=run.step.kind,
+        key=key,
+        at=now(),
+        status="succeeded" if failure is None else "failed",
+        output=output,
+        error=None if failure is None else failure.error(run.path),
+        label=run.output_label,
+        model=receipt.model,
+        provider=receipt.provider,
+        quality=receipt.quality,
+        usage=receipt.usage,
+        cost_usd=receipt.spent if free else receipt.cost_usd,
+        attempts=receipt.attempts,
+        shares=receipt.shares,
+        seconds=seconds,
+    )
+
+
+def _like(kept: Recorded, found: Recorded) -> Recorded:
+    """The result of another run as one of this run, which pays nothing for it."""
+    return replace(kept, model=found.model, provider=found.provider, quality=found.quality, cost_usd=Decimal(0))
+
+
+def _replayed(run: StepRun, result: Recorded, *, paid: bool) -> Json:
+    """The output of a recorded result; `paid` says that what it cost counts here. Raises StepFailure."""
+    receipt = run.receipt
+    run.reused = True
+    receipt.model, receipt.provider, receipt.quality = result.model, result.provider, result.quality
+    receipt.attempts, receipt.shares, receipt.calls = result.attempts, result.shares, len(result.shares)
+    if paid:
+        receipt.usage, receipt.spent = result.usage, result.cost_usd or Decimal(0)
+        receipt.uncertain = result.cost_usd is None
+    if result.error is not None and result.status == "failed":
+        error = result.error
+        raise StepFailure(error.code, error.message, path=error.path or run.path)
+    output: Json = result.output
+    return output
