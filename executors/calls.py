@@ -18,7 +18,7 @@ from unified_api.trail import Trail
 from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
 from workflows.model import ModelChoice, ModelNeeds
 
-__all__ = ["Send", "call", "model_name"]
+__all__ = ["Send", "call", "model_name", "reserve"]
 
 _ANSWERED = frozenset({"succeeded", "rejected", "cached"})
 _UNTOLD = Bill(unknown=(Attempt(number=1, model="", outcome="cancelled", billable=True),))
@@ -45,7 +45,7 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
     Raises:
         StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
     """
-    request, policy, held = await _reserve(run, request, policy)
+    request, policy, held = await reserve(run, request, policy)
     trail = Trail() if run.budget is None else Trail(purse=_Purse(run.budget, run))
     if held is not None:
         run.pay(held=held.amount)
@@ -107,7 +107,7 @@ def _without_consulted(bill: Bill, story: tuple[Attempt, ...], worst: Decimal) -
     return sum(bill.guessed, bill.known) - consulted + unknown * worst
 
 
-async def _reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Policy, Held | None]:
+async def reserve(run: StepRun, request: Asked, policy: Policy) -> tuple[Asked, Policy, Held | None]:
     """Room in the run's budget, and the call kept short enough to have any, by models of known price."""
     budget = run.budget
     if budget is None:
