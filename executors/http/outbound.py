@@ -61,20 +61,18 @@ class Outbound:
         """
         journey = _Journey(request, target)
         try:
-            answer = await self._in_time(journey, label, final)
+            return await self._in_time(journey, label, final)
         except Unanswered as error:
-            raise _lost(
-                journey, f"the connection to {journey.target.origin} broke: {error}", repeatable=repeatable
-            ) from error
-        if answer is None:
+            broke = f"the connection to {journey.target.origin} broke: {error}"
+            raise _lost(journey, broke, repeatable=repeatable) from error
+        except TimeoutError:
             within = f"no answer of {journey.target.origin} within {self.settings.timeout_s:g} s ([http] timeout_s)"
-            raise _lost(journey, within, repeatable=repeatable, code="timed_out")
-        return answer
+            raise _lost(journey, within, repeatable=repeatable, code="timed_out") from None
 
-    async def _in_time(self, journey: _Journey, label: Sensitivity, final: Collection[int]) -> Answer | None:
+    async def _in_time(self, journey: _Journey, label: Sensitivity, final: Collection[int]) -> Answer:
         with self.clock.scope(self.clock.now() + self.settings.timeout_s):
             return await self._follow(journey, label, final)
-        return None
+        raise TimeoutError
 
     async def _follow(self, journey: _Journey, label: Sensitivity, final: Collection[int]) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
