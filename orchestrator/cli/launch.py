@@ -184,9 +184,10 @@ async def execute(
         raise CommandError(
             f"the result cannot be written: {why}. Make room for it; `orchestrate runs show {result.run_id}` shows it"
         ) from error
-    report.show_steps(result.steps, is_local=launch.is_local)
+    steps = (*result.steps, *progress.inside)
+    report.show_steps(steps, is_local=launch.is_local)
     report.show_totals(
-        result.steps,
+        steps,
         status=result.status,
         cost=result.cost_usd,
         seconds=result.seconds,
@@ -194,7 +195,7 @@ async def execute(
         planning=plan.cost_usd if plan is not None else Decimal(0),
         is_local=launch.is_local,
     )
-    report.show_remarks(result.steps, error=result.error)
+    report.show_remarks(steps, error=result.error)
     return 0 if result.status == "succeeded" and complete else 1
 
 

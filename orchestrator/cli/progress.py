@@ -5,21 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import console, words
 from orchestrator.cli.console import plain
+from orchestrator.cli.inside import Inside, is_inside, root
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from executors.events import Event, StepFinished
-    from workflows.model import Workflow
+    from executors.events import Event, StepFinished, StepRetrying, StepStarted, StepToken
+    from workflows.expressions import Scope
+    from workflows.model import Step, Workflow
 
 __all__ = ["Progress", "StepView", "showing"]
 
 STYLES = {"succeeded": "green", "failed": "red", "skipped": "yellow", "cancelled": "yellow", "running": "cyan"}
+MOST_FAILURES = 20
+"""Failures inside of one step that get a line of their own."""
 TAIL = 200
 """Characters of a running step's text that are kept for its row."""
 
@@ -35,6 +39,25 @@ class StepView:
     started: float | None = None
     ended: float | None = None
     tail: str = ""
+    inside: Inside = field(default_factory=lambda: Inside(""))
+    """How far the steps inside of it have come."""
+    tenths: int = 0
+    """Of a map's items that lines have told of."""
+
+    @classmethod
+    def of(cls, step: Step) -> StepView:
+        inner = Inside(step.kind)
+        if step.kind == "map":
+            inner.width = len(step.steps)
+        elif step.kind == "loop":
+            inner.most = step.max_rounds
+        return cls(step.id, step.kind, words.model_choice(step), inside=inner)
+
+    @property
+    def name(self) -> str:
+        """The id, and for a step that holds others how far it has come."""
+        far = self.inside.told() if self.status == "running" else ""
+        return f"{self.id} {far}" if far and self.inside.latest else self.id
 
     def elapsed(self, now: float) -> float | None:
         return None if self.started is None else (self.ended or now) - self.started
@@ -49,52 +72,131 @@ class Progress:
     """Whether each change is also printed as a line."""
     run_id: str | None = None
     finished: list[StepFinished] = field(default_factory=list)
+    """Steps inside of others too, these without their outputs."""
     steps: dict[str, StepView] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    scope: Scope | None = None
+    """What the workflow's own steps see, which says how long the lists of its maps are."""
 
     def __post_init__(self) -> None:
-        self.steps = {step.id: StepView(step.id, step.kind, words.model_choice(step)) for step in self.workflow.steps}
+        self.steps = {step.id: StepView.of(step) for step in self.workflow.steps}
+
+    @property
+    def inside(self) -> list[StepFinished]:
+        """How the steps inside of others ended."""
+        return [step for step in self.finished if is_inside(step.step_id)]
 
     def __call__(self, event: Event) -> None:
         from executors.events import RunStarted, StepFinished, StepRetrying, StepStarted, StepToken
+        from workflows.expressions import Scope
 
         match event:
             case RunStarted():
-                self.run_id = event.run_id
-            case StepStarted():
-                self._start(event.step_id)
-            case StepToken():
-                view = self.steps[event.step_id]
-                view.tail = (view.tail + event.text)[-TAIL:]
-            case StepRetrying():
-                self.steps[event.step_id].tail = ""
-                self._line(
-                    f"{event.step_id}: trying again ({words.failure(event.step_id, event.error.message)})", "yellow"
-                )
-            case StepFinished():
-                self._finish(event)
+                self.run_id, self.scope = event.run_id, Scope(dict(event.inputs or {}))
+            case StepStarted() | StepToken() | StepRetrying() | StepFinished():
+                view = self.steps.get(root(event.step_id))
+                if view is not None and is_inside(event.step_id):
+                    self._go_on(view, event)
+                elif view is not None:
+                    self._change(view, event)
             case _:
                 pass
 
-    def _start(self, step_id: str) -> None:
-        view = self.steps[step_id]
-        view.status, view.started, view.tail = "running", time.monotonic(), ""
-        self._line(f"{step_id}: started ({view.kind}, {view.model})", "cyan")
+    def _change(self, view: StepView, event: StepStarted | StepToken | StepRetrying | StepFinished) -> None:
+        from executors.events import StepRetrying, StepStarted, StepToken
 
-    def _finish(self, event: StepFinished) -> None:
-        view = self.steps[event.step_id]
+        match event:
+            case StepStarted():
+                self._start(view)
+            case StepToken():
+                view.tail = (view.tail + event.text)[-TAIL:]
+            case StepRetrying():
+                view.tail, view.tenths = "", 0
+                view.inside.again()
+                self._line(f"{view.id}: trying again ({words.failure(view.id, event.error.message)})", "yellow")
+            case _:
+                self._finish(view, event)
+
+    def _go_on(self, view: StepView, event: StepStarted | StepToken | StepRetrying | StepFinished) -> None:
+        """Something happened inside of a step."""
+        from executors.events import StepRetrying, StepStarted, StepToken
+
+        inner, path = view.inside, event.step_id
+        match event:
+            case StepStarted():
+                rounds = inner.rounds
+                inner.start(path)
+                view.tail = ""
+                if inner.rounds > rounds:
+                    self._line(f"{view.id}: {inner.told()}", "cyan")
+                elif "[" not in path:
+                    self._line(f"{path}: started ({event.kind})", "cyan")
+            case StepToken():
+                view.tail = (view.tail + event.text)[-TAIL:]
+            case StepRetrying():
+                self._line(f"{path}: trying again ({words.failure(path, event.error.message)})", "yellow")
+            case _:
+                self._finish_inside(view, event)
+
+    def _finish_inside(self, view: StepView, event: StepFinished) -> None:
+        inner = view.inside
+        inner.end(event)
+        self.finished.append(replace(event, output=None))
+        if event.status == "failed" and inner.failed <= MOST_FAILURES:
+            rest = "; further ones are only counted" if inner.failed == MOST_FAILURES else ""
+            why = "" if event.error is None else words.failure(event.step_id, event.error.message)
+            self._line(f"{event.step_id}: failed: {why}{rest}", "red")
+        elif view.kind != "map" and "[" not in event.step_id and event.status != "cancelled":
+            self._line(f"{event.step_id}: {event.status}", STYLES.get(event.status))
+        tenths = 10 * inner.done // max(inner.total or 0, inner.done, 1)
+        if view.kind == "map" and tenths > view.tenths:
+            view.tenths = tenths
+            self._line(f"{view.id}: {inner.told()}", "cyan")
+
+    def _start(self, view: StepView) -> None:
+        view.status, view.started, view.tail = "running", time.monotonic(), ""
+        view.inside.total = self._items(view) if view.kind == "map" else None
+        of = f", {words.plural(view.inside.total, 'item')}" if view.inside.total is not None else f", {view.model}"
+        self._line(f"{view.id}: started ({view.kind}{of})", "cyan")
+
+    def _items(self, view: StepView) -> int | None:
+        """How long the list of a map is, where it can be said beforehand."""
+        from workflows.expressions import ExpressionError, render
+
+        step = next(step for step in self.workflow.steps if step.id == view.id)
+        if step.kind != "map" or self.scope is None:
+            return None
+        if not isinstance(step.over, str):
+            return len(step.over)
+        try:
+            items = render(step.over, self.scope)
+        except ExpressionError:
+            return None  # the step itself says what is wrong
+        return len(items) if isinstance(items, list) else None
+
+    def _finish(self, view: StepView, event: StepFinished) -> None:
         view.status, view.ended, view.tail = event.status, time.monotonic(), ""
         view.model = event.model or view.model
         if event.error is not None:
             view.tail = words.failure(event.step_id, event.error.message)
         self.finished.append(event)
+        if self.scope is not None:
+            self._see(self.scope, event)
         if event.status == "cancelled" and event.started is None:
             return
         on = f" on {event.model}" if event.model else ""
         elapsed = view.elapsed(view.ended)
         took = f" in {words.seconds(elapsed)}" if elapsed is not None else ""
+        of = f", {view.inside.summary()}" if view.inside.latest and view.inside.summary() else ""
         why = f": {view.tail}" if view.tail else ""
-        self._line(f"{event.step_id}: {event.status}{on}{took}{why}", STYLES.get(event.status))
+        self._line(f"{event.step_id}: {event.status}{on}{took}{of}{why}", STYLES.get(event.status))
+
+    @staticmethod
+    def _see(scope: Scope, event: StepFinished) -> None:
+        if event.status == "succeeded":
+            scope.finish(event.step_id, event.output)
+        else:
+            scope.skip(event.step_id)
 
     def _line(self, text: str, style: str | None) -> None:
         if self.plain:
@@ -118,7 +220,7 @@ def _table(progress: Progress, *, height: int) -> Table:
         style = STYLES.get(view.status, "dim")
         table.add_row(
             plain(f"  {view.status}", style=style),
-            plain(view.id, style="bold"),
+            plain(view.name, style="bold"),
             plain(words.one_line(view.model, width=40)),
             "" if elapsed is None else words.seconds(elapsed),
             plain(" ".join(words.clean(view.tail).split())[-100:], style="dim"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import console, words
+from orchestrator.cli.inside import is_inside
 from orchestrator.cli.step_table import IsLocal, steps_table
 from orchestrator.images import SavedImage, save_images
 
@@ -31,6 +32,10 @@ REAL_MODEL = (
 
 
 _TRIED_IN_VAIN = frozenset({"failed", "rejected", "cancelled"})
+
+
+MOST_REMARKS = 20
+"""Failures that are told one by one, and steps that are named for another reason."""
 
 
 def _unknown(_: str) -> bool:
@@ -87,8 +92,10 @@ def show_totals(
     is_local: IsLocal = _unknown,
 ) -> None:
     """One line; `planning` is what making the plan cost, on top of `cost`."""
-    listed = list(steps)
-    paid = [step for step in listed if step.model is not None]
+    every = list(steps)
+    # A step that holds others tells what these used as its own.
+    listed = [step for step in every if not is_inside(step.step_id)]
+    paid = [step for step in every if step.model is not None]
     local = bool(paid) and all(is_local(step.provider or "") for step in paid)
     known = [step.usage for step in listed if step.usage is not None]
     counted = (sum(use.input_tokens or 0 for use in known), sum(use.output_tokens or 0 for use in known))
@@ -98,20 +105,25 @@ def show_totals(
     took = "" if seconds is None else f" in {words.seconds(seconds)}"
     tokens = f", {counted[0]:,} + {counted[1]:,} tokens" if known else ""
     style = "bold green" if status == "succeeded" else "bold red"
+    within = f" and {len(every) - len(listed):,} inside of them" if len(every) > len(listed) else ""
     console.say(
-        f"{status.capitalize()}: {words.plural(len(listed), 'step')}{took}, cost {spent}{tokens}; run {run_id}",
+        f"{status.capitalize()}: {words.plural(len(listed), 'step')}{within}{took}, cost {spent}{tokens}; run {run_id}",
         style=style,
     )
-    if any(attempt.outcome in _TRIED_IN_VAIN for step in listed for attempt in step.attempts):
+    if any(attempt.outcome in _TRIED_IN_VAIN for step in every for attempt in step.attempts):
         console.say(f"`orchestrate explain {run_id}` says which models were tried in vain, and why.", style="dim")
 
 
 def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = None) -> None:
     """What a person must know to trust the result: failures, and stand-ins that were used."""
     listed = list(steps)
-    for step in listed:
-        if step.error is not None and step.status != "cancelled":
+    known = {step.step_id for step in listed if step.error is not None}
+    told = [step for step in listed if step.error is not None and step.status != "cancelled" and _own(step, known)]
+    for step in told[:MOST_REMARKS]:
+        if step.error is not None:
             console.say(f"{step.step_id}: {words.failure(step.step_id, step.error.message)}", style="red")
+    if len(told) > MOST_REMARKS:
+        console.say(f"… and {len(told) - MOST_REMARKS:,} more that failed", style="red")
     if error is not None and all(step.error is None or step.error.message != error.message for step in listed):
         console.say(f"Error: {words.clean(error.message)}", style="red")
     demo = sorted({step.model or "" for step in listed if step.quality == "demo"})
@@ -121,15 +133,26 @@ def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = Non
             f"Quality demo: written by {', '.join(demo)}, a tiny offline model. Do not rely on it.", style="yellow"
         )
     if drawn:
-        console.say(f"Quality placeholder: {', '.join(drawn)} made no real result.", style="yellow")
+        console.say(f"Quality placeholder: {_named(drawn)} made no real result.", style="yellow")
     if demo or drawn:
         console.say(REAL_MODEL, style="dim")
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MOST_REMARKS:,} more steps" if len(ids) > MOST_REMARKS else ""
+    return ", ".join(ids[:MOST_REMARKS]) + more
+
+
+def _own(step: StepFinished, known: set[str]) -> bool:
+    """Whether nothing inside of the step tells its error already."""
+    path = step.error.path if step.error is not None else ""
+    return path in {"", step.step_id} or path not in known
 
 
 def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None, is_local: IsLocal = _unknown) -> None:
     """After Ctrl-C: what was done, and where it is kept."""
     listed = list(finished)
-    done = [step.step_id for step in listed if step.status == "succeeded"]
+    done = [step.step_id for step in listed if step.status == "succeeded" and not is_inside(step.step_id)]
     console.say("Interrupted.", style="yellow")
     if run_id is None:
         return

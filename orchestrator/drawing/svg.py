@@ -44,7 +44,8 @@ text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: #1e293b; }
 .line { fill: none; stroke: #475569; stroke-width: 1.4; } .against { stroke: #dc2626; stroke-dasharray: 4 3; }
 """
 
-ARROW: Final = """<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+ARROW: Final = """<defs>
+<marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">
 <path d="M0,0 L8,4 L0,8 z" fill="#475569"/></marker></defs>"""
 
 
