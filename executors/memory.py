@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from executors.journal.entries import Recorded, Unsettled
 
-__all__ = ["Claim", "Memory"]
+__all__ = ["Claim", "Memory", "counted", "step_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Memory:
     _loose: defaultdict[str, deque[_Kept]] = field(default_factory=lambda: defaultdict(deque))
     """The successes of earlier passes by key."""
     _unsettled: dict[tuple[str, str], Unsettled] = field(default_factory=dict)
+    _failed: dict[tuple[str, str], list[_Kept]] = field(default_factory=dict)
+    """Failures whose steps may be executed again, and which their next results stand for, too."""
     _left: Decimal = Decimal(0)
     _unknown: int = 0
 
@@ -70,9 +72,11 @@ class Memory:
         for result in results:
             memory._left += result.cost_usd or 0
             memory._unknown += result.cost_usd is None
+            kept = _Kept(result, earlier=True)
             if result.status == "failed" and is_fatal(result):
+                memory._failed[result.path, result.key] = [kept]
                 continue
-            kept = memory._own[result.path, result.key] = _Kept(result, earlier=True)
+            memory._own[result.path, result.key] = kept
             if result.status == "failed":
                 continue
             if step_id(result.path) in ids:
@@ -91,6 +95,13 @@ class Memory:
         """What earlier passes paid for results that no step has taken; None when that is unknown."""
         return None if self._unknown else self._left
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """The paths whose recorded results steps at other paths have taken."""
+        return frozenset(
+            kept.result.path for (path, _), kept in self._own.items() if kept.earlier and kept.result.path != path
+        )
+
     def claim(self, path: str, key: str) -> Claim | None:
         """The result that the step at this path takes.
 
@@ -99,6 +110,7 @@ class Memory:
         kept = self._own.get((path, key))
         if kept is not None and kept.result.status == "failed":
             del self._own[path, key]
+            self._failed.setdefault((path, key), []).append(kept)
             return self._taken(kept, path) if kept.earlier else None
         if kept is None or kept.path not in (None, path):
             kept = self._any(key)
@@ -127,6 +139,10 @@ class Memory:
         """A result of this pass."""
         self._own[result.path, result.key] = _Kept(result, earlier=False, path=result.path)
 
+    def failed(self, path: str, key: str) -> list[Claim]:
+        """The failures after which the step is executed again. Told once: its next result stands for them, too."""
+        return [self._taken(kept, path) for kept in self._failed.pop((path, key), ())]
+
     def cut_off(self, path: str, key: str) -> Unsettled | None:
         """What is known of an earlier execution that did not come to its end."""
         return self._unsettled.get((path, key))
@@ -136,6 +152,11 @@ class Memory:
         one = self._unsettled.pop((path, key), None)
         if one is not None:
             self._left -= one.spent_usd
+
+
+def counted(result: Recorded) -> Decimal:
+    """What a budget counts for it."""
+    return (result.cost_usd or Decimal(0)) if result.counted_usd is None else result.counted_usd
 
 
 def step_id(path: str) -> str:

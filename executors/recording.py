@@ -11,11 +11,11 @@ from executors.context import StepRun, now
 from executors.failures import StepFailure
 from executors.identity import MEANING, key_of
 from executors.journal.entries import Intent, Journal, JournalError, Recorded, Unsettled
-from executors.memory import Memory
+from executors.memory import Memory, counted
 from executors.steps import tries
 from unified_api.types import Attempt, Json
 
-__all__ = ["MOST_CRASHES", "Recording"]
+__all__ = ["MOST_CRASHES", "Recording", "replayed"]
 
 MOST_CRASHES = 3
 """So often may the process die during one and the same execution before it is left alone."""
@@ -47,10 +47,10 @@ class Recording:
         if claim is not None:
             new = claim.earlier and claim.first
             if new and run.budget is not None:
-                run.budget.recall(claim.result.cost_usd or Decimal(0), known_to=self.budget)
-            return _replayed(run, claim.result, paid=new)
+                run.budget.recall(counted(claim.result), known_to=self.budget)
+            return replayed(run, claim.result, paid=new)
         found = await self._elsewhere(run, key)
-        return await self._executed(run, key) if found is None else _replayed(run, found, paid=True)
+        return await self._executed(run, key) if found is None else replayed(run, found, paid=True)
 
     async def _elsewhere(self, run: StepRun, key: str) -> Recorded | None:
         """The result of another run, where the step allows that; from then on it is one of this run too."""
@@ -68,15 +68,32 @@ class Recording:
 
     async def _executed(self, run: StepRun, key: str) -> Json:
         crashes = self._crashes(run, key)
+        before = self._failed_before(run, key)
         await self._intend(run, key, crashes)
         began = run.context.clock.now()
         try:
             output = await tries(run)
         except StepFailure as failure:
-            self._record(_recorded(run, key, failure=failure, seconds=run.context.clock.now() - began))
+            seconds = run.context.clock.now() - began
+            self._record(_recorded(run, key, failure=failure, seconds=seconds, before=before))
             raise
-        self._record(_recorded(run, key, output=output, seconds=run.context.clock.now() - began))
+        seconds = run.context.clock.now() - began
+        self._record(_recorded(run, key, output=output, seconds=seconds, before=before))
         return output
+
+    def _failed_before(self, run: StepRun, key: str) -> Decimal:
+        """What failures cost that this execution takes the place of on record, and that others have told of."""
+        before = Decimal(0)
+        for claim in self.memory.failed(run.path, key):
+            cost = claim.result.cost_usd
+            if claim.earlier and claim.first:
+                run.receipt.charge(cost)
+                run.counted += counted(claim.result)
+                if run.budget is not None:
+                    run.budget.recall(counted(claim.result), known_to=self.budget)
+            else:
+                before += cost or Decimal(0)
+        return before
 
     def _crashes(self, run: StepRun, key: str) -> int:
         """How often it was cut off. Raises StepFailure when it must not be done once more."""
@@ -157,10 +174,16 @@ def _repeatable(run: StepRun) -> bool:
 
 
 def _recorded(
-    run: StepRun, key: str, *, output: Json = None, failure: StepFailure | None = None, seconds: float | None = None
+    run: StepRun,
+    key: str,
+    *,
+    output: Json = None,
+    failure: StepFailure | None = None,
+    seconds: float | None = None,
+    before: Decimal = Decimal(0),
 ) -> Recorded:
     receipt = run.receipt
-    free = not receipt.calls and not receipt.uncertain
+    cost = None if receipt.uncertain else receipt.spent + before
     return Recorded(
         run_id=run.context.run_id,
         path=run.path,
@@ -175,7 +198,8 @@ def _recorded(
         provider=receipt.provider,
         quality=receipt.quality,
         usage=receipt.usage,
-        cost_usd=receipt.spent if free else receipt.cost_usd,
+        cost_usd=cost,
+        counted_usd=None if run.budget is None else run.counted + before,
         attempts=receipt.attempts,
         shares=receipt.shares,
         seconds=seconds,
@@ -187,7 +211,7 @@ def _like(kept: Recorded, found: Recorded) -> Recorded:
     return replace(kept, model=found.model, provider=found.provider, quality=found.quality, cost_usd=Decimal(0))
 
 
-def _replayed(run: StepRun, result: Recorded, *, paid: bool) -> Json:
+def replayed(run: StepRun, result: Recorded, *, paid: bool) -> Json:
     """The output of a recorded result; `paid` says that what it cost counts here. Raises StepFailure."""
     receipt = run.receipt
     run.reused = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from executors.context import now
 from executors.events import RunResumed
 from executors.journal.entries import Past, Recorded
-from executors.memory import Memory
+from executors.memory import Memory, counted
 from workflows.blocks import nested_steps
 from workflows.model import MapStep, Step, Workflow, WorkflowStep
 
@@ -42,7 +42,7 @@ class Resumption:
     @property
     def counted_usd(self) -> Decimal:
         """What a budget counts for them: calls that were cut off at the most that they may have cost."""
-        recorded = sum((one.cost_usd or Decimal(0) for one in self.past.results), Decimal(0))
+        recorded = sum(map(counted, self.past.results), Decimal(0))
         return recorded + sum((one.spent_usd + one.held_usd for one in self.past.unsettled), Decimal(0))
 
     def memory(self, workflow: Workflow, workflows: Mapping[str, Workflow]) -> Memory:

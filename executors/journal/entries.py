@@ -54,6 +54,8 @@ class Recorded:
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     """What it cost, None where that is unknown; 0 for what costs nothing."""
+    counted_usd: Decimal | None = None
+    """What a budget counts for it: what is unknown at the most that it may be. None without a budget."""
     attempts: tuple[Attempt, ...] = ()
     shares: tuple[int, ...] = ()
     seconds: float | None = None
