@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cli import console, words
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from workflows.blocks import Inner
     from workflows.graph import Graph
     from workflows.model import Step, Workflow
 
@@ -21,7 +23,7 @@ Row: TypeAlias = "dict[str, Text]"
 SHOWN = 60
 """Steps shown; a larger graph is summed up after them."""
 COLUMNS = ("stage", "step", "kind", "model", "needs", "text")
-LONGEST = {"stage": 40, "step": 28, "kind": 5, "model": 40, "needs": 60, "text": 100}
+LONGEST = {"stage": 40, "step": 28, "kind": 8, "model": 40, "needs": 60, "text": 100}
 """Columns of the terminal that each column of the table gets at most."""
 GAP = 2
 NARROW = 100
@@ -37,8 +39,11 @@ def show_dag(workflow: Workflow) -> None:
     if graph.cycle() is not None:
         return  # no order to show; the checks say which steps it goes through
     console.show(dag_table(workflow, graph=graph, width=console.stderr().width))
-    if len(workflow.steps) > SHOWN:
-        console.say(f"  … and {words.plural(len(workflow.steps) - SHOWN, 'more step')}", style="dim")
+    from workflows.blocks import nested_steps
+
+    steps = sum(1 + sum(1 for _ in nested_steps(step)) for step in workflow.steps)
+    if steps > SHOWN:
+        console.say(f"  … and {words.plural(steps - SHOWN, 'more step')}", style="dim")
 
 
 def stages(graph: Graph) -> list[list[str]]:
@@ -86,13 +91,38 @@ def _widths(rows: list[Row], width: int) -> dict[str, int]:
 
 
 def _rows(workflow: Workflow, *, graph: Graph, narrow: bool) -> Iterator[Row]:
+    yield from islice(_every_row(workflow, graph=graph, narrow=narrow), SHOWN)
+
+
+def _every_row(workflow: Workflow, *, graph: Graph, narrow: bool) -> Iterator[Row]:
     by_id = {step.id: step for step in workflow.steps}
-    left = SHOWN
     for number, stage in enumerate(stages(graph)):
-        for place, step_id in enumerate(stage[:left]):
+        for place, step_id in enumerate(stage):
             label = _label(number, len(stage), narrow=narrow) if place == 0 else ""
-            yield _row(label, by_id[step_id], graph=graph)
-        left = max(0, left - len(stage))
+            yield _row(label, by_id[step_id], waits=graph.parents(step_id))
+            yield from _inside(by_id[step_id], depth=1)
+
+
+def _inside(step: Step, *, depth: int) -> Iterator[Row]:
+    """A row for each step inside of a step, in the order of the file, below and further in than the step itself."""
+    from workflows.blocks import inner_blocks
+    from workflows.references import parents
+
+    for inner in inner_blocks(step):
+        beside = {one.id for one in inner.steps}
+        for place, one in enumerate(inner.steps):
+            waits = tuple(name for name in parents(one) if name in beside)
+            yield _row("", one, waits=waits, depth=depth, case=_case(step, inner) if place == 0 else "")
+            yield from _inside(one, depth=depth + 1)
+
+
+def _case(step: Step, inner: Inner) -> str:
+    """Which case of a branch begins here."""
+    if step.kind != "branch":
+        return ""
+    if inner.path[0] == "else":
+        return "else"
+    return "when " + words.one_line(step.cases[int(inner.path[1])].when.strip("{} "), width=40)
 
 
 def _label(number: int, size: int, *, narrow: bool) -> str:
@@ -102,16 +132,16 @@ def _label(number: int, size: int, *, narrow: bool) -> str:
     return f"{start} ({size})" if narrow else f"{start}, {size} in parallel"
 
 
-def _row(label: str, step: Step, *, graph: Graph) -> Row:
-    parents = list(graph.parents(step.id))
-    shown = ", ".join(parents[:4]) + (f", … {len(parents) - 4} more" if len(parents) > 4 else "")
+def _row(label: str, step: Step, *, waits: tuple[str, ...], depth: int = 0, case: str = "") -> Row:
+    shown = ", ".join(waits[:4]) + (f", … {len(waits) - 4} more" if len(waits) > 4 else "")
     condition = " if …" if step.when is not None else ""
+    needs = f"← {shown}{condition}" if waits else condition.strip()
     return {
         "stage": plain(label, style="dim"),
-        "step": plain(step.id, style="bold"),
+        "step": plain(f"{'  ' * depth}{step.id}", style="" if depth else "bold"),
         "kind": plain(step.kind),
         "model": plain(words.model_choice(step)),
-        "needs": plain(f"← {shown}{condition}" if parents else condition.strip()),
+        "needs": plain(" ".join(part for part in (case, needs) if part)),
         "text": plain(words.one_line(_text(step), width=LONGEST["text"]), style="dim"),
     }
 
@@ -120,4 +150,7 @@ def _text(step: Step) -> str:
     """What tells a step from its neighbours: prompts put their context first and what is asked last."""
     if step.kind in {"llm", "image"}:
         return str(getattr(step, "prompt", "")).strip().rpartition("\n")[2]
-    return str(getattr(step, "input", "") or getattr(step, "arguments", "") or getattr(step, "value", ""))
+    for field in ("input", "arguments", "value", "message", "over", "until", "inputs"):
+        if told := getattr(step, field, ""):
+            return str(told)
+    return ""
