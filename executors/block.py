@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from executors.context import Frame, StepRun
 from executors.drive import Drive
 from executors.failures import StepFailure
-from executors.scheduler import Scheduler
+from executors.layout import Layout
 from unified_api.types import Json, Sensitivity
-from workflows.blocks import Inner, implied_result
-from workflows.expressions import ExpressionError, render_value
-from workflows.graph import Graph
-from workflows.model import Step
-from workflows.templates import strings
+from workflows.blocks import Inner
+from workflows.expressions import ExpressionError, Scope, render_value
 
-__all__ = ["TYPICAL_SECONDS", "BlockEnd", "drive_of", "run_block"]
-
-TYPICAL_SECONDS: Mapping[str, float] = {
-    "llm": 4.0,
-    "image": 8.0,
-    "embed": 0.5,
-    "tool": 1.0,
-    "http": 1.0,
-    "set": 0.0,
-    "approval": 60.0,
-    "map": 16.0,
-    "branch": 4.0,
-    "loop": 16.0,
-    "workflow": 16.0,
-}
-"""How long a step of each kind tends to take. It only decides which of several ready steps goes first."""
+__all__ = ["BlockEnd", "inside", "run_block", "run_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +25,6 @@ class BlockEnd:
     label: Sensitivity
     """Of the value."""
     frame: Frame
-
-
-def drive_of(steps: tuple[Step, ...], graph: Graph, frame: Frame) -> Drive:
-    """A pass through steps that has not begun."""
-    scheduler = Scheduler(graph, weights={step.id: TYPICAL_SECONDS[step.kind] for step in steps})
-    return Drive({step.id: step for step in steps}, scheduler, frame=frame)
 
 
 async def run_block(
@@ -67,32 +43,45 @@ async def run_block(
     Raises:
         StepFailure: a step inside failed, or the result cannot be rendered.
     """
-    own = run.label if label is None else label
-    frame = replace(
-        run.frame,
+    layout = run.context.layouts.of_block(run.step, inner)
+    frame = _frame(layout, run, at=at, variables=variables or {}, label=run.label if label is None else label)
+    if layout.steps:
+        await run_steps(layout, frame, run)
+    return BlockEnd(inside(frame, layout.result), frame.labels.of(layout.sources), frame)
+
+
+def _frame(layout: Layout, run: StepRun, *, at: str, variables: Mapping[str, Any], label: Sensitivity) -> Frame:
+    outer = run.frame
+    seen, known = outer.scope, outer.scope.steps
+    return Frame(
+        context=outer.context,
+        workflow=outer.workflow,
+        # Not all that is seen around: of a wide workflow that would be copied for each item of a list.
+        scope=Scope(
+            seen.inputs,
+            {name: known[name] for name in layout.around if name in known},
+            {**seen.variables, **variables},
+        ),
+        labels=outer.labels.inside(label, dict.fromkeys(variables, label), steps=layout.around),
         path=f"{run.path}{at}/",
-        scope=run.frame.scope.inside(variables or {}),
-        labels=run.frame.labels.inside(own, dict.fromkeys(variables or {}, own)),
         deadline=run.deadline,
         budget=run.budget,
+        slots=outer.slots,
+        within=outer.within,
+        failed=run.failed_inside,
     )
-    if inner.steps:
-        await run_steps(inner.steps, frame, run)
-    template = implied_result(inner)
-    value = inside(frame, template)
-    return BlockEnd(value, frame.labels.of(source for _, source in strings(template, ())), frame)
 
 
-async def run_steps(steps: tuple[Step, ...], frame: Frame, run: StepRun) -> None:
+async def run_steps(layout: Layout, frame: Frame, run: StepRun) -> None:
     """Runs steps in a frame inside of a step, which pays for them. Raises StepFailure when one of them failed."""
-    drive = drive_of(steps, frame.context.graph(steps), frame)
+    drive = Drive(layout, frame=frame)
     try:
-        await drive.until_done()
+        await (drive.in_turn() if layout.is_chain else drive.until_done())
     finally:
         drive.cancel_rest()
         run.receipt.absorb(drive.receipt)
     if drive.error is not None:
-        raise StepFailure.of(drive.error)
+        raise StepFailure.of(drive.error, label=drive.error_label)
 
 
 def inside(frame: Frame, value: Any) -> Any:

@@ -11,10 +11,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from executors.budget import Budget
-from executors.edges import sound_graph
 from executors.events import Event
 from executors.failures import StepFailure
 from executors.labels import Labels
+from executors.layout import Layouts
 from executors.slots import Slots
 from executors.tools import ToolRegistry
 from unified_api.clock import Clock
@@ -32,7 +32,6 @@ from unified_api.types import (
 )
 from unified_api.types.sensitivity import most_sensitive
 from workflows.expressions import ExpressionError, Scope, render_value
-from workflows.graph import Graph
 from workflows.model import ModelChoice, ModelNeeds, Step, Workflow
 from workflows.templates import templates
 
@@ -133,15 +132,7 @@ class RunContext:
     """Those that steps of kind `workflow` run, by `name@version`."""
     spend: Spend | None = None
     """Told what steps under a budget have spent, and hold besides."""
-    _graphs: dict[int, tuple[tuple[Step, ...], Graph]] = field(default_factory=dict)
-
-    def graph(self, steps: tuple[Step, ...]) -> Graph:
-        """The graph of a block of steps, which may run many times. Raises WorkflowError."""
-        found = self._graphs.get(id(steps))
-        if found is None:
-            # The steps are kept with it, so that no other tuple can come by their id.
-            found = self._graphs[id(steps)] = (steps, sound_graph(steps, nested=True))
-        return found[1]
+    layouts: Layouts = field(default_factory=Layouts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +149,12 @@ class Frame:
     deadline: float | None = None
     """In the clock's seconds."""
     budget: Budget | None = None
+    slots: Slots | None = None
+    """The places of the workflow, where it runs as a step and allows fewer than the run; None is those of the run."""
+    within: tuple[str, ...] = ()
+    """The workflows that run as steps around this block, by `name@version`."""
+    failed: set[str] | None = None
+    """Paths of the steps that failed in an earlier try of a step around them; None where none is tried again."""
 
 
 @dataclass(slots=True)
@@ -176,6 +173,8 @@ class StepRun:
     again: bool = False
     """Whether a try has failed already: then no kept answer will do, which may be the one that failed."""
     receipt: Receipt = field(default_factory=Receipt)
+    failed_inside: set[str] | None = None
+    """Paths of the steps inside of it that failed; None where no step around them is tried again."""
     reused: bool = False
     """Whether the output was recorded already."""
     possibly_paid: bool = False
@@ -195,7 +194,10 @@ class StepRun:
         if step.deadline_s is not None:
             end = frame.context.clock.now() + step.deadline_s
             deadline = end if deadline is None else min(end, deadline)
-        return cls(frame, step, frame.path + step.id, label, budget, deadline)
+        path = frame.path + step.id
+        again = frame.failed is not None and path in frame.failed
+        failed = set[str]() if frame.failed is None and step.retry.attempts > 1 else frame.failed
+        return cls(frame, step, path, label, budget, deadline, again, failed_inside=failed)
 
     @property
     def context(self) -> RunContext:

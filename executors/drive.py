@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
 import anyio
 import anyio.lowlevel
@@ -10,9 +10,11 @@ from anyio.abc import TaskGroup
 
 from executors.context import Frame, Receipt, now
 from executors.events import StepError, StepFinished
+from executors.layout import Layout
 from executors.scheduler import Scheduler
+from executors.slots import Slots
 from executors.steps import Ended, run_step
-from workflows.blocks import is_container
+from unified_api.types import Sensitivity
 from workflows.model import Step
 
 __all__ = ["Drive"]
@@ -25,20 +27,25 @@ class Drive:
     that ends a step executes the most urgent ready one itself, unless steps of other blocks wait for its place.
     """
 
-    def __init__(self, steps: Mapping[str, Step], scheduler: Scheduler, *, frame: Frame) -> None:
-        self._steps = steps
-        self._scheduler = scheduler
+    def __init__(self, layout: Layout, *, frame: Frame) -> None:
+        self._layout = layout
+        self._steps = layout.steps
+        self._containers = layout.containers
         self._frame = frame
-        self._slots = frame.context.slots
+        self._slots: Slots = frame.slots or frame.context.slots
+        self._call = self._hire  # one object, by which the slots know who asks
+        self._scheduler = Scheduler(layout.ranking)
         self._tasks: TaskGroup | None = None
         self._done = anyio.Event()
-        self._queued = False
-        """Whether the slots have been asked to call."""
+        self._stopped = False
+        """Whether a cancellation has come, after which nothing is started."""
         self.receipt = Receipt()
         """What all steps together used."""
         self.finished: dict[str, StepFinished] = {}
         self.error: StepError | None = None
         """Why the block fails, as soon as it does."""
+        self.error_label: Sensitivity | None = None
+        """Of the message of the error."""
 
     async def until_done(self) -> None:
         """Returns when nothing runs any more: all steps ended, or one failed for good."""
@@ -50,6 +57,28 @@ class Drive:
                     await self._done.wait()  # when all that is left waits for a place, no task keeps the group open
         finally:
             self._tasks = None
+            self._slots.leave(self._call)
+
+    async def in_turn(self) -> None:
+        """The same for a chain of steps, in the task of the caller, which must be one that a task group cancels."""
+        holds = False
+        try:
+            for step_id in self._layout.graph.order():
+                needs = step_id not in self._containers
+                if holds and (not needs or self._slots.crowded(self._call)):
+                    holds = False
+                    self._slots.give()
+                # A chain of steps that never wait must not keep the others, or a cancellation, from their turn.
+                await anyio.lowlevel.checkpoint()
+                if needs and not holds:
+                    await self._slots.acquire()
+                    holds = True
+                await run_step(self._steps[step_id], self._frame, end=self._end)
+                if self.error is not None:
+                    return
+        finally:
+            if holds:
+                self._slots.give()
 
     def cancel_rest(self) -> None:
         """Ends as `cancelled` every step that has not ended yet; none of them is running."""
@@ -63,30 +92,26 @@ class Drive:
                     kind=step.kind,
                     status="cancelled",
                 )
-                self._end(step, Ended(rest, Receipt(), frame.labels.floor))
+                self._end(step, Ended(rest, Receipt(), frame.labels.floor, frame.labels.floor))
 
     def _hire(self) -> None:
         """Starts a task for each ready step that there is a place for."""
-        self._queued = False
-        while self._tasks is not None and self.error is None:
+        while self._tasks is not None and self.error is None and not self._stopped:
             step_id = self._scheduler.next
             if step_id is None:
                 return
-            if not is_container(self._steps[step_id]) and not self._slots.take():
-                self._wait_for_place()
+            if step_id not in self._containers and not self._slots.take():
+                self._slots.wait(self._call)
                 return
             self._scheduler.take()
             self._tasks.start_soon(self._work, step_id)
 
-    def _wait_for_place(self) -> None:
-        if not self._queued:
-            self._queued = True
-            self._slots.wait(self._hire)
-
     async def _work(self, step_id: str) -> None:
         following: str | None = step_id
-        holds = not is_container(self._steps[step_id])
+        holds = step_id not in self._containers
+        current = step_id
         try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
             while following is not None:
                 current = following
                 await run_step(self._steps[current], self._frame, end=self._end)
@@ -98,6 +123,9 @@ class Drive:
                     self._hire()
                     # A chain of steps that never wait must not keep the others, or a cancellation, from their turn.
                     await anyio.lowlevel.checkpoint()
+        except anyio.get_cancelled_exc_class():
+            self._interrupted(current)
+            raise
         finally:
             if holds:
                 self._slots.give()
@@ -106,25 +134,33 @@ class Drive:
     def _following(self, *, holds: bool) -> str | None:
         """The step that the same task executes next, in the same place; None when the place is to be given back."""
         step_id = self._scheduler.next
-        if step_id is None or not holds or self.error is not None or self._slots.crowded:
+        if step_id is None or not holds or self.error is not None or step_id in self._containers:
             return None
-        return None if is_container(self._steps[step_id]) else self._scheduler.take()
+        return None if self._slots.crowded(self._call) else self._scheduler.take()
+
+    def _interrupted(self, step_id: str) -> None:
+        self._stopped = True
+        if anyio.current_effective_deadline() == -math.inf:
+            return
+        # Somebody has cancelled the task of this step alone, which ends it without a word to anybody else.
+        path = self._frame.path + step_id
+        self._fail(StepError("interrupted", f"step {path!r}: its task was cancelled from outside of the run", path))
 
     def _end(self, step: Step, ended: Ended) -> None:
         finished = ended.finished
         self.finished[step.id] = finished
         self.receipt.absorb(ended.receipt)
-        self._frame.labels.steps[step.id] = ended.label
+        self._frame.labels.end(step.id, ended.label)
         if finished.status == "succeeded":
             self._frame.scope.finish(step.id, finished.output)
         else:
             self._frame.scope.skip(step.id)
         if finished.status == "failed":
-            self._fail(finished.error)
+            self._fail(finished.error, label=ended.sent)
         self._frame.context.emit(finished)
 
-    def _fail(self, error: StepError | None) -> None:
+    def _fail(self, error: StepError | None, *, label: Sensitivity | None = None) -> None:
         if self.error is None:
-            self.error = error
+            self.error, self.error_label = error, label
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
-from unified_api.types import Attempt, Quality, Usage
+from unified_api.types import Attempt, Quality, Sensitivity, Usage
 from workflows.model import Workflow
 
 __all__ = [
@@ -117,6 +117,8 @@ class StepFinished:
     reused: bool = False
     """Whether the output was recorded already, so that nothing was asked now. The cost is then that of the recorded
     execution, where an earlier pass of this run paid for it, and 0 where another run did."""
+    label: Sensitivity | None = None
+    """Of the output, and of the fact that there is none; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from unified_api.errors import (
     QuotaError,
     UnknownPriceError,
 )
+from unified_api.types import Sensitivity
 
 __all__ = ["NothingToDo", "StepFailure", "of_gateway"]
 
@@ -38,8 +39,15 @@ _HOPELESS = (
 class StepFailure(Exception):  # noqa: N818  # it is control flow inside the executor and never reaches a user
     """One try of a step failed. `retryable` says whether another try could do better."""
 
-    def __init__(
-        self, code: str, message: str, *, retryable: bool = False, path: str = "", wait_s: float | None = None
+    def __init__(  # keyword-only, each with a default
+        self,
+        code: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        path: str = "",
+        wait_s: float | None = None,
+        label: Sensitivity | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -49,11 +57,13 @@ class StepFailure(Exception):  # noqa: N818  # it is control flow inside the exe
         """Of the step inside of this one that failed; empty for the step itself."""
         self.wait_s = wait_s
         """Seconds that whoever refused asks to wait before another try."""
+        self.label = label
+        """Of the message, which may quote what the step inside was given; None is that of the step itself."""
 
     @classmethod
-    def of(cls, error: StepError) -> StepFailure:
+    def of(cls, error: StepError, *, label: Sensitivity | None = None) -> StepFailure:
         """The failure of a step inside, as that of the step around it. Another try might do better."""
-        return cls(error.code, error.message, retryable=True, path=error.path)
+        return cls(error.code, error.message, retryable=True, path=error.path, label=label)
 
     def error(self, path: str) -> StepError:
         """As it is told, by the step at this path."""

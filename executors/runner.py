@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from executors.block import drive_of
 from executors.budget import Budget
 from executors.context import Frame, RunContext, now
-from executors.edges import sound_graph
+from executors.drive import Drive
 from executors.events import Event, RunFinished, RunStarted, RunStatus, StepError
 from executors.inputs import InputError, resolve
 from executors.journal.entries import Journal, Past
 from executors.kinds import KINDS
 from executors.labels import Labels, input_labels
+from executors.layout import Layout, Layouts
 from executors.recording import Recording
 from executors.result import RunResult
 from executors.resumption import Resumption
@@ -31,7 +31,7 @@ from unified_api.clock import Clock, MonotonicClock
 from unified_api.types import Caller, Json
 from workflows.blocks import is_container, nested_steps
 from workflows.expressions import ExpressionError, Scope, render_value
-from workflows.graph import Graph, implied_outputs
+from workflows.graph import implied_outputs
 from workflows.model import Workflow
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     if limit < 1:
         raise ValueError(f"max_parallel is {limit!r}; at least one step must be able to run")
     values = resolve(workflow, inputs)
-    graph = sound_graph(workflow.steps)
+    layouts = Layouts()
+    layout = layouts.of_workflow(workflow)
     clock = clock or MonotonicClock()
     policy = workflow.policy
     run_id = caller.run or new_run_id()
@@ -102,6 +103,7 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
         kinds=KINDS,
         perform=tries if recording is None else recording,
         workflows=workflows or {},
+        layouts=layouts,
         spend=None if journal is None else partial(_spend, journal, run_id),
     )
     frame = Frame(
@@ -112,7 +114,7 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
         deadline=None if policy.deadline_s is None else clock.now() + policy.deadline_s,
         budget=budget,
     )
-    return await _Run(frame, graph, past=past, recording=recording).result()
+    return await _Run(frame, layout, past=past, recording=recording).result()
 
 
 def _recording(
@@ -168,15 +170,15 @@ class _Run:
     """One run from its first event to its last."""
 
     def __init__(
-        self, frame: Frame, graph: Graph, *, past: Resumption | None = None, recording: Recording | None = None
+        self, frame: Frame, layout: Layout, *, past: Resumption | None = None, recording: Recording | None = None
     ) -> None:
         self._frame = frame
         self._past = past
         self._recording = recording
         self._context = frame.context
         self._workflow = frame.workflow
-        self._graph = graph
-        self._drive = drive_of(frame.workflow.steps, graph, frame)
+        self._graph = layout.graph
+        self._drive = Drive(layout, frame=frame)
         self._outputs: dict[str, Any] = {}
         self._error: StepError | None = StepError("internal_error", "the run broke down; see the error that it raised")
 

@@ -29,6 +29,8 @@ class Ended:
     receipt: Receipt
     label: Sensitivity
     """Of the output, and of the fact that there is none."""
+    sent: Sensitivity
+    """Of what the step sent, which its error may quote whatever its output is declassified to."""
 
 
 End: TypeAlias = Callable[[Step, Ended], None]
@@ -122,6 +124,10 @@ async def _try(step: Step, run: StepRun) -> Json:
 
 def _failed(run: StepRun, failure: StepFailure, *, started: datetime | None) -> Ended:
     error, on_error = failure.error(run.path), run.step.on_error
+    if failure.label is not None:
+        run.raise_label(failure.label)
+    if run.frame.failed is not None:
+        run.frame.failed.add(run.path)
     if isinstance(on_error, Recover):
         return _finished(run, "succeeded", output=on_error.output, error=error, started=started)
     return _finished(run, "skipped" if on_error == "skip" else "failed", error=error, started=started)
@@ -153,5 +159,6 @@ def _finished(
         attempts=receipt.attempts,
         shares=receipt.shares,
         reused=run.reused,
+        label=run.output_label,
     )
-    return Ended(finished, receipt, run.output_label)
+    return Ended(finished, receipt, run.output_label, run.label)

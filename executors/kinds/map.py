@@ -53,13 +53,12 @@ class _Mapping:
         self._label = run.label
 
     async def results(self) -> list[Any]:
-        most = self._step.max_parallel or self._run.frame.workflow.policy.max_parallel
+        most = self._step.max_parallel or (self._run.frame.slots or self._run.context.slots).limit
         async with anyio.create_task_group() as tasks:
             for _ in range(min(most, len(self._items))):
                 tasks.start_soon(self._work, tasks.cancel_scope)
         if self._failure is not None:
             raise self._failure
-        self._run.raise_label(self._label)
         return [one for one in self._results if one is not _DROPPED]
 
     async def _work(self, scope: anyio.CancelScope) -> None:
@@ -81,6 +80,8 @@ class _Mapping:
         return await run_block(self._inner, self._run, at=f"[{place}]", variables=variables, label=self._label)
 
     def _failed(self, place: int, failure: StepFailure, scope: anyio.CancelScope) -> None:
+        if self._step.on_item_error != "fail" and failure.label is not None:
+            self._run.raise_label(failure.label)  # the list tells of the failure
         if self._step.on_item_error == "keep":
             self._results[place] = {"error": {"code": failure.code, "message": failure.message}}
         elif self._step.on_item_error == "fail" and self._failure is None:

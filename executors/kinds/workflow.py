@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +10,9 @@ from executors.budget import Budget
 from executors.context import Frame, StepRun
 from executors.failures import StepFailure
 from executors.inputs import InputError, resolve
-from executors.labels import Labels, input_labels
-from unified_api.types import Json
+from executors.labels import input_labels
+from executors.slots import Slots
+from unified_api.types import Json, Sensitivity
 from unified_api.types.sensitivity import most_sensitive
 from workflows.expressions import ExpressionError, Scope, render_value
 from workflows.graph import implied_outputs
@@ -33,45 +33,52 @@ async def run(step: WorkflowStep, run: StepRun) -> Json:
         raise StepFailure(
             "unknown_workflow", f"there is no workflow {step.workflow!r} of version {step.version!r} at hand"
         )
-    frame = _frame(workflow, step, run)
-    end = frame.context.clock.now() + workflow.policy.deadline_s if workflow.policy.deadline_s is not None else None
-    if end is None:
-        await run_steps(workflow.steps, frame, run)
-        return _outputs(workflow, frame, run)
-    with frame.context.clock.scope(end):
-        await run_steps(workflow.steps, frame, run)
-        return _outputs(workflow, frame, run)
+    name = f"{step.workflow}@{step.version}"
+    if name in run.frame.within:
+        raise StepFailure("recursive_workflow", f"the workflow {name!r} runs itself")
+    policy, clock = workflow.policy, run.context.clock
+    if policy.deadline_s is None:
+        return await _given_by(workflow, _frame(workflow, step, run, end=None), run)
+    end = clock.now() + policy.deadline_s
+    with clock.scope(end):
+        return await _given_by(workflow, _frame(workflow, step, run, end=end), run)
     raise StepFailure("deadline_exceeded", f"the deadline of the workflow {workflow.name!r} passed")
 
 
-def _frame(workflow: Workflow, step: WorkflowStep, run: StepRun) -> Frame:
-    policy = workflow.policy
-    floor = most_sensitive(run.frame.labels.floor, run.step.sensitivity, policy.sensitivity)
+async def _given_by(workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
+    await run_steps(run.context.layouts.of_workflow(workflow), frame, run)
+    return _outputs(workflow, frame, run)
+
+
+def _frame(workflow: Workflow, step: WorkflowStep, run: StepRun, *, end: float | None) -> Frame:
+    policy, outer = workflow.policy, run.frame
     stated = input_labels(workflow)
-    deadline, budget = run.deadline, run.budget
-    if policy.deadline_s is not None:
-        end = run.context.clock.now() + policy.deadline_s
-        deadline = end if deadline is None else min(end, deadline)
+    labels = {name: most_sensitive(_given(name, step, run), stated.get(name)) for name in workflow.inputs}
+    budget = run.budget
     if policy.budget_usd is not None:
         budget = Budget(Decimal(str(policy.budget_usd)), around=budget, whose="workflow")
-    return replace(
-        run.frame,
+    return Frame(
+        context=outer.context,
         workflow=workflow,
         scope=Scope(_inputs(workflow, step, run)),
-        labels=Labels(
-            floor, inputs={name: most_sensitive(_given(name, step, run), stated.get(name)) for name in workflow.inputs}
-        ),
+        labels=outer.labels.alone(most_sensitive(_decided(step, run), policy.sensitivity), labels),
         path=f"{run.path}/",
-        deadline=deadline,
+        deadline=min((one for one in (end, run.deadline) if one is not None), default=None),
         budget=budget,
+        slots=Slots(policy.max_parallel, around=outer.slots or outer.context.slots),
+        within=(*outer.within, f"{step.workflow}@{step.version}"),
+        failed=run.failed_inside,
     )
 
 
-def _given(name: str, step: WorkflowStep, run: StepRun) -> Any:
+def _decided(step: WorkflowStep, run: StepRun) -> Sensitivity:
+    """The label of the fact that the workflow runs."""
+    return run.frame.labels.of(() if step.when is None else (step.when,), step.sensitivity)
+
+
+def _given(name: str, step: WorkflowStep, run: StepRun) -> Sensitivity:
     """The label of what the step gives for an input."""
-    given = (source for _, source in strings(step.inputs.get(name), ()))
-    when = () if step.when is None else (step.when,)
-    return run.frame.labels.of((*given, *when), step.sensitivity)
+    return run.frame.labels.of((source for _, source in strings(step.inputs.get(name), ())))
 
 
 def _inputs(workflow: Workflow, step: WorkflowStep, run: StepRun) -> dict[str, Any]:
@@ -83,7 +90,7 @@ def _inputs(workflow: Workflow, step: WorkflowStep, run: StepRun) -> dict[str, A
 
 def _outputs(workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
     outputs: dict[str, Json] = {}
-    templates = implied_outputs(workflow, frame.context.graph(workflow.steps))
+    templates = implied_outputs(workflow, frame.context.layouts.of_workflow(workflow).graph)
     for name, value in templates.items():
         try:
             outputs[name] = render_value(value, frame.scope)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executors.edges import sound_graph
-from executors.scheduler import Scheduler
+from executors.scheduler import Ranking, Scheduler
 from workflows.findings import WorkflowError
 from workflows.graph import Graph
 from workflows.model import Workflow
@@ -28,7 +28,7 @@ def dags(draw: st.DrawFn, *, most: int = 30) -> list[list[int]]:
 
 def simulate(graph: Graph, seconds: dict[str, float], *, limit: int = 10**9) -> tuple[float, dict[str, float], int]:
     """Plays a run against a clock of its own: (makespan, start times, most that ran at once)."""
-    scheduler = Scheduler(graph, weights=seconds)
+    scheduler = Scheduler(Ranking.of(graph, weights=seconds))
     running: list[tuple[float, str]] = []
     starts: dict[str, float] = {}
     ends: dict[str, float] = {}
@@ -95,18 +95,18 @@ def test_every_gold_plan_ends_within_its_critical_path_on_a_clock_of_its_own():
 
 def test_of_several_ready_steps_the_one_before_the_longest_path_goes_first():
     graph = graph_of([[], [], [1], [2], []])
-    scheduler = Scheduler(graph)
+    scheduler = Scheduler(Ranking.of(graph))
     assert [scheduler.take() for _ in range(4)] == ["s1", "s0", "s4", None]
 
 
 def test_weights_decide_what_is_long():
     graph = graph_of([[], [], [1]])
-    scheduler = Scheduler(graph, weights={"s0": 10.0})
+    scheduler = Scheduler(Ranking.of(graph, weights={"s0": 10.0}))
     assert scheduler.take() == "s0"
 
 
 def test_a_step_becomes_ready_the_moment_its_last_parent_ends():
-    scheduler = Scheduler(graph_of([[], [], [0, 1]]))
+    scheduler = Scheduler(Ranking.of(graph_of([[], [], [0, 1]])))
     first, second = scheduler.take(), scheduler.take()
     assert first is not None
     assert second is not None
@@ -117,11 +117,11 @@ def test_a_step_becomes_ready_the_moment_its_last_parent_ends():
 
 
 def test_a_step_that_does_not_run_cannot_end():
-    scheduler = Scheduler(graph_of([[]]))
+    scheduler = Scheduler(Ranking.of(graph_of([[]])))
     with pytest.raises(ValueError, match="'s0' is not running"):
         scheduler.finish("s0")
 
 
 def test_a_cycle_is_refused():
     with pytest.raises(ValueError, match="cycle"):
-        Scheduler(Graph.from_parents({"a": ("b",), "b": ("a",)}))
+        Ranking.of(Graph.from_parents({"a": ("b",), "b": ("a",)}))
