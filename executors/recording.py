@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from executors.budget import Budget
-from executors.context import StepRun, now
+from executors.context import Perform, StepRun, now
 from executors.failures import StepFailure
 from executors.identity import MEANING, key_of
 from executors.journal.entries import Intent, Journal, JournalError, Recorded, Unsettled
@@ -15,7 +15,7 @@ from executors.memory import Memory, counted
 from executors.steps import tries
 from unified_api.types import Attempt, Json
 
-__all__ = ["MOST_CRASHES", "Recording", "replayed"]
+__all__ = ["MOST_CRASHES", "Recording", "repeatable", "replayed"]
 
 MOST_CRASHES = 3
 """So often may the process die during one and the same execution before it is left alone."""
@@ -33,6 +33,8 @@ class Recording:
     """The run's own. What earlier passes cost is in it from the beginning."""
     again: Collection[str] = ()
     """Paths of the steps that a person wants done again although nobody knows whether they were done."""
+    execute: Perform = tries
+    """Executes what is not recorded, in this process or on another machine."""
 
     async def __call__(self, run: StepRun) -> Json:
         """The output: recorded already, or of an execution that is recorded.
@@ -72,7 +74,7 @@ class Recording:
         await self._intend(run, key, crashes)
         began = run.context.clock.now()
         try:
-            output = await tries(run)
+            output = await self.execute(run)
         except StepFailure as failure:
             seconds = run.context.clock.now() - began
             self._record(_recorded(run, key, failure=failure, seconds=seconds, before=before))
@@ -101,7 +103,7 @@ class Recording:
         if earlier is None:
             return 0
         crashes = earlier.intent.crashes + self.memory.died
-        if not _repeatable(run) and run.path not in self.again:
+        if not repeatable(run) and run.path not in self.again:
             raise StepFailure("unknown_outcome", _unknown_outcome(run))
         if crashes >= MOST_CRASHES and run.path not in self.again:
             raise StepFailure(
@@ -164,7 +166,7 @@ def _shared(run: StepRun) -> bool:
     return (step.kind == "llm" and step.temperature == 0) or (step.kind == "http" and step.method in _READING)
 
 
-def _repeatable(run: StepRun) -> bool:
+def repeatable(run: StepRun) -> bool:
     """Whether doing it twice does no more than doing it once."""
     step = run.step
     said = step.idempotent if step.idempotent is not None else run.frame.workflow.policy.idempotent

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from executors.budget import Budget
-from executors.context import Frame, RunContext, now
+from executors.context import Frame, Perform, RunContext, now
 from executors.drive import Drive
 from executors.events import Event, RunFinished, RunStarted, RunStatus, StepError
 from executors.inputs import InputError, resolve
@@ -58,6 +58,7 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     workflows: Mapping[str, Workflow] | None = None,
     journal: Journal | None = None,
     past: Past | Resumption | None = None,
+    execute: Perform | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> RunResult:
@@ -70,6 +71,7 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     `workflows` are those that its steps of kind `workflow` run, by `name@version`.
     With a `journal`, what is paid for is written down before and after; with a `past`, the run goes on from
     what earlier passes of it have written. The journal is told every event before `on_event` is.
+    `execute` executes steps that are not recorded, elsewhere than in this process.
     A run that fails does not raise: see `RunResult.status` and `.error`. A cancellation ends every step, is told
     as `RunFinished(cancelled)`, and goes on.
 
@@ -90,6 +92,8 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     budget = None if policy.budget_usd is None else Budget(Decimal(str(policy.budget_usd)))
     past = Resumption(past=past) if isinstance(past, Past) else past
     recording = _recording(workflow, workflows or {}, journal=journal, past=past, budget=budget)
+    if recording is not None and execute is not None:
+        recording.execute = execute
     context = RunContext(
         run_id=run_id,
         gateway=gateway,
