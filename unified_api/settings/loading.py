@@ -15,6 +15,7 @@ from unified_api.settings.affinity import AffinitySettings
 from unified_api.settings.breaker import BreakerSettings
 from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
+from unified_api.settings.distributed import DistributedSettings
 from unified_api.settings.environment import Environment
 from unified_api.settings.file import read_tables
 from unified_api.settings.http import HttpSettings
@@ -53,6 +54,7 @@ class _File(Table):
     run: RunSettings = RunSettings()
     http: HttpSettings = HttpSettings()
     mcp: McpSettings = McpSettings()
+    distributed: DistributedSettings = DistributedSettings()
 
 
 def _home(environment: Environment, kind: str) -> Path:
@@ -90,6 +92,7 @@ class Settings:
     run: RunSettings = RunSettings()
     http: HttpSettings = HttpSettings()
     mcp: McpSettings = McpSettings()
+    distributed: DistributedSettings = DistributedSettings()
     environment: Environment = field(default_factory=Environment, repr=False)
 
     @classmethod
