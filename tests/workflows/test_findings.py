@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from workflows.checks import inspect
 from workflows.findings import Finding, WorkflowError, has_errors, pointer
-from workflows.models import ModelProblem
+from workflows.models import Candidate, ModelProblem, Rates
 from workflows.tools import ToolSpec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,8 +42,35 @@ class NoModels:
     """A catalogue in which the model's name is the reason why it cannot serve."""
 
     def problem(self, choice, *, needs, sensitivity):
-        known = choice == "fine" or not isinstance(choice, str)
+        known = choice in ("fine", *CANDIDATES) or not isinstance(choice, str)
         return None if known else ModelProblem(code=choice, message=f"{sorted(needs)} {sensitivity}", fix="Do.")
+
+    def candidates(self, choice, *, needs, sensitivity):
+        return CANDIDATES.get(choice, ()) if isinstance(choice, str) else ()
+
+
+class NoRecipients:
+    """Everybody is cleared for what is public."""
+
+    def clearance_of_host(self, host):
+        return "public"
+
+    def clearance_of_tool(self, name):
+        return "public"
+
+
+def candidate(**facts) -> tuple[Candidate, ...]:
+    return (Candidate(model="p/m", provider="p", clearance="restricted", **facts),)
+
+
+DOLLAR = Rates(given=Decimal(1), made=Decimal(1))
+CANDIDATES = {
+    "small": candidate(context=100),
+    "dear": candidate(least=DOLLAR, most=DOLLAR),
+    "unpriced": candidate(),
+    "slow": candidate(least_s=9),
+}
+POST = {"id": "a", "kind": "http", "url": "https://example.com/{{ inputs.q }}", "method": "POST"}
 
 
 FIELD = {"type": "object", "properties": {"title": {"type": "string"}}}
@@ -94,14 +122,39 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "no_credentials": (document(llm("a", model="no_credentials")), "/steps/0/model"),
     "insufficient_clearance": (document(llm("a", model="insufficient_clearance")), "/steps/0/model"),
     "deadline_too_short": (document(llm("a", timeout_s=9), policy={"deadline_s": 1}), "/steps/0/timeout_s"),
+    "cached_effect": (document({**CALL, "cache": "always"}), "/steps/0/cache"),
+    "unknown_recipient": (
+        document({**POST, "url": "{{ inputs.q }}"}, inputs={"q": {"sensitivity": "internal"}}),
+        "/steps/0/url",
+    ),
+    "unknown_label": (
+        document(llm("a", "{{ inputs.q }}"), inputs={"q": {"sensitivity": "secret"}}),
+        "/inputs/q/sensitivity",
+    ),
+    "nothing_to_declassify": (document(llm("a", declassify="public")), "/steps/0/declassify"),
+    "too_long_for_models": (document(llm("a", "x" * 700, model="small")), "/steps/0/prompt"),
+    "over_budget": (document(llm("a", model="dear", max_tokens=1), policy={"budget_usd": 0.5}), "/policy/budget_usd"),
+    "unknown_price": (document(llm("a", model="unpriced"), policy={"budget_usd": 1}), "/steps/0/model"),
+    "deadline_unreachable": (document(llm("a", model="slow"), policy={"deadline_s": 1}), "/policy/deadline_s"),
+    "single_point_of_failure": (document(llm("a", model="small")), "/steps/0/model"),
 }  # fmt: skip
-WARNINGS = {"unrendered_template", "unused_step", "unused_input", "optional_field", "deadline_too_short"}
+WARNINGS = {
+    "cached_effect", "deadline_too_short", "nothing_to_declassify", "optional_field", "single_point_of_failure",
+    "unknown_recipient", "unrendered_template", "unused_input", "unused_step",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_each_code_is_earned_by_its_smallest_document_and_by_nothing_else_in_it(code: str):
     source, where = EXAMPLES[code]
-    inspection = inspect(source, tools=TOOLS, models=NoModels(), ordered=code != "cycle")
+    inspection = inspect(
+        source,
+        tools=TOOLS,
+        models=NoModels(),
+        recipients=NoRecipients(),
+        ordered=code != "cycle",
+        thorough=code == "single_point_of_failure",
+    )
     assert [(finding.code, finding.pointer) for finding in inspection.findings] == [(code, where)]
     assert inspection.findings[0].severity == ("warning" if code in WARNINGS else "error")
     assert inspection.ok == (code in WARNINGS)

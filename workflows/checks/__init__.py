@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from workflows.checks.cost import affordable
+from workflows.checks.effects import done_once, not_left_out
 from workflows.checks.expressions import conditions, renderable
+from workflows.checks.flow import cleared_recipients, declassified, labelled_inputs
 from workflows.checks.guards import guarded
 from workflows.checks.leftovers import unused
 from workflows.checks.limits import deadlines
 from workflows.checks.models import served
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved
 from workflows.checks.schemas import defaults_fit, stand_ins_are_plain, stand_ins_fit, valid_schemas, values_fit
+from workflows.checks.single_points import alone
+from workflows.checks.sizes import fitting
 from workflows.checks.slots import fields, slots
 from workflows.checks.subject import Subject
+from workflows.checks.time import reachable
 from workflows.checks.tools import arguments, known_tools
 from workflows.findings import Finding, has_errors
 from workflows.model import Workflow
 from workflows.models import ModelCatalog
 from workflows.parse import attempt, place
+from workflows.recipients import Recipients
 from workflows.salvage import salvage
 from workflows.tools import ToolSpec
 
@@ -42,8 +50,17 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     guarded,
     known_tools,
     arguments,
+    done_once,
+    not_left_out,
+    labelled_inputs,
     served,
+    cleared_recipients,
+    declassified,
+    fitting,
+    affordable,
+    reachable,
     deadlines,
+    alone,
     unused,
 )
 
@@ -61,39 +78,64 @@ class Inspection:
         return self.workflow is not None and not has_errors(self.findings)
 
 
-def check(
+def check(  # keyword-only: each tells what is known of one part of the world
     workflow: Workflow,
     *,
     tools: Mapping[str, ToolSpec] | None = None,
     models: ModelCatalog | None = None,
+    workflows: Mapping[str, Workflow] | None = None,
+    recipients: Recipients | None = None,
     ordered: bool = False,
+    thorough: bool = False,
 ) -> tuple[Finding, ...]:
     """Every problem of a workflow's meaning, errors first; empty when it may run without a doubt.
 
     `tools` are those that may be called (None: tools are not checked), `models` answers which models there are
-    (None: models are not checked). `ordered` holds a plan made by a model to earlier steps only.
+    (None: models are not checked). `workflows` are those that its steps run, by `name@version`; `recipients` knows
+    what hosts and tools may be sent. `ordered` holds a plan made by a model to earlier steps only. `thorough` names
+    what is no fault too, such as a step that only one provider can serve.
     """
-    subject = Subject(workflow, tools=tools, models=models, ordered=ordered)
+    subject = Subject(
+        workflow,
+        tools=tools,
+        models=models,
+        workflows=workflows,
+        recipients=recipients,
+        ordered=ordered,
+        thorough=thorough,
+    )
     found = dict.fromkeys(finding for one in _CHECKS for finding in one(subject))
     return tuple(sorted(found, key=lambda finding: finding.severity != "error"))
 
 
-def inspect(
+def inspect(  # as `check`
     source: object,
     *,
     tools: Mapping[str, ToolSpec] | None = None,
     models: ModelCatalog | None = None,
+    workflows: Mapping[str, Workflow] | None = None,
+    recipients: Recipients | None = None,
     ordered: bool = False,
+    thorough: bool = False,
 ) -> Inspection:
     """Reads and checks JSON text (str or bytes) or a JSON value. Never raises; the arguments are those of `check`.
 
     Where the shape is wrong, what is left of the workflow is checked all the same.
     """
+    checked = partial(
+        check,
+        tools=tools,
+        models=models,
+        workflows=workflows,
+        recipients=recipients,
+        ordered=ordered,
+        thorough=thorough,
+    )
     made = attempt(source)
     if made.workflow is not None:
-        findings = check(made.workflow, tools=tools, models=models, ordered=ordered)
+        findings = checked(made.workflow)
     elif rest := salvage(made.value, made.findings):
-        found = check(rest.workflow, tools=tools, models=models, ordered=ordered)
+        found = checked(rest.workflow)
         findings = (*made.findings, *(finding for finding in found if rest.keeps(finding)))
     else:
         findings = made.findings

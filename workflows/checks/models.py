@@ -1,49 +1,46 @@
-"""Some model can serve each step that asks for one."""
+"""Some model can serve each step that asks for one, and may be sent what the step sends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
+from workflows.checks.serving import asking, implied_needs
 from workflows.checks.subject import Subject
-from workflows.findings import Finding, pointer
-from workflows.model import EmbedStep, ImageStep, LlmStep, ModelNeeds, Step
+from workflows.checks.units import Site
+from workflows.findings import Finding
+from workflows.model import ModelNeeds
 from workflows.models import ModelProblem
 
-__all__ = ["implied_needs", "served"]
-
-_KIND_NEEDS: Final = {"llm": "chat", "image": "image_output", "embed": "embeddings"}
-
-
-def implied_needs(step: Step) -> frozenset[str]:
-    """The capabilities that a step's kind and fields ask of its model."""
-    needs = {_KIND_NEEDS[step.kind]} if step.kind in _KIND_NEEDS else set()
-    if isinstance(step, LlmStep):
-        if step.images:
-            needs.add("vision")
-        if step.output is not None:
-            needs.add("structured_output")
-    return frozenset(needs)
+__all__ = ["served"]
 
 
 def served(subject: Subject) -> Iterator[Finding]:
     if subject.models is None:
         return
-    sensitivity = subject.workflow.policy.sensitivity
-    answers: dict[tuple[str | ModelNeeds, frozenset[str]], ModelProblem | None] = {}
-    for number, step in enumerate(subject.workflow.steps):
-        if not isinstance(step, LlmStep | ImageStep | EmbedStep):
-            continue
-        question = (step.model, implied_needs(step))
-        if question not in answers:
-            answers[question] = subject.models.problem(step.model, needs=question[1], sensitivity=sensitivity)
-        problem = answers[question]
-        if problem is not None:
-            yield Finding(
-                code=problem.code,
-                severity=problem.severity,
-                pointer=pointer("steps", number, "model"),
-                message=problem.message,
-                allowed=problem.allowed,
-                fix=problem.fix,
-            )
+    answers: dict[tuple[str | ModelNeeds, frozenset[str], str], ModelProblem | None] = {}
+    for unit in subject.units:
+        for site in unit.sites:
+            step = asking(site.located.step)
+            if step is None:
+                continue
+            label = subject.flow.call(site)
+            question = (step.model, implied_needs(step), label)
+            if question not in answers:
+                answers[question] = subject.models.problem(step.model, needs=question[1], sensitivity=label)
+            problem = answers[question]
+            if problem is not None:
+                yield _finding(subject, site, problem)
+
+
+def _finding(subject: Subject, site: Site, problem: ModelProblem) -> Finding:
+    message = problem.message if site.unit.caller is None else f"{site.path}: {problem.message}"
+    if problem.code == "insufficient_clearance":
+        message += f"; what {site.path!r} sends is {subject.flow.call(site)}: {subject.flow.way(site)}"
+    return Finding(
+        code=problem.code,
+        severity=problem.severity,
+        pointer=site.at("model"),
+        message=message,
+        allowed=problem.allowed,
+        fix=problem.fix,
+    )

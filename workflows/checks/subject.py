@@ -6,6 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from workflows.checks.labels import Flow
+from workflows.checks.pace import Pace
+from workflows.checks.serving import Serving
+from workflows.checks.spending import Spending
+from workflows.checks.units import Unit, units
 from workflows.findings import Path, pointer
 from workflows.frames import Frame, Located, Variable, by_id, frames
 from workflows.graph import Graph
@@ -13,6 +18,7 @@ from workflows.model import Step, Workflow
 from workflows.models import ModelCatalog
 from workflows.nearest import Suggestions
 from workflows.outputs import Shapes
+from workflows.recipients import Recipients
 from workflows.references import Reference, Usage, usage
 from workflows.templates import block_templates, output_templates, templates
 from workflows.tools import ToolSpec
@@ -62,6 +68,36 @@ class Subject:
     models: ModelCatalog | None = None
     ordered: bool = False
     suggestions: Suggestions = field(default_factory=Suggestions)
+    workflows: Mapping[str, Workflow] | None = None
+    """Those that its steps run, by `name@version`."""
+    recipients: Recipients | None = None
+    thorough: bool = False
+    """Whether to name what is no fault too."""
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The workflow itself, and once for each place those that its steps run."""
+        return units(self.workflow, self.workflows)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Which labels everything carries."""
+        return Flow(self.units)
+
+    @cached_property
+    def serving(self) -> Serving:
+        """Who may serve each step."""
+        return Serving(self.flow, self.models)
+
+    @cached_property
+    def spending(self) -> Spending:
+        """What everything costs at least."""
+        return Spending(self.units, self.serving)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How long everything takes at least."""
+        return Pace(self.units, self.serving)
 
     @cached_property
     def frames(self) -> tuple[Frame, ...]:

@@ -1,4 +1,4 @@
-"""Tools exist, their arguments fit, and what must not be done twice is not."""
+"""Tools exist, and their arguments fit."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ def known_tools(subject: Subject) -> Iterator[Finding]:
     """With no tools given nothing is known of them, and nothing is said."""
     if subject.tools is None:
         return
-    for number, step in enumerate(subject.workflow.steps):
+    for located in subject.steps:
+        step = located.step
         if isinstance(step, ToolStep) and step.tool not in subject.tools:
             near = subject.suggestions.nearest(step.tool, subject.tools)
             names = tuple(dict.fromkeys([*near, *subject.tools]))
             yield Finding(
                 code="unknown_tool",
-                pointer=pointer("steps", number, "tool"),
+                pointer=located.at("tool"),
                 message=f"there is no tool {step.tool!r}",
                 allowed=names,
                 fix=f"Did you mean {near[0]!r}?" if near else _no_tool_fix(names),
@@ -38,24 +39,18 @@ def _no_tool_fix(names: tuple[str, ...]) -> str:
 
 
 def arguments(subject: Subject) -> Iterator[Finding]:
-    for number, step in enumerate(subject.workflow.steps):
+    for located in subject.steps:
+        step = located.step
         spec = (subject.tools or {}).get(step.tool) if isinstance(step, ToolStep) else None
         if spec is None or not isinstance(step, ToolStep):
             continue
-        where = pointer("steps", number, "arguments")
+        where = located.at("arguments")
         yield from _names(step, spec, where)
         wanted = Shape.of(dict(spec.parameters))
         for name, value in step.arguments.items():
             slot = wanted.child(name)
             if isinstance(slot, Shape):
                 yield from misfits(subject, value, slot, where + pointer(name), code="invalid_argument")
-        if step.retry.attempts > 1 and not spec.repeatable:
-            yield Finding(
-                code="unsafe_retry",
-                pointer=pointer("steps", number, "retry", "attempts"),
-                message=f"the tool {step.tool!r} must not be called again: a failed call may have had its effect",
-                fix="Take `retry` out, or declare the tool repeatable.",
-            )
 
 
 def _names(step: ToolStep, spec: ToolSpec, where: str) -> Iterator[Finding]:
