@@ -1,0 +1,42 @@
+"""Where the journal lives: a SQLite file, or a PostgreSQL database that machines share."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from executors.journal.entries import JournalError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+__all__ = ["is_shared", "url_of"]
+
+_POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+_FORM = "give the path of a file, or postgresql://user@host/database"
+
+
+def is_shared(address: str | Path) -> bool:
+    """Whether it is the address of a database that programs on several machines may use."""
+    return isinstance(address, str) and address.startswith(_POSTGRES)
+
+
+def url_of(address: str | Path) -> URL:
+    """The address as SQLAlchemy takes it. Raises JournalError, which shows nothing of it: it may hold a password."""
+    from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if isinstance(address, str) and address.startswith("sqlite:///"):
+        address = Path(address.removeprefix("sqlite:///"))
+    if not is_shared(address):
+        if "://" in str(address):
+            raise JournalError(f"the address of the journal is that of neither a file nor PostgreSQL; {_FORM}")
+        return URL.create("sqlite+pysqlite", database=str(Path(address).expanduser()))
+    try:
+        url = make_url(str(address))
+    except (ArgumentError, ValueError):
+        raise JournalError(f"the address of the journal cannot be read; {_FORM}") from None
+    if find_spec("psycopg") is None:
+        raise JournalError("a journal in PostgreSQL needs one more package: pip install 'meta-orchestrator[postgres]'")
+    return url.set(drivername="postgresql+psycopg")

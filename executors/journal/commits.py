@@ -1,0 +1,208 @@
+"""Commits what has queued up, and keeps what could not be written until it can be."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, Engine, bindparam, text, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from executors.journal.engine import Durability, open_engine, transaction
+from executors.journal.entries import JournalError
+from executors.journal.migrations import SchemaVersionError
+from executors.journal.reading import Reader
+from executors.journal.tables import runs
+from executors.journal.turns import Entry, Item
+from executors.journal.writing import LEASE_S, Transaction, now_of
+
+__all__ = ["Commits", "failures"]
+
+Answer = TypeVar("Answer")
+_TRIES = 3
+_AGAIN = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization failure and deadlock: the transaction is to be tried again (its manual, appendix A)."""
+_MOST_OWED = 256_000_000
+"""Bytes that are held for a disk that cannot be written; what comes after them is lost, and told."""
+_BEAT = (
+    update(runs).where(runs.c.id == bindparam("run"), runs.c.owner == bindparam("me")).values(lease=bindparam("until"))
+)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What opening, reading and writing may raise."""
+    return (SQLAlchemyError, OSError, SchemaVersionError)
+
+
+class Commits:
+    """One database. `apply` and `beat` belong to one thread; reading may go on in any."""
+
+    def __init__(self, address: URL, durability: Durability, *, owner: str, told: Callable[[set[str]], None]) -> None:
+        self.address = address
+        self.owner = owner
+        self._durability = durability
+        self._told = told
+        self._engine: Engine | None = None
+        self._opening = threading.Lock()
+        self._owed: list[Entry] = []
+        self._owed_bytes = 0
+        self.claimed: set[str] = set()
+        """Runs that this program runs."""
+        self.failed: BaseException | None = None
+        """Why the latest commit could not be made."""
+        self.lost: list[BaseException] = []
+        """Why single entries were not kept."""
+
+    @property
+    def owes(self) -> int:
+        """Entries that could not be written yet."""
+        return len(self._owed)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Writes what is owed, and these, in one transaction. Raises nothing: entries hold errors."""
+        together = [*self._owed, *entries]
+        try:
+            self._commit(together)
+        except (OperationalError, InterfaceError, OSError, SchemaVersionError, JournalError) as error:
+            self._owe(entries, error)
+        except Exception:  # noqa: BLE001  # one of them is amiss, and must not keep the others from the disk
+            self._each(together)
+        else:
+            self._clear()
+
+    def beat(self) -> None:
+        """Says that the owner of the claimed runs lives, in a database that machines share."""
+        if self.address.get_backend_name() == "sqlite" or not self.claimed:
+            return
+        try:
+            with transaction(self._opened()) as connection:
+                until = now_of(connection) + LEASE_S
+                rows = [{"run": one, "me": self.owner, "until": until} for one in sorted(self.claimed)]
+                connection.execute(_BEAT, rows)
+        except failures():
+            return  # whoever writes next is told; the lease runs out meanwhile
+
+    def reader(self) -> Reader:
+        return Reader(self._opened())
+
+    def close(self) -> None:
+        with self._opening:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
+        if all(entry.item is None for entry in entries):
+            return
+        for number in range(_TRIES):
+            written: list[Transaction] = []
+            number_of: list[str] = []
+            try:
+                self._attempt(entries, written, number_of)
+            except DBAPIError as error:
+                if error.connection_invalidated and number_of and self._was_committed(number_of[0]):
+                    self._keep(written[0])
+                    return
+                if number == _TRIES - 1 or not _worth_another(error):
+                    raise
+            else:
+                self._keep(written[0])
+                return
+
+    def _attempt(self, entries: Sequence[Entry], written: list[Transaction], number_of: list[str]) -> None:
+        with transaction(self._opened()) as connection:
+            one = Transaction(connection, owner=self.owner, wall=datetime.now(UTC).isoformat(), claimed=self.claimed)
+            written.append(one)
+            one.open(_run_ids(entries))
+            for entry in entries:
+                _add(one, entry)
+            one.flush()
+            number_of.extend(_number(connection))
+
+    def _keep(self, written: Transaction) -> None:
+        for run_id, taken in written.claims.items():
+            (self.claimed.add if taken else self.claimed.discard)(run_id)
+        self._told(set(written.touched))
+
+    def _was_committed(self, number: str) -> bool:
+        """Whether a transaction whose connection broke while it was committed had been."""
+        for _ in range(20):
+            with self._opened().connect() as connection:
+                query = text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))")
+                status = connection.execute(query, {"number": number}).scalar_one()
+            if status != "in progress":
+                return bool(status == "committed")
+            time.sleep(0.1)
+        return False
+
+    def _each(self, entries: Sequence[Entry]) -> None:
+        """One by one, so that only what is amiss itself is lost."""
+        for place, entry in enumerate(entries):
+            entry.outcome = entry.error = None
+            try:
+                self._commit([entry])
+            except (OperationalError, InterfaceError, OSError, SchemaVersionError) as error:
+                self._clear()
+                self._owe(entries[place:], error)
+                return
+            except Exception as error:  # noqa: BLE001  # told to whoever waits, and at the end
+                entry.error = error
+                self.lost.append(error)
+        self._clear()
+
+    def _owe(self, entries: Sequence[Entry], error: BaseException) -> None:
+        """Tells those that wait; what nobody waits for is written as soon as it can be."""
+        self.failed = error
+        for entry in entries:
+            if entry.event is not None:
+                entry.outcome, entry.error = None, error
+            elif self._owed_bytes + entry.size > _MOST_OWED:
+                self.lost.append(error)
+            elif entry not in self._owed:
+                self._owed.append(entry)
+                self._owed_bytes += entry.size
+
+    def _clear(self) -> None:
+        self.failed = None
+        self._owed.clear()
+        self._owed_bytes = 0
+
+    def _opened(self) -> Engine:
+        with self._opening:
+            if self._engine is None:
+                self._engine = open_engine(self.address, self._durability)
+            return self._engine
+
+
+def _run_ids(entries: Sequence[Entry]) -> set[str]:
+    return {entry.item.run_id for entry in entries if entry.item is not None and not callable(entry.item)}
+
+
+def _add(written: Transaction, entry: Entry) -> None:
+    item: Item = entry.item
+    if item is None:
+        return
+    entry.error = None
+    try:
+        if callable(item):
+            written.flush()
+            entry.outcome = item(written)
+        else:
+            written.add(item)
+    except JournalError as error:
+        entry.error = error
+
+
+def _number(connection: Connection) -> list[str]:
+    """The transaction's own, by which its end can be asked for later."""
+    if connection.dialect.name == "sqlite":
+        return []
+    found = connection.exec_driver_sql("SELECT CAST(pg_current_xact_id_if_assigned() AS text)").scalar_one()
+    return [] if found is None else [str(found)]
+
+
+def _worth_another(error: DBAPIError) -> bool:
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _AGAIN
