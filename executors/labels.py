@@ -28,8 +28,9 @@ class Labels:
 
     def of(self, templates: Iterable[str], *more: Sensitivity | None) -> Sensitivity:
         """The label of what is made from these templates here."""
-        named = self._named(templates) if self.inputs or self.steps or self.variables else ()
-        return most_sensitive(self.floor, *more, *named)
+        if self.inputs or self.steps or self.variables:
+            more = (*more, *self._named(templates))
+        return most_sensitive(self.floor, *more) if more else self.floor
 
     def _named(self, templates: Iterable[str]) -> Iterable[Sensitivity | None]:
         for source in templates:
@@ -40,7 +41,7 @@ class Labels:
 
     def end(self, step_id: str, label: Sensitivity) -> None:
         """A step of the block has ended."""
-        if not cleared(self.floor, label):
+        if label != self.floor and not cleared(self.floor, label):
             self.steps[step_id] = label
 
     def inside(

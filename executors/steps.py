@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -21,7 +21,7 @@ from workflows.model import Recover, Step
 __all__ = ["End", "Ended", "run_step", "tries"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """How a step ended, and what its block must know besides."""
 
@@ -46,7 +46,7 @@ async def run_step(step: Step, frame: Frame, *, end: End) -> None:
             return
         started = now()
         frame.context.emit(StepStarted(run_id=frame.context.run_id, at=started, step_id=run.path, kind=step.kind))
-        output = await _in_time(run)
+        output = await (_output(run) if step.deadline_s is None else _in_time(run, step.deadline_s))
     except NothingToDo:
         end(step, _finished(run, "skipped", started=started))
     except StepFailure as failure:
@@ -64,18 +64,15 @@ def _holds(condition: str, run: StepRun) -> bool:
     return bool(run.render(condition))
 
 
-async def _in_time(run: StepRun) -> Json:
+async def _in_time(run: StepRun, seconds: float) -> Json:
     """The output, before the step's own deadline."""
-    step = run.step
-    if step.deadline_s is None:
+    with run.context.clock.scope(run.context.clock.now() + seconds):
         return await _output(run)
-    with run.context.clock.scope(run.context.clock.now() + step.deadline_s):
-        return await _output(run)
-    raise StepFailure("deadline_exceeded", f"it was not done within its deadline_s of {step.deadline_s:g}")
+    raise StepFailure("deadline_exceeded", f"it was not done within its deadline_s of {seconds:g}")
 
 
-async def _output(run: StepRun) -> Json:
-    return await (tries(run) if is_container(run.step) else run.context.perform(run))
+def _output(run: StepRun) -> Awaitable[Json]:
+    return tries(run) if is_container(run.step) else run.context.perform(run)
 
 
 async def tries(run: StepRun) -> Json:

@@ -10,7 +10,7 @@ from workflows.blocks import nested_steps
 from workflows.findings import Path, pointer
 from workflows.grammar import FUNCTIONS, ROOTS, assigned
 from workflows.lexer import Token, scan
-from workflows.model import StepBase
+from workflows.model import BranchStep, LoopStep, MapStep, StepBase
 from workflows.templates import block_templates, templates
 
 __all__ = [
@@ -221,8 +221,8 @@ def parents(step: StepBase) -> tuple[str, ...]:
     What the steps inside of it need of those outside is needed by the step itself.
     """
     named = [*_named(step), *step.after]
-    inside = [one for _, one in nested_steps(step)]
-    if inside:
+    if isinstance(step, (MapStep, BranchStep, LoopStep)):
+        inside = [one for _, one in nested_steps(step)]
         own = {one.id for one in inside}
         deeper = [name for one in inside for name in (*_named(one), *one.after)]
         named += [name for name in deeper if name not in own]
@@ -232,5 +232,6 @@ def parents(step: StepBase) -> tuple[str, ...]:
 
 def _named(step: StepBase) -> list[str]:
     """Ids of the steps that the step's own templates and those of its results name."""
-    found = (usage(template) for _, template in (*templates(step), *block_templates(step)))
+    results = block_templates(step) if isinstance(step, (MapStep, BranchStep, LoopStep)) else ()
+    found = (usage(template) for _, template in (*templates(step), *results))
     return [one.name for used in found for one in used.references if one.root == "steps"]

@@ -33,7 +33,11 @@ def templates(step: StepBase) -> Iterator[tuple[Path, str]]:
     """
     if step.when is not None:
         yield ("when",), step.when
-    if isinstance(step, LlmStep):
+    fields = _FIELDS.get(type(step))
+    if fields is not None:
+        for field in fields:
+            yield from strings(getattr(step, field), (field,))
+    elif isinstance(step, LlmStep):
         yield ("prompt",), step.prompt
         if step.system is not None:
             yield ("system",), step.system
@@ -42,9 +46,6 @@ def templates(step: StepBase) -> Iterator[tuple[Path, str]]:
         yield ("prompt",), step.prompt
     elif isinstance(step, BranchStep):
         yield from ((("cases", place, "when"), case.when) for place, case in enumerate(step.cases))
-    else:
-        for field in _FIELDS.get(type(step), ()):
-            yield from strings(getattr(step, field), (field,))
 
 
 _FIELDS: dict[type[StepBase], tuple[str, ...]] = {
