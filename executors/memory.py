@@ -44,8 +44,8 @@ class Memory:
     """Whether the pass before this one ended by the death of its process, not in good order."""
     _own: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     """By path and key; the latest of several."""
-    _loose: defaultdict[str, deque[_Kept]] = field(default_factory=lambda: defaultdict(deque))
-    """The successes of earlier passes by key."""
+    _loose: defaultdict[tuple[str, str | None], deque[_Kept]] = field(default_factory=lambda: defaultdict(deque))
+    """The successes of earlier passes by key, and the step that they are for; None is any."""
     _unsettled: dict[tuple[str, str], Unsettled] = field(default_factory=dict)
     _failed: dict[tuple[str, str], list[_Kept]] = field(default_factory=dict)
     """Failures whose steps may be executed again, and which their next results stand for, too."""
@@ -58,17 +58,16 @@ class Memory:
         results: Iterable[Recorded],
         unsettled: Iterable[Unsettled] = (),
         *,
-        ids: Collection[str] = (),
+        unchanged: Collection[str] = (),
         is_fatal: Callable[[Recorded], bool] = lambda _: False,
         died: bool = False,
     ) -> Memory:
-        """What earlier passes recorded, in their order; `ids` are those of the steps that there are now.
+        """What earlier passes recorded, in their order; `unchanged` are the ids of steps that say what they said then.
 
-        Results of steps that are no more are given away first, so that of two equal steps the one that stayed keeps
-        what it had. A failure that `is_fatal`, having failed the run, is not taken again.
+        What these gave is for themselves, at any place of a list: of two equal steps the one that stayed keeps what
+        it had. A failure that `is_fatal`, having failed the run, is not taken again.
         """
         memory = cls(died=died)
-        staying: list[_Kept] = []
         for result in results:
             memory._left += result.cost_usd or 0
             memory._unknown += result.cost_usd is None
@@ -79,12 +78,8 @@ class Memory:
             memory._own[result.path, result.key] = kept
             if result.status == "failed":
                 continue
-            if step_id(result.path) in ids:
-                staying.append(kept)
-            else:
-                memory._loose[result.key].append(kept)
-        for kept in staying:
-            memory._loose[kept.result.key].append(kept)
+            own = step_id(result.path)
+            memory._loose[result.key, own if own in unchanged else None].append(kept)
         for one in unsettled:
             memory._unsettled[one.intent.path, one.intent.key] = one
             memory._left += one.spent_usd
@@ -113,14 +108,14 @@ class Memory:
             self._failed.setdefault((path, key), []).append(kept)
             return self._taken(kept, path) if kept.earlier else None
         if kept is None or kept.path not in (None, path):
-            kept = self._any(key)
+            kept = self._any(key, step_id(path)) or self._any(key, None)
         if kept is None:
             return None
         self._own[path, key] = kept
         return self._taken(kept, path)
 
-    def _any(self, key: str) -> _Kept | None:
-        waiting = self._loose.get(key)
+    def _any(self, key: str, step: str | None) -> _Kept | None:
+        waiting = self._loose.get((key, step))
         while waiting:
             kept = waiting.popleft()
             if kept.path is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from executors.context import now
 from executors.events import RunResumed
+from executors.identity import MEANING
 from executors.journal.entries import Past, Recorded
 from executors.memory import Memory, counted
 from workflows.blocks import nested_steps
@@ -50,9 +51,18 @@ class Resumption:
         return Memory.of(
             self.past.results,
             self.past.unsettled,
-            ids=ids_of(workflow, *workflows.values()),
+            unchanged=self._unchanged(workflow, workflows),
             is_fatal=lambda failed: is_fatal(failed, workflow, workflows),
             died=self.past.status == "running",
+        )
+
+    def _unchanged(self, workflow: Workflow, workflows: Mapping[str, Workflow]) -> frozenset[str]:
+        """The ids of the steps that say what they said when the results were recorded."""
+        if self.past.definition is None:
+            return ids_of(workflow, *workflows.values())
+        then = _all(self.past.definition, *self.past.workflows.values())
+        return frozenset(
+            step.id for step in _all(workflow, *workflows.values()).values() if _same(step, then.get(step.id))
         )
 
     def event(self, frame: Frame) -> RunResumed:
@@ -64,22 +74,29 @@ class Resumption:
 
 def ids_of(*workflows: Workflow) -> frozenset[str]:
     """The ids of all steps, wherever they stand."""
-    steps = [step for workflow in workflows for step in workflow.steps]
-    return frozenset(step.id for step in steps) | {one.id for step in steps for _, one in nested_steps(step)}
+    return frozenset(_all(*workflows))
 
 
 def is_fatal(failed: Recorded, workflow: Workflow, workflows: Mapping[str, Workflow]) -> bool:
     """Whether the failure of the step at this path fails the whole run, so that a resumed run is to try it anew."""
-    steps: Mapping[str, Step] = _by_id(workflow)
+    steps = _all(workflow)
     for part in failed.path.split("/"):
         step = steps.get(part.partition("[")[0])
         if step is None or step.on_error != "fail" or (isinstance(step, MapStep) and step.on_item_error != "fail"):
             return False
         if isinstance(step, WorkflowStep):
             inner = workflows.get(f"{step.workflow}@{step.version}")
-            steps = {} if inner is None else _by_id(inner)
+            steps = {} if inner is None else _all(inner)
     return True
 
 
-def _by_id(workflow: Workflow) -> dict[str, Step]:
-    return {one.id: one for step in workflow.steps for one in (step, *(inner for _, inner in nested_steps(step)))}
+def _all(*workflows: Workflow) -> dict[str, Step]:
+    """Every step, however deep, by its id."""
+    steps = [step for workflow in workflows for step in workflow.steps]
+    return {one.id: one for step in steps for one in (step, *(inner for _, inner in nested_steps(step)))}
+
+
+def _same(step: Step, then: Step | None) -> bool:
+    if then is None or then.kind != step.kind:
+        return False
+    return all(getattr(step, name) == getattr(then, name) for name in MEANING.get(step.kind, ()))

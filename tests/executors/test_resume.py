@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import anyio
+from running import gateway_of, llm, workflow_of
+
+from executors.events import RunResumed
+from executors.journal.entries import Journal, Past
+from executors.journal.memory import MemoryJournal
+from executors.preview import Preview, preview
+from executors.result import RunResult
+from executors.resumption import Resumption
+from executors.runner import run
+from executors.tools import ToolRegistry
+from unified_api.errors import InvalidRequestError
+from unified_api.types import Caller, Request, TextPart
+from workflows.model import Workflow
+
+RUN = "r1"
+
+
+class Model:
+    """Answers a prompt by a word made of it, or as told; fails those it is told to, and counts what it is asked."""
+
+    def __init__(self, **answers: str) -> None:
+        self.asked: Counter[str] = Counter()
+        self.answers = answers
+        self.failing: set[str] = set()
+        self.hanging: set[str] = set()
+
+    async def __call__(self, request: Request) -> str:
+        prompt = "".join(part.text for part in request.messages[-1].parts if isinstance(part, TextPart))
+        self.asked[prompt] += 1
+        if prompt in self.hanging:
+            await anyio.sleep_forever()
+        if prompt in self.failing:
+            raise InvalidRequestError("it would not")
+        return self.answers.get(prompt, f"<{prompt}>")
+
+
+async def go(
+    workflow: Workflow,
+    model: Model,
+    *,
+    journal: Journal,
+    past: Any = None,
+    given: Any = None,
+    caller: Caller | None = None,
+) -> RunResult:
+    async with gateway_of(model) as gateway:
+        return await run(
+            workflow, given or {}, gateway=gateway, journal=journal, past=past, caller=caller or Caller(run=RUN)
+        )
+
+
+async def resumed(workflow: Workflow, model: Model, *, journal: Any, **changes: Any) -> RunResult:
+    """The next pass; counts anew."""
+    model.asked.clear()
+    found = await journal.past(RUN)
+    assert found is not None
+    past: Past = replace(found, **changes)
+    return await go(workflow, model, journal=journal, past=past, given=dict(past.inputs))
+
+
+def chain(*prompts: str) -> Workflow:
+    """Steps s1, s2 ... of which each asks with what the one before it answered."""
+    steps = [
+        llm(f"s{place}", prompt if place == 1 else f"{prompt} {{{{ steps.s{place - 1}.output }}}}")
+        for place, prompt in enumerate(prompts, 1)
+    ]
+    return workflow_of(*steps)
+
+
+async def test_a_finished_run_that_is_taken_up_again_asks_nothing_and_gives_the_same() -> None:
+    workflow, model, journal = chain("a", "b", "c"), Model(), MemoryJournal()
+    first = await go(workflow, model, journal=journal)
+    assert sum(model.asked.values()) == 3
+    again = await resumed(workflow, model, journal=journal)
+    assert not model.asked
+    assert again.outputs == first.outputs
+    assert again.cost_usd == first.cost_usd
+    assert all(step.reused for step in again.steps)
+    assert [step.cost_usd for step in again.steps] == [step.cost_usd for step in first.steps]
+    assert again.steps[0].model == first.steps[0].model
+
+
+async def test_a_failed_run_asks_again_only_what_failed_and_what_comes_after() -> None:
+    workflow, model, journal = chain("a", "b", "c"), Model(), MemoryJournal()
+    model.failing = {"b <a>"}
+    assert (await go(workflow, model, journal=journal)).status == "failed"
+    model.failing.clear()
+    result = await resumed(workflow, model, journal=journal)
+    assert result.status == "succeeded"
+    assert model.asked == {"b <a>": 1, "c <b <a>>": 1}
+
+
+async def test_a_failure_that_the_run_went_on_without_is_found_again() -> None:
+    steps = (llm("a", "a", on_error="skip"), llm("b", "b", on_error={"output": "?"}), llm("c", "c"))
+    workflow, model, journal = workflow_of(*steps), Model(), MemoryJournal()
+    model.failing = {"a", "b"}
+    first = await go(workflow, model, journal=journal)
+    model.failing.clear()
+    again = await resumed(workflow, model, journal=journal)
+    assert not model.asked
+    assert again.outputs == first.outputs == {"a": None, "b": "?", "c": "<c>"}
+    assert [step.error for step in again.steps] == [step.error for step in first.steps]
+
+
+async def test_a_changed_prompt_pays_for_its_step_and_those_whose_inputs_change() -> None:
+    model, journal = Model(), MemoryJournal()
+    await go(chain("a", "b", "c"), model, journal=journal)
+    result = await resumed(chain("a", "B", "c"), model, journal=journal)
+    assert model.asked == {"B <a>": 1, "c <B <a>>": 1}
+    assert result.outputs == {"s3": "<c <B <a>>>"}
+
+
+async def test_a_step_that_gives_the_same_after_all_ends_what_is_paid_again() -> None:
+    model, journal = Model(**{"b <a>": "same", "B <a>": "same"}), MemoryJournal()
+    await go(chain("a", "b", "c", "d"), model, journal=journal)
+    await resumed(chain("a", "B", "c", "d"), model, journal=journal)
+    assert model.asked == {"B <a>": 1}
+
+
+async def test_renamed_and_moved_steps_keep_their_results() -> None:
+    model, journal = Model(), MemoryJournal()
+    await go(workflow_of(llm("a", "one"), llm("b", "two")), model, journal=journal)
+    result = await resumed(workflow_of(llm("y", "two"), llm("x", "one"), llm("z", "three")), model, journal=journal)
+    assert model.asked == {"three": 1}
+    assert result.outputs == {"y": "<two>", "x": "<one>", "z": "<three>"}
+
+
+async def test_a_longer_list_pays_only_for_the_items_that_are_new() -> None:
+    each = {"id": "each", "kind": "map", "over": "{{ inputs.items }}", "steps": [llm("say", "say {{ item }}")]}
+    workflow = workflow_of(each, inputs={"items": {"type": "array"}})
+    model, journal = Model(), MemoryJournal()
+    await go(workflow, model, journal=journal, given={"items": ["b", "c"]})
+    result = await resumed(workflow, model, journal=journal, inputs={"items": ["a", "b", "c", "c"]})
+    assert model.asked == {"say a": 1, "say c": 1}, "the second c is another answer"
+    assert result.outputs == {"each": ["<say a>", "<say b>", "<say c>", "<say c>"]}
+
+
+async def test_two_equal_steps_are_two_answers_of_which_each_is_kept_once() -> None:
+    workflow, journal, numbers = workflow_of(llm("a", "same"), llm("b", "same")), MemoryJournal(), iter("12345")
+
+    class Sampled(Model):
+        async def __call__(self, request: Request) -> str:
+            await super().__call__(request)
+            return next(numbers)
+
+    model = Sampled()
+    first = await go(workflow, model, journal=journal)
+    assert first.outputs == {"a": "1", "b": "2"}
+    third = workflow_of(llm("a", "same"), llm("c", "same"), llm("b", "same"))
+    again = await resumed(third, model, journal=journal)
+    assert again.outputs == {"a": "1", "b": "2", "c": "3"}
+    assert model.asked == {"same": 1}
+
+
+async def test_what_succeeded_in_a_failed_try_of_a_list_is_not_paid_again_in_the_next() -> None:
+    each = {
+        "id": "each",
+        "kind": "map",
+        "over": ["a", "b", "c"],
+        "retry": {"attempts": 2, "backoff_s": 0},
+        "steps": [llm("say", "say {{ item }}")],
+    }
+
+    class Shaky(Model):
+        async def __call__(self, request: Request) -> str:
+            self.failing = {"say c"} if not self.asked["say c"] else set()
+            return await super().__call__(request)
+
+    workflow, model, journal = workflow_of(each, policy={"max_parallel": 1}), Shaky(), MemoryJournal()
+    result = await go(workflow, model, journal=journal)
+    assert result.outputs == {"each": ["<say a>", "<say b>", "<say c>"]}
+    assert model.asked == {"say a": 1, "say b": 1, "say c": 2}
+    again = await resumed(workflow, model, journal=journal)
+    assert (again.outputs, again.cost_usd) == (result.outputs, result.cost_usd)
+
+
+async def test_results_of_other_runs_are_taken_only_where_the_step_says_so() -> None:
+    journal = MemoryJournal()
+
+    async def asked(other: Caller = Caller(), **fields: Any) -> int:
+        model = Model()
+        for name in ("one", "two"):
+            caller = replace(other if name == "two" else Caller(), run=name + str(fields) + other.tenant)
+            result = await go(workflow_of(llm("a", f"say {fields}", **fields)), model, journal=journal, caller=caller)
+        assert result.steps[0].reused == (sum(model.asked.values()) == 1)
+        assert not result.steps[0].reused or result.cost_usd == 0
+        return sum(model.asked.values())
+
+    assert await asked() == 2
+    assert await asked(temperature=0) == 2
+    assert await asked(cache="deterministic") == 2
+    assert await asked(cache="deterministic", temperature=0) == 1
+    assert await asked(cache="always") == 1
+    assert await asked(Caller(tenant="acme"), cache="always", temperature=1) == 2
+
+
+async def test_a_resumed_run_keeps_under_the_budget_that_all_its_passes_share() -> None:
+    journal, model = MemoryJournal(), Model()
+    cheap = [llm(f"s{n}", f"p{n}", max_tokens=100, after=[f"s{n - 1}"] if n else []) for n in range(3)]
+    first = await go(workflow_of(*cheap[:2]), model, journal=journal)
+    assert first.cost_usd
+    tight = workflow_of(*cheap, policy={"budget_usd": float(first.cost_usd)})
+    result = await resumed(tight, model, journal=journal)
+    assert result.error is not None
+    assert result.error.code == "budget_exceeded"
+    assert not model.asked
+    wide = workflow_of(*cheap, policy={"budget_usd": float(first.cost_usd) + 0.01})
+    result = await resumed(wide, model, journal=journal)
+    assert result.status == "succeeded"
+    assert model.asked == {"p2": 1}
+    assert result.cost_usd > first.cost_usd
+
+
+async def test_a_run_says_what_it_keeps_before_anything_else() -> None:
+    workflow, journal, told = chain("a", "b"), MemoryJournal(), list[Any]()
+    await go(workflow, Model(), journal=journal)
+    past = await journal.past(RUN)
+    assert past is not None
+    async with gateway_of(Model()) as gateway:
+        resumption = Resumption(past=past, kept=2)
+        await run(workflow, {}, gateway=gateway, past=resumption, caller=Caller(run=RUN), on_event=told.append)
+    assert isinstance(told[0], RunResumed)
+    assert (told[0].kept, told[0].definition) == (2, workflow)
+
+
+async def seen(workflow: Workflow, journal: Any, **changes: Any) -> Preview:
+    past = replace(await journal.past(RUN), **changes)
+    return await preview(Resumption(past=past), workflow, workflows={}, tools=ToolRegistry())
+
+
+async def test_a_preview_tells_what_is_kept_paid_again_and_perhaps_paid_again() -> None:
+    model, journal = Model(), MemoryJournal()
+    await go(chain("a", "b", "c", "d"), model, journal=journal)
+    before = Counter(model.asked)
+    assert await seen(chain("a", "b", "c", "d"), journal) == Preview(kept=("s1", "s2", "s3", "s4"))
+    assert await seen(chain("a", "B", "c", "d"), journal) == Preview(kept=("s1",), again=("s2",), perhaps=("s3", "s4"))
+    assert await seen(chain("a", "b", "c", "d", "e"), journal) == Preview(kept=("s1", "s2", "s3", "s4"), first=("s5",))
+    assert model.asked == before
+
+
+async def test_a_preview_goes_through_lists_cases_and_rounds() -> None:
+    def workflow(prompt: str) -> Workflow:
+        return workflow_of(
+            {"id": "each", "kind": "map", "over": ["x", "y"], "steps": [llm("say", prompt + " {{ item }}")]},
+            {
+                "id": "route",
+                "kind": "branch",
+                "cases": [{"when": "{{ steps.each.output | length > 1 }}", "steps": [llm("many", "many")]}],
+            },
+            {
+                "id": "refine",
+                "kind": "loop",
+                "max_rounds": 2,
+                "until": "{{ false }}",
+                "steps": [llm("draft", "draft {{ round.number }}")],
+            },
+        )
+
+    journal = MemoryJournal()
+    await go(workflow("say"), Model(), journal=journal)
+    same = await seen(workflow("say"), journal)
+    assert set(same.kept) == {"each[0]/say", "each[1]/say", "route/many", "refine[1]/draft", "refine[2]/draft"}
+    assert not same.repeats
+    other = await seen(workflow("tell"), journal)
+    assert other.again == ("each[0]/say", "each[1]/say")
+    assert other.perhaps == ("route/many",)
+
+
+def test_costs_of_a_past_are_summed_with_what_is_possibly_paid() -> None:
+    assert Resumption(past=Past(run_id=RUN, status="running")).counted_usd == Decimal(0)
