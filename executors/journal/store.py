@@ -19,13 +19,14 @@ import anyio
 import anyio.to_thread
 
 from executors.events import Event, RunFinished
-from executors.journal.address import is_shared, url_of
+from executors.journal.address import address_of, is_shared, url_of
 from executors.journal.entries import Approval, Decision, Intent, JournalError, Past, Recorded
 from executors.journal.errors import RunNotFoundError, reason, unknown_run
 from executors.journal.followers import Followers
 from executors.journal.rows import Forget, Row, Spend, event_row, intent_row, result_row, speakable
 from executors.journal.turns import Entry, Item, Turns
 from executors.owner import this_owner
+from unified_api.settings import Settings
 from unified_api.types import Caller
 from workflows.model import Workflow
 
@@ -69,6 +70,11 @@ class SqlJournal:
         self._reads = 0
         self._registered = False
         self._amiss: list[BaseException] = []
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The one that the settings mean. Raises JournalError."""
+        return cls(address_of(settings), durability=settings.journal.durability)
 
     def __enter__(self) -> Self:
         return self
@@ -136,15 +142,15 @@ class SqlJournal:
 
     # What is done about runs.
 
-    async def claim_run(self, run_id: str) -> bool:
-        """Takes a run, unless another living program has it.
+    async def claim_run(self, run_id: str, *, although_held: bool = False) -> bool:
+        """Takes a run, unless another living program has it; `although_held` by who knows otherwise that it is dead.
 
         Raises:
             RunNotFoundError: there is none.
         """
         from executors.journal import acts
 
-        return bool(await self._do(acts.claim(run_id)))
+        return bool(await self._do(acts.claim(run_id, although_held=although_held)))
 
     async def request_cancel(self, run_id: str) -> bool:
         """Asks for the end of a run, durably. False when it has ended already. Raises RunNotFoundError."""
