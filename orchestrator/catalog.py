@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
+from unified_api import pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
 from unified_api.providers import is_loopback
 from unified_api.types import Attempt, Capability, Policy, Sensitivity
+from unified_api.worst_prices import dearest
 from workflows.findings import Severity
 from workflows.model import ModelNeeds
-from workflows.models import ModelProblem
+from workflows.models import Candidate, ModelProblem, Rates
 from workflows.nearest import nearest
 
 if TYPE_CHECKING:
     from unified_api.catalog import Catalog
+    from unified_api.models import Model, Prices
 
 __all__ = ["CatalogModels", "locality"]
 
@@ -56,6 +60,11 @@ _OTHER = _Cause(
     fix="Choose a model that can do it: `orchestrate models list --all` lists what each one can do.",
 )
 _SHOWN = 3
+_MILLION = 1_000_000
+_LEAST_S: Mapping[Capability, float] = {"chat": 0.1, "image_output": 1.0}
+"""Seconds that no call over the network is faster than: the first token of the fastest servers, and the fastest models
+that draw."""
+_ROUND_TRIP_S = 0.02
 
 
 def locality(catalog: Catalog) -> Callable[[str], bool]:
@@ -69,7 +78,7 @@ def locality(catalog: Catalog) -> Callable[[str], bool]:
 
 
 class CatalogModels:
-    """The catalog as a `workflows.models.ModelCatalog`.
+    """The catalog as `workflows.models.KnownModels`.
 
     A missing key and a silent server are warnings: it is this machine that lacks something, not the workflow, and a
     run looks again.
@@ -77,17 +86,11 @@ class CatalogModels:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._is_local = locality(catalog)
 
     def problem(self, choice: str | ModelNeeds, *, needs: frozenset[str], sensitivity: str) -> ModelProblem | None:
         """What keeps `choice` from serving a call; None when nothing does."""
-        name, tier = ("auto", choice.tier) if isinstance(choice, ModelNeeds) else (choice, None)
-        # A model that takes no schema is asked in words, and its answer is checked; only a stated need insists.
-        needs -= {"structured_output"}
-        if isinstance(choice, ModelNeeds):
-            needs |= frozenset(choice.needs)
-        policy = Policy(
-            needs=cast("frozenset[Capability]", needs), tier=tier, sensitivity=cast("Sensitivity", sensitivity)
-        )
+        name, policy = _asked(choice, needs, sensitivity)
         try:
             self._catalog.candidates(name, policy)
         except ConfigurationError as error:
@@ -96,6 +99,74 @@ class CatalogModels:
         except NoCandidateError as error:
             return _refused("a model for this step" if name == "auto" else repr(name), error.attempts)
         return None
+
+    def candidates(self, choice: str | ModelNeeds, *, needs: frozenset[str], sensitivity: str) -> tuple[Candidate, ...]:
+        """Who may serve such a call now, in the order of asking; nobody where `problem` has something to say."""
+        name, policy = _asked(choice, needs, sensitivity)
+        try:
+            models = self._catalog.candidates(name, policy).candidates
+        except (ConfigurationError, NoCandidateError):
+            return ()
+        return tuple(self._candidate(model) for model in models)
+
+    def _candidate(self, model: Model) -> Candidate:
+        least, usual, most = self._rates(model)
+        return Candidate(
+            model=model.id,
+            provider=model.provider,
+            clearance=model.data_policy.clearance,
+            context=model.context,
+            max_output=model.max_output,
+            least=least,
+            usual=usual,
+            most=most,
+            least_s=0.0 if self._is_local(model.provider) else _least_s(model),
+        )
+
+    def _rates(self, model: Model) -> tuple[Rates | None, Rates | None, Rates | None]:
+        """What no call costs less than, what it costs by the plain prices, and what a run reserves for it."""
+        prices = self._catalog.stated_prices(model)
+        address = self._catalog.price_address(model.provider)
+        worst = None
+        if prices is None:
+            listing = pricing.listing(address, model.name)
+            prices = None if listing is None else listing.prices
+            worst = dearest(address, model.name, tokens=0)
+        usual = _plain(prices, model)
+        top = usual if worst is None else _rates(worst.input, worst.output, worst.request)
+        if prices is None or usual is None:
+            return None, None, top
+        kept = usual.given if prices.cached_input is None else min(usual.given, prices.cached_input / _MILLION)
+        return replace(usual, given=kept), usual, top
+
+
+def _least_s(model: Model) -> float:
+    return max((_LEAST_S[one] for one in model.capabilities if one in _LEAST_S), default=_ROUND_TRIP_S)
+
+
+def _asked(choice: str | ModelNeeds, needs: frozenset[str], sensitivity: str) -> tuple[str, Policy]:
+    """The gateway's words for the question."""
+    name, tier = ("auto", choice.tier) if isinstance(choice, ModelNeeds) else (choice, None)
+    # A model that takes no schema is asked in words, and its answer is checked; only a stated need insists.
+    needs -= {"structured_output"}
+    if isinstance(choice, ModelNeeds):
+        needs |= frozenset(choice.needs)
+    wanted, label = cast("frozenset[Capability]", needs), cast("Sensitivity", sensitivity)
+    return name, Policy(needs=wanted, tier=tier, sensitivity=label)
+
+
+def _plain(prices: Prices | None, model: Model) -> Rates | None:
+    """By prices a million tokens; None where one of them is needed and not known."""
+    if prices is None or prices.input is None:
+        return None
+    writes = bool(model.capabilities & {"chat", "image_output"}) or not model.capabilities
+    if prices.output is None and writes:
+        return None
+    return _rates(prices.input, prices.output or Decimal(0), Decimal(0))
+
+
+def _rates(given: Decimal, made: Decimal, request: Decimal) -> Rates:
+    return Rates(given=given / _MILLION, made=made / _MILLION, request=request)
 
 
 def _refused(what: str, dropped: tuple[Attempt, ...]) -> ModelProblem:
