@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 import anyio
 import anyio.to_thread
@@ -19,7 +19,7 @@ from unified_api.types import Json
 from workflows.nearest import nearest
 from workflows.tools import ToolSpec
 
-__all__ = ["ToolDefinitionError", "ToolError", "ToolRegistry"]
+__all__ = ["ToolDefinitionError", "ToolError", "ToolRegistry", "ToolSource"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -41,6 +41,20 @@ class _Tool:
     is_async: bool
 
 
+class ToolSource(Protocol):
+    """Where tools come from that are no functions of this program, such as servers."""
+
+    @property
+    def specs(self) -> Mapping[str, ToolSpec]:
+        """Those that are known so far, by name."""
+
+    async def load(self, tools: Collection[str] | None = None) -> None:
+        """Makes the named tools known, or all there are; what cannot be reached is no error yet."""
+
+    async def call(self, name: str, arguments: Mapping[str, Json]) -> Json:
+        """Raises ToolError."""
+
+
 class ToolRegistry:
     """The functions that steps of kind `tool` may call.
 
@@ -51,13 +65,30 @@ class ToolRegistry:
 
     def __init__(self, functions: Iterable[Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, _Tool] = {}
+        self._source: ToolSource | None = None
         for function in functions:
             self.add(function)
 
     @property
     def specs(self) -> Mapping[str, ToolSpec]:
         """What checks and planners need to know of each tool, by name."""
-        return {name: tool.spec for name, tool in self._tools.items()}
+        others = self._source.specs if self._source is not None else {}
+        return {**others, **{name: tool.spec for name, tool in self._tools.items()}}
+
+    def attach(self, source: ToolSource | None) -> None:
+        """Asks `source` for every tool that is no function here; None takes it away."""
+        self._source = source
+
+    async def load(self, tools: Collection[str] | None = None) -> None:
+        """Makes the named tools known, or all there are, where they come from elsewhere."""
+        if self._source is not None:
+            await self._source.load(tools)
+
+    def spec(self, name: str) -> ToolSpec | None:
+        """What is known of one tool."""
+        if name in self._tools:
+            return self._tools[name].spec
+        return self._source.specs.get(name) if self._source is not None else None
 
     def add(self, function: Callable[..., Any], *, name: str | None = None, description: str | None = None) -> ToolSpec:
         """Registers a function under its own name or `name`.
@@ -98,9 +129,11 @@ class ToolRegistry:
         """Calls a tool and gives its result as JSON.
 
         Raises:
-            ToolError: `unknown_tool`, `invalid_argument`, `tool_failed` or `not_json`.
+            ToolError: `unknown_tool`, `invalid_argument`, `tool_failed` or `not_json`, or a source's own.
         """
         tool = self._tools.get(name)
+        if tool is None and self._source is not None and "." in name:
+            return await self._source.call(name, arguments)
         if tool is None:
             raise ToolError("unknown_tool", self._unknown(name))
         try:

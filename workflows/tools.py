@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflows.base import Sensitivity
+
 __all__ = ["ToolSpec"]
 
 
@@ -21,3 +23,5 @@ class ToolSpec:
     """JSON Schema of the result; None when nothing is known of it."""
     repeatable: bool = True
     """Whether a second call after a failed one does no harm. Steps of tools that are not must not be retried."""
+    clearance: Sensitivity | None = None
+    """The most sensitive data that may be its arguments; None for a function of this program, which sees everything."""

@@ -1,4 +1,4 @@
-"""Steps of kind `tool`: call a registered Python function."""
+"""Steps of kind `tool`: call a registered Python function, or a tool of a server."""
 
 from __future__ import annotations
 
@@ -9,26 +9,43 @@ from executors.failures import StepFailure
 from executors.kinds.set import fitting
 from executors.tools import ToolError
 from unified_api.types import Json
+from unified_api.types.sensitivity import cleared
 from workflows.model import ToolStep
 
 __all__ = ["run"]
 
-_TRANSIENT = frozenset({"tool_failed"})
+_TRANSIENT = frozenset({"tool_failed", "server_unreachable", "timed_out"})
 """Failures that another call might not meet; wrong names, arguments and results stay wrong."""
 
 
 async def run(step: ToolStep, run: StepRun) -> Json:
-    """The function's result.
+    """The tool's result.
 
     Raises:
-        StepFailure: a `ToolError`'s code, or `invalid_output` when the result does not satisfy the step's schema.
+        StepFailure: a `ToolError`'s code, `insufficient_clearance`, or `invalid_output` when the result does not
+            satisfy the step's schema.
     """
     arguments = {name: _owned(run.render(value)) for name, value in step.arguments.items()}
+    await _check_clearance(step.tool, run)
     try:
         result = await run.context.tools.call(step.tool, arguments)
     except ToolError as error:
         raise StepFailure(error.code, error.message, retryable=error.code in _TRANSIENT) from error
     return fitting(result, step.output, what=f"the result of tool {step.tool!r}")
+
+
+async def _check_clearance(name: str, run: StepRun) -> None:
+    tools = run.context.tools
+    if tools.spec(name) is None:
+        await tools.load([name])
+    spec = tools.spec(name)
+    if spec is not None and spec.clearance is not None and not cleared(spec.clearance, run.label):
+        server = name.partition(".")[0]
+        raise StepFailure(
+            "insufficient_clearance",
+            f"the arguments hold {run.label} data and tool {name!r} is cleared for {spec.clearance}; it was not called."
+            f' Set clearance = "{run.label}" in [mcp.servers.{server}] if it may have them, or `declassify` them',
+        )
 
 
 def _owned(value: Any) -> Any:

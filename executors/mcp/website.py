@@ -1,0 +1,68 @@
+"""A server that runs elsewhere, spoken to over streamable HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["connected"]
+
+
+@asynccontextmanager
+async def connected(url: str, *, token: str | None, timeout_s: float, max_bytes: int) -> AsyncIterator[Any]:
+    """The streams of a session. Redirects leave the address's origin for nobody, and so does the token."""
+    import httpx2
+    from mcp.client.streamable_http import streamable_http_client
+
+    # Packed answers could unfold to anything: none is asked for, and none is taken.
+    headers = {"accept-encoding": "identity"}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    transport = _bounded(httpx2.AsyncHTTPTransport(), max_bytes)
+    timeout = httpx2.Timeout(min(timeout_s, 30.0), read=timeout_s)
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=True) as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=max_bytes) as streams,
+    ):
+        yield streams
+
+
+def _bounded(inner: httpx2.AsyncBaseTransport, max_bytes: int) -> httpx2.AsyncBaseTransport:
+    """A transport whose answers end with an error where they grow beyond the bound; a stream of events may go on."""
+    import httpx2
+
+    class Counted(httpx2.AsyncByteStream):
+        def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for piece in self._stream:
+                size += len(piece)
+                if size > max_bytes:
+                    raise httpx2.ReadError(f"the answer has more than {max_bytes:,} bytes (max_bytes)")
+                yield piece
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    class Bounded(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            response = await inner.handle_async_request(request)
+            encoding = response.headers.get("content-encoding", "identity")
+            if encoding != "identity":
+                await response.aclose()
+                raise httpx2.ReadError(f"the answer is packed as {encoding[:40]!r}, which was not offered")
+            is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+            if not is_stream and isinstance(response.stream, httpx2.AsyncByteStream):
+                response.stream = Counted(response.stream)
+            return response
+
+        async def aclose(self) -> None:
+            await inner.aclose()
+
+    return Bounded()
