@@ -16,6 +16,7 @@ from workflows.templates import block_templates, templates
 __all__ = [
     "MOST_CACHED",
     "MOST_TEMPLATES",
+    "RESERVED",
     "Misspelling",
     "Reference",
     "Usage",
@@ -31,13 +32,13 @@ MOST_TEMPLATES = 16_384
 MOST_CACHED = 8_192
 """Characters of the longest template that a cache keeps: a server sees many, and a book is no template twice."""
 
-# Words of an expression or statement that are never the name of a variable.
-_RESERVED: Final = FUNCTIONS | {
+RESERVED: Final = FUNCTIONS | {
     "and", "autoescape", "block", "call", "caller", "do", "elif", "else", "endautoescape", "endblock", "endcall",
     "endfilter", "endfor", "endif", "endmacro", "endset", "endwith", "extends", "false", "filter", "for", "from", "if",
     "import", "in", "include", "is", "loop", "macro", "none", "not", "or", "raw", "recursive", "set", "true", "with",
     "False", "None", "True",
 }  # fmt: skip
+"""Words of expressions and statements that are never the name of a variable."""
 _DEFAULT_WORDS = frozenset({"default", "d"})
 _TEST_WORDS = frozenset({"defined", "undefined"})
 # What other systems call a step's output.
@@ -116,7 +117,7 @@ def _usage(template: str) -> Usage:
             if token.kind != "name" or _is_other_name(segment.tokens, place):
                 continue
             if token.text not in ROOTS:
-                if token.text not in _RESERVED:
+                if token.text not in RESERVED:
                     path, end, _ = _path(segment.tokens, place + 1)
                     guard = _guard(segment.tokens, end)
                     whole = alone and place == 0 and end == len(segment.tokens)

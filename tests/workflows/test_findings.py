@@ -38,6 +38,10 @@ def each(*steps: dict, **keys) -> dict:
     return {"id": "each", "kind": "map", "over": [1], "steps": list(steps), **keys}
 
 
+def case(result: object) -> dict:
+    return {"when": "{{ true }}", "steps": [], "result": result}
+
+
 class NoModels:
     """A catalogue in which the model's name is the reason why it cannot serve."""
 
@@ -86,12 +90,18 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "unknown_kind": (document({"id": "a", "kind": "llmm"}), "/steps/0/kind"),
     "duplicate_id": (document(llm("a"), llm("a")), "/steps/1/id"),
     "unknown_step": (document(llm("a", "{{ steps.b.output }}")), "/steps/0/prompt"),
-    "out_of_sight": (document(each(llm("a")), llm("b", "{{ steps.a.output }}")), "/steps/1/prompt"),
+    "out_of_sight": (document(each(llm("a", "{{ item }}")), llm("b", "{{ steps.a.output }}")), "/steps/1/prompt"),
     "unknown_input": (document(llm("a", "{{ inputs.b }}")), "/steps/0/prompt"),
     "self_reference": (document(llm("a", "{{ steps.a.output }}")), "/steps/0/prompt"),
     "forward_reference": (document(llm("a", "{{ steps.b.output }}"), llm("b")), "/steps/0/prompt"),
     "cycle": (document(llm("a", after=["b"]), llm("b", after=["a"])), "/steps/0"),
     "unused_step": (document(llm("a"), llm("b"), outputs={"o": "{{ steps.b.output }}"}), "/steps/0"),
+    "reserved_name": (document(each(llm("a", "{{ loop_index }}"), **{"as": "loop"})), "/steps/0/as"),
+    "shadowed_variable": (
+        document(each(each(llm("a", "{{ item }}"), id="inner", over=["{{ item }}"]))),
+        "/steps/0/steps/0/as",
+    ),
+    "unused_variable": (document(each(llm("a"))), "/steps/0"),
     "unused_input": (document(inputs={"q": {}}), "/inputs/q"),
     "invalid_expression": (document(llm("a", "{{ 1 | nope }}")), "/steps/0/prompt"),
     "unknown_name": (document(llm("a", "{{ topic }}")), "/steps/0/prompt"),
@@ -105,6 +115,11 @@ EXAMPLES: dict[str, tuple[object, str]] = {
         document({"id": "a", "kind": "image", "prompt": "x"}, llm("b", "{{ steps.a.output }}")),
         "/steps/1/prompt",
     ),
+    "mixed_results": (
+        document({"id": "a", "kind": "branch", "cases": [case("a text")], "else": {"steps": [], "result": [1]}}),
+        "/steps/0/else/result",
+    ),
+    "fan_out_too_large": (document(each(llm("a", "{{ item }}"), over=[1, 2], max_items=1)), "/steps/0/over"),
     "invalid_schema": (document(llm("a", output={"type": "text"})), "/steps/0/output/type"),
     "invalid_default": (
         document(llm("a", "{{ inputs.q }}"), inputs={"q": {"type": "string", "default": 1}}),
@@ -139,7 +154,7 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "single_point_of_failure": (document(llm("a", model="small")), "/steps/0/model"),
 }  # fmt: skip
 WARNINGS = {
-    "cached_effect", "deadline_too_short", "nothing_to_declassify", "optional_field", "single_point_of_failure",
+    "shadowed_variable", "unused_variable", "cached_effect", "deadline_too_short", "nothing_to_declassify", "optional_field", "single_point_of_failure",
     "unknown_recipient", "unrendered_template", "unused_input", "unused_step",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from workflows.checks.branches import one_type
 from workflows.checks.cost import affordable
 from workflows.checks.effects import done_once, not_left_out
 from workflows.checks.expressions import conditions, renderable
@@ -16,6 +17,7 @@ from workflows.checks.leftovers import unused
 from workflows.checks.limits import deadlines
 from workflows.checks.models import served
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved
+from workflows.checks.repeats import bounded
 from workflows.checks.schemas import defaults_fit, stand_ins_are_plain, stand_ins_fit, valid_schemas, values_fit
 from workflows.checks.single_points import alone
 from workflows.checks.sizes import fitting
@@ -23,6 +25,7 @@ from workflows.checks.slots import fields, slots
 from workflows.checks.subject import Subject
 from workflows.checks.time import reachable
 from workflows.checks.tools import arguments, known_tools
+from workflows.checks.variables import named, used
 from workflows.findings import Finding, has_errors
 from workflows.model import Workflow
 from workflows.models import ModelCatalog
@@ -40,6 +43,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     resolved,
     order_only,
     cycles,
+    named,
     valid_schemas,
     defaults_fit,
     stand_ins_fit,
@@ -47,6 +51,8 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     values_fit,
     fields,
     slots,
+    one_type,
+    bounded,
     guarded,
     known_tools,
     arguments,
@@ -62,6 +68,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     deadlines,
     alone,
     unused,
+    used,
 )
 
 

@@ -4,71 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from workflows.checks.subject import Place, Subject
+from workflows.blocks import may_be_skipped
+from workflows.checks.subject import Frame, Located, Place, Subject
 from workflows.findings import Finding
 from workflows.lexer import Token, scan
-from workflows.model import Step
+from workflows.model import BranchStep, Step
 from workflows.references import Reference, usage
 
 __all__ = ["guarded"]
 
 
 def guarded(subject: Subject) -> Iterator[Finding]:
-    skippable = {step.id: step for step in reversed(subject.workflow.steps) if _may_be_skipped(step)}
-    if not skippable:
+    if not any(may_be_skipped(one.step) for one in subject.steps):
         return
     facts = _Facts(subject)
     for place, reference in subject.references():
-        step = skippable.get(reference.name) if reference.root == "steps" else None
-        if step is not None and step is not place.step and not _is_safe(place, reference, step, facts):
-            yield _finding(place, reference, step)
+        target = place.frame.sees(reference.name) if reference.root == "steps" else None
+        if target is None or not may_be_skipped(target.step) or place.waiting(target) is target:
+            continue
+        if not _is_safe(place, reference, target, facts):
+            yield _finding(place, reference, target.step)
 
 
-def _may_be_skipped(step: Step) -> bool:
-    return step.when is not None or step.on_error == "skip"
-
-
-def _is_safe(place: Place, reference: Reference, step: Step, facts: _Facts) -> bool:
+def _is_safe(place: Place, reference: Reference, target: Located, facts: _Facts) -> bool:
     if reference.guard is not None and not reference.path:
         return True
     if reference.name in place.usage.tested:
         return True
-    if place.step is None:
-        return False
-    known = facts.of(place.step.id)
+    known = facts.within(place.frame) if place.waits is None else facts.of(place.waits)
+    step = target.step
     if _defined(step.id) in known:
         return True
-    return step.on_error != "skip" and bool(step.when) and _conjuncts(step.when) <= known
+    if step.on_error == "skip":
+        return False
+    open_ended = isinstance(step, BranchStep) and step.else_ is None
+    return _conjuncts(step.when) <= known and (not open_ended or _one_holds(step, known))
+
+
+def _one_holds(step: Step, known: frozenset[str]) -> bool:
+    return isinstance(step, BranchStep) and any(_conjuncts(case.when) <= known for case in step.cases if case.when)
 
 
 class _Facts:
-    """What is known to hold when a step starts: the parts of its own condition, and what these imply."""
+    """What is known to hold when a step starts: the parts of its own condition, those of the blocks around it, and
+    what these imply.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._known: dict[str, frozenset[str]] = {}
+        self._known: dict[Located, frozenset[str]] = {}
+        self._inside: dict[Frame, frozenset[str]] = {}
 
-    def of(self, step_id: str) -> frozenset[str]:
-        if step_id not in self._known:
-            self._known[step_id] = frozenset()  # for conditions that lead back to themselves
-            self._known[step_id] = self._worked_out(step_id)
-        return self._known[step_id]
+    def of(self, located: Located) -> frozenset[str]:
+        if located not in self._known:
+            self._known[located] = frozenset()  # for conditions that lead back to themselves
+            own = self._implied(located.step.when) if located.step.when else frozenset()
+            self._known[located] = own | self.within(located.frame)
+        return self._known[located]
 
-    def _worked_out(self, step_id: str) -> frozenset[str]:
+    def within(self, frame: Frame) -> frozenset[str]:
+        """What holds for all that stands in a block: why its step was not skipped, and why its case was taken."""
+        if frame.owner is None:
+            return frozenset()
+        if frame not in self._inside:
+            around = self.of(frame.owner)
+            if frame.path[-2:-1] == ("cases",) and isinstance(frame.owner.step, BranchStep):
+                around |= self._implied(frame.owner.step.cases[int(frame.path[-1])].when)
+            # What was known of a variable around is not known of one of the same name.
+            new = {name for name, one in frame.variables.items() if one.owner is frame.owner}
+            self._inside[frame] = frozenset(fact for fact in around if new.isdisjoint(fact.split()))
+        return self._inside[frame]
+
+    def _implied(self, condition: str) -> frozenset[str]:
         """A tested step ran, so whatever its own condition says held too; followed without recursion."""
         facts: set[str] = set()
-        queue = [step_id]
-        seen = {step_id}
+        queue = [condition]
+        seen: set[str] = set()
         for one in queue:  # grows while it is read
-            step = self._subject.step(one)
-            if step is None or not step.when:
-                continue
-            own = _conjuncts(step.when)
+            own = _conjuncts(one)
             facts |= own
-            for other in usage(step.when).tested:
+            for other in usage(one).tested:
                 if other not in seen and _defined(other) in own:
                     seen.add(other)
-                    queue.append(other)
+                    step = self._subject.step(other)
+                    if step is not None and step.when:
+                        queue.append(step.when)
         return frozenset(facts)
 
 
@@ -113,18 +133,25 @@ def _closing(words: list[str]) -> int:
 
 
 def _finding(place: Place, reference: Reference, step: Step) -> Finding:
-    why = "on_error is `skip`" if step.when is None else "it has a `when`"
     whole = f"steps.{reference.name}.output"
     if reference.path:
         rest = reference.text.removeprefix(whole)
         fix = f"Write `({whole} | default({{}})){rest} | default(...)`"
     else:
         fix = f"Write `{whole} | default(...)`"
-    if place.step is not None:
+    if place.waits is not None:
         fix += f", or give this step `when`: `{{{{ {whole} is defined }}}}`"
+    if isinstance(step, BranchStep) and step.else_ is None and step.when is None:
+        fix += f", or give {step.id!r} an `else`"
     return Finding(
         code="unguarded_reference",
         pointer=place.pointer,
-        message=f"the step {reference.name!r} may be skipped ({why}), and then `{reference.text}` is not there",
+        message=f"the step {step.id!r} may be skipped ({_why(step)}), and then `{reference.text}` is not there",
         fix=f"{fix}.",
     )
+
+
+def _why(step: Step) -> str:
+    if step.when is not None:
+        return "it has a `when`"
+    return "on_error is `skip`" if step.on_error == "skip" else "it has no `else`"

@@ -1,0 +1,82 @@
+"""How often the steps inside of maps and loops may run: never without a bound, and never too often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from workflows.checks.subject import Located, Subject
+from workflows.findings import Finding
+from workflows.model import LoopStep, MapStep
+from workflows.shapes import Shape
+
+__all__ = ["MOST_REPEATS", "bounded", "most_items"]
+
+MOST_REPEATS: Final = 1_000_000
+"""Times that a step inside of maps and loops may run in one run of the workflow."""
+
+
+def bounded(subject: Subject) -> Iterator[Finding]:
+    repeats: dict[Located, int] = {}
+    for located in subject.steps:  # what holds a step stands before it
+        owner = located.frame.owner
+        around = repeats.get(owner, 1) if owner is not None else 1
+        own = _own(subject, located)
+        repeats[located] = around * own
+        if isinstance(located.step, MapStep):
+            yield from _too_long(subject, located, located.step)
+        if own > 1 and around <= MOST_REPEATS < around * own:
+            yield _too_often(located, around, own)
+
+
+def _own(subject: Subject, located: Located) -> int:
+    step = located.step
+    if isinstance(step, MapStep):
+        return min(step.max_items, most_items(subject, located) or step.max_items)
+    return step.max_rounds if isinstance(step, LoopStep) else 1
+
+
+def most_items(subject: Subject, located: Located) -> int | None:
+    """The length of the longest list that a map may be given, where it is known; None for steps of other kinds."""
+    step = located.step
+    if not isinstance(step, MapStep):
+        return None
+    if not isinstance(step.over, str):
+        return len(step.over)
+    shape = subject.shapes.of_template(step.over, located.frame)
+    bounds = [_bound(one) for one in shape.alternatives()]
+    return max((one for one in bounds if one is not None), default=0) if None not in bounds and bounds else None
+
+
+def _bound(shape: Shape) -> int | None:
+    schema = shape.schema if isinstance(shape.schema, dict) else {}
+    bound = schema.get("maxItems")
+    if schema.get("items") is False and isinstance(first := schema.get("prefixItems"), list):
+        return len(first)
+    return int(bound) if isinstance(bound, int | float) else None
+
+
+def _too_long(subject: Subject, located: Located, step: MapStep) -> Iterator[Finding]:
+    longest = most_items(subject, located)
+    if longest is not None and longest > step.max_items:
+        verb = "has" if not isinstance(step.over, str) else "may have"
+        yield Finding(
+            code="fan_out_too_large",
+            pointer=located.at("over"),
+            message=f"the list {verb} {longest:,} items, and the map takes {step.max_items:,} at most",
+            fix=f"Raise `max_items` to {longest:,}, or make the list shorter."
+            if longest <= 100_000
+            else "Bound the list by `maxItems` in its schema.",
+        )
+
+
+def _too_often(located: Located, around: int, own: int) -> Finding:
+    key = "max_items" if isinstance(located.step, MapStep) else "max_rounds"
+    holders = " in ".join(repr(one.step.id) for one in located.around() if isinstance(one.step, MapStep | LoopStep))
+    return Finding(
+        code="fan_out_too_large",
+        pointer=located.at(key),
+        message=f"the steps inside of {located.step.id!r} in {holders} may run {around * own:,} times, "
+        f"and {MOST_REPEATS:,} are allowed",
+        fix=f"Lower `{key}` here to {max(1, MOST_REPEATS // around):,} or less, or the bounds of the steps around it.",
+    )
