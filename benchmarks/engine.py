@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks import engine_plug
-from executors.record import RunRecord
+from executors.journal.store import SqlJournal
 from executors.runner import run as run_workflow
 from unified_api.testing import scripted_gateway
 from workflows.model import Workflow
@@ -92,7 +92,7 @@ def cpu_us(work: Callable[[], Awaitable[None]], steps: int) -> float:
 
 def recorded(workflow: Workflow, folder: Path) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
-        with RunRecord(folder / "runs.db") as record:
+        with SqlJournal(folder / "runs.db") as record:
             await ours(workflow, on_event=record)
 
     return work

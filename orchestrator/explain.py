@@ -9,14 +9,14 @@ from difflib import get_close_matches
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
-from executors.record import RecordError, RunNotFoundError
+from executors.journal.entries import JournalError
 from orchestrator.cli.words import cost, plural, seconds
 from unified_api.types import Attempt, Quality
 
 if TYPE_CHECKING:
     from executors.events import StepFinished
-    from executors.record import RunRecord
-    from executors.record_rows import RecordedRun
+    from executors.journal.store import SqlJournal
+    from executors.journal.summaries import RecordedRun
 
 __all__ = ["CallExplanation", "Explanation", "StepExplanation", "StepNotFoundError", "explain"]
 
@@ -27,7 +27,7 @@ _STAND_INS: Mapping[Quality, str] = {
 }
 
 
-class StepNotFoundError(RecordError):
+class StepNotFoundError(JournalError):
     """The run has no such step; the message names those it has."""
 
 
@@ -134,15 +134,15 @@ class Explanation:
         return "\n".join(self.words)
 
 
-def explain(record: RunRecord, run_id: str, step: str | None = None) -> Explanation:
+def explain(record: SqlJournal, run_id: str, step: str | None = None) -> Explanation:
     """What the record tells of a run, or of one of its steps; `run_id` may be the beginning of an id.
 
     Raises:
         RunNotFoundError: no run, or more than one, has this id or begins with it.
         StepNotFoundError: the run has no such step.
-        RecordError: the record cannot be read.
+        JournalError: the record cannot be read.
     """
-    run = _run(record, run_id)
+    run = record.get_run(run_id)
     steps = tuple(_steps(run))
     if step is not None:
         steps = _only(steps, step, run)
@@ -155,16 +155,6 @@ def explain(record: RunRecord, run_id: str, step: str | None = None) -> Explanat
         error=None if run.error is None else run.error.message,
         steps=steps,
     )
-
-
-def _run(record: RunRecord, run_id: str) -> RecordedRun:
-    try:
-        return record.get_run(run_id)
-    except RunNotFoundError as error:
-        near = get_close_matches(run_id, [run.run_id for run in record.list_runs(limit=500)], n=1, cutoff=0.7)
-        if near and "begins the ids" not in str(error):
-            raise RunNotFoundError(f"{error}; did you mean {near[0]!r}?") from None
-        raise
 
 
 def _only(steps: tuple[StepExplanation, ...], step: str, run: RecordedRun) -> tuple[StepExplanation, ...]:

@@ -18,7 +18,7 @@ from orchestrator.limits import Limits, limited, on_model
 
 if TYPE_CHECKING:
     from executors.events import Event
-    from executors.record import RunRecord
+    from executors.journal.store import SqlJournal
     from executors.result import RunResult
     from executors.tools import ToolRegistry
     from orchestrator.catalog import CatalogModels
@@ -72,10 +72,10 @@ class Orchestrator:
         self._open = False
         self._gateway: Gateway | None = None
         self._tasks: TaskGroup | None = None
-        self._record: RunRecord | None = None
+        self._record: SqlJournal | None = None
 
     async def __aenter__(self) -> Self:
-        from executors.record import RunRecord
+        from executors.journal.store import SqlJournal
         from unified_api.gateway import Gateway
 
         if self._open:
@@ -85,7 +85,7 @@ class Orchestrator:
             stack.callback(self._shut)
             gateway = self._given if self._given is not None else Gateway(self.settings)
             self._gateway = await stack.enter_async_context(gateway)
-            self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
+            self._record = SqlJournal.of(self.settings)
             stack.callback(_close, self._record)
             self._tasks = await anyio.create_task_group().__aenter__()
             stack.push_async_callback(_end, self._tasks)
@@ -110,18 +110,18 @@ class Orchestrator:
         return self._gateway
 
     @property
-    def runs(self) -> RunRecord:
+    def runs(self) -> SqlJournal:
         """The record of every run: `runs.list_runs()`, `runs.get_run(run_id)`."""
-        from executors.record import RunRecord
+        from executors.journal.store import SqlJournal
 
         if self._record is None:
-            self._record = RunRecord(self.settings.data_dir / "runs.sqlite")
+            self._record = SqlJournal.of(self.settings)
         return self._record
 
     def explain(self, run_id: str, step: str | None = None) -> Explanation:
         """Why each model of a run was chosen or left out, and how every try ended; `str()` of it is the words.
 
-        `run_id` may be the beginning of an id. Raises RecordError for a run or a step that is not on record.
+        `run_id` may be the beginning of an id. Raises JournalError for a run or a step that is not on record.
         """
         from orchestrator.explain import explain
 
@@ -364,11 +364,11 @@ async def _end(tasks: TaskGroup) -> None:
     await tasks.__aexit__(None, None, None)
 
 
-def _close(record: RunRecord) -> None:
-    from executors.record import RecordError
+def _close(record: SqlJournal) -> None:
+    from executors.journal.entries import JournalError
 
     try:
         record.close()
-    except RecordError as error:
+    except JournalError as error:
         # The run itself went well: its result must not be lost over its record.
         warnings.warn(str(error), RuntimeWarning, stacklevel=2)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from executors.events import StepFinished
-    from executors.record_rows import RecordedRun, RunSummary
+    from executors.journal.summaries import RecordedRun, RunSummary
     from executors.result import RunResult
     from orchestrator.inputs import Json
     from planner.types import Plan

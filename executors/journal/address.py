@@ -7,14 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from executors.journal.entries import JournalError
+from unified_api.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-__all__ = ["is_shared", "url_of"]
+__all__ = ["address_of", "is_shared", "url_of"]
 
 _POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+_FILE = "runs.sqlite"
 _FORM = "give the path of a file, or postgresql://user@host/database"
+
+
+def address_of(settings: Settings) -> str | Path:
+    """The address that the settings mean. Raises JournalError for a variable that is not set."""
+    chosen = settings.journal
+    if chosen.address_env is not None:
+        given = settings.environment.get(chosen.address_env)
+        if not given:
+            raise JournalError(
+                f"address_env in [journal] names {chosen.address_env}, which is not set; write"
+                " postgresql://user:password@host/database into it"
+            )
+        return given
+    return settings.data_dir / _FILE if chosen.address is None else chosen.address
 
 
 def is_shared(address: str | Path) -> bool:

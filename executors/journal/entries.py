@@ -12,7 +12,7 @@ from executors.events import Event, RunStatus, StepError
 from unified_api.types import Attempt, Caller, Quality, Sensitivity, Usage
 from workflows.model import Workflow
 
-__all__ = ["Approval", "Decision", "Intent", "Journal", "JournalError", "Past", "Recorded", "Unsettled"]
+__all__ = ["Approval", "Decision", "Intent", "Journal", "JournalError", "Past", "Recorded", "Runs", "Unsettled"]
 
 
 class JournalError(Exception):
@@ -125,24 +125,6 @@ class Journal(Protocol):
     def __call__(self, event: Event) -> None:
         """Keeps a durable event of a run with the next sequence number; tokens are live only. Never waits."""
 
-    async def begin(
-        self,
-        run_id: str,
-        *,
-        definition: Workflow,
-        workflows: Mapping[str, Workflow],
-        inputs: Mapping[str, Any],
-        caller: Caller,
-        at: datetime,
-    ) -> None:
-        """Writes a run down, durably, and takes it for this process; what it left behind before stays.
-
-        Of a run that is there already it replaces all but when it began. Raises JournalError.
-        """
-
-    async def claim_run(self, run_id: str) -> bool:
-        """Takes a run to go on with it; False when another living process has it. Raises JournalError."""
-
     async def intend(self, intent: Intent) -> None:
         """Returns once it is durable. Raises JournalError."""
 
@@ -169,3 +151,25 @@ class Journal(Protocol):
 
     async def cancel_requested(self, run_id: str) -> bool:
         """Whether somebody asked for the end of the run."""
+
+
+class Runs(Journal, Protocol):
+    """A journal that also knows whose each run is."""
+
+    async def begin(
+        self,
+        run_id: str,
+        *,
+        definition: Workflow,
+        workflows: Mapping[str, Workflow],
+        inputs: Mapping[str, Any],
+        caller: Caller,
+        at: datetime,
+    ) -> None:
+        """Writes a run down, durably, and takes it for this process; what it left behind before stays.
+
+        Of a run that is there already it replaces all but when it began. Raises JournalError.
+        """
+
+    async def claim_run(self, run_id: str) -> bool:
+        """Takes a run to go on with it; False when another living process has it. Raises JournalError."""

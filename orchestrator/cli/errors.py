@@ -146,7 +146,7 @@ def _clash() -> Explanation | None:
 
 def _typed() -> tuple[type[BaseException], ...]:
     from executors.inputs import InputError
-    from executors.record import RecordError
+    from executors.journal.entries import JournalError
     from executors.tools import ToolDefinitionError
     from orchestrator.sources import WorkflowNotFoundError
     from orchestrator.tool_files import ToolFileError
@@ -157,8 +157,8 @@ def _typed() -> tuple[type[BaseException], ...]:
     return (
         GatewayError,
         InputError,
+        JournalError,
         PlanError,
-        RecordError,
         TaskError,
         ToolDefinitionError,
         ToolFileError,

@@ -29,12 +29,12 @@ def explain(
       orchestrate explain 01K3 draft
       orchestrate explain 01K3 --json | jq '.steps[].calls'
     """
-    from executors.record import RunRecord
+    from executors.journal.store import SqlJournal
     from orchestrator.explain import explain as explained
     from orchestrator.shapes import jsonable
     from unified_api.settings import Settings
 
-    with RunRecord(Settings.load().data_dir / "runs.sqlite") as record:
+    with SqlJournal.of(Settings.load()) as record:
         explanation = explained(record, run_id, step)
     if as_json:
         console.print_json(jsonable(explanation))

@@ -13,8 +13,8 @@ from orchestrator.cli.groups import ListingGroup
 from orchestrator.cli.options import JsonOption, OutOption
 
 if TYPE_CHECKING:
-    from executors.record import RunRecord
-    from executors.record_rows import RunSummary
+    from executors.journal.store import SqlJournal
+    from executors.journal.summaries import RunSummary
     from unified_api.settings import Settings
 
 __all__ = ["build", "list_runs", "show_run"]
@@ -108,7 +108,7 @@ def show_run(
     report.show_remarks(run.finished, error=run.error)
 
 
-def _record(settings: Settings) -> RunRecord:
-    from executors.record import RunRecord
+def _record(settings: Settings) -> SqlJournal:
+    from executors.journal.store import SqlJournal
 
-    return RunRecord(settings.data_dir / "runs.sqlite")
+    return SqlJournal.of(settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from executors.record import RunRecord
+from executors.journal.store import SqlJournal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as these are POSIX")
 
@@ -21,7 +21,7 @@ from pathlib import Path
 import anyio
 
 from executors.events import StepFinished
-from executors.record import RunRecord
+from executors.journal.store import SqlJournal
 from executors.runner import run
 from executors.tools import ToolRegistry
 from unified_api.testing import scripted_gateway
@@ -29,7 +29,7 @@ from unified_api.types import Caller
 from workflows.model import Workflow
 
 tools = ToolRegistry()
-record = RunRecord(Path(sys.argv[1]))
+record = SqlJournal(Path(sys.argv[1]))
 
 @tools.tool
 async def hang() -> None:
@@ -65,7 +65,7 @@ def stopped_by(number: signal.Signals, path: Path) -> int:
 def test_ctrl_c_in_the_middle_ends_the_run_and_records_what_was_finished(tmp_path: Path):
     path = tmp_path / "runs.db"
     assert stopped_by(signal.SIGINT, path) != 0
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         run = record.get_run("r")
     assert run.status == "cancelled"
     assert run.unfinished == ()
@@ -79,7 +79,7 @@ def test_ctrl_c_in_the_middle_ends_the_run_and_records_what_was_finished(tmp_pat
 def test_a_kill_in_the_middle_leaves_what_was_finished_and_shows_the_run_as_interrupted(tmp_path: Path):
     path = tmp_path / "runs.db"
     assert stopped_by(signal.SIGKILL, path) == -signal.SIGKILL
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         run = record.get_run("r")
         [summary] = record.list_runs()
     assert summary.status == run.status == "interrupted"

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from executors import record_tables
 from executors.events import Event, RunFinished, RunStarted, StepError, StepFinished, StepStarted, StepToken
-from executors.record import RecordError, RunNotFoundError, RunRecord
+from executors.journal.entries import JournalError
+from executors.journal.errors import RunNotFoundError
+from executors.journal.store import SqlJournal
 from unified_api.types import Attempt, Usage
 from workflows.model import Workflow
 
@@ -59,14 +60,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, *events: Event) -> None:
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         for event in events:
             record(event)
 
 
 def test_what_was_written_is_read_back_whole(path: Path):
     write(path, started(), StepStarted(run_id="run1", at=NOON, step_id="a", kind="llm"), FULL, finished())
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         run = record.get_run("run1")
     assert (run.run_id, run.workflow, run.status, run.steps) == ("run1", "two", "succeeded", 1)
     assert (run.inputs, run.outputs, run.cost_usd, run.seconds) == ({"x": 1}, {"a": 1}, Decimal("0.1"), 2.0)
@@ -76,7 +77,7 @@ def test_what_was_written_is_read_back_whole(path: Path):
 
 
 def test_a_run_can_be_read_while_it_is_written(path: Path):
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         record(started())
         record(StepStarted(run_id="run1", at=NOON, step_id="a", kind="llm"))
         run = record.get_run("run1")
@@ -86,14 +87,14 @@ def test_a_run_can_be_read_while_it_is_written(path: Path):
 
 
 def test_tokens_are_not_kept_and_make_no_file(path: Path):
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         record(StepToken(run_id="run1", step_id="a", text="secret"))
         assert record.list_runs() == []
     assert not path.exists()
 
 
 def test_the_file_is_its_owner_s_alone(path: Path):
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         record(started())
         record.flush()
         modes = {found.name: stat.S_IMODE(found.stat().st_mode) for found in path.parent.iterdir()}
@@ -103,7 +104,7 @@ def test_the_file_is_its_owner_s_alone(path: Path):
 
 
 def test_a_record_that_is_closed_while_others_write_loses_nothing_and_ends(path: Path):
-    record = RunRecord(path)
+    record = SqlJournal(path)
 
     def write(number: int) -> None:
         for place in range(50):
@@ -126,13 +127,13 @@ def test_a_record_that_is_closed_while_others_write_loses_nothing_and_ends(path:
 
 def test_runs_are_listed_newest_first(path: Path):
     write(path, *(started(f"run{i}", at=NOON + timedelta(seconds=i)) for i in (2, 1, 3)))
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         assert [run.run_id for run in record.list_runs(limit=2)] == ["run3", "run2"]
 
 
 def test_an_unambiguous_beginning_of_an_id_is_enough(path: Path):
     write(path, started("ab12"), started("ab34"), started("ab"), started("a%_x"))
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         assert record.get_run("ab1").run_id == "ab12"
         assert record.get_run("ab").run_id == "ab"
         assert record.get_run("a%").run_id == "a%_x"
@@ -144,7 +145,7 @@ def test_an_unambiguous_beginning_of_an_id_is_enough(path: Path):
 
 
 def test_an_empty_record_says_that_there_is_no_such_run(path: Path):
-    with RunRecord(path) as record, pytest.raises(RunNotFoundError):
+    with SqlJournal(path) as record, pytest.raises(RunNotFoundError):
         record.get_run("run1")
 
 
@@ -164,7 +165,7 @@ def test_any_json_and_any_words_survive(tmp_path_factory: pytest.TempPathFactory
         for i, output in enumerate(outputs)
     ]
     write(path, started(), *steps)
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         kept = {step.step_id: step for step in record.get_run("run1").finished}
     assert [kept[step.step_id].output for step in steps] == outputs
     assert {step.error.message for step in kept.values() if step.error} == {
@@ -174,7 +175,7 @@ def test_any_json_and_any_words_survive(tmp_path_factory: pytest.TempPathFactory
 
 def test_lone_surrogates_of_a_model_do_not_break_the_record(path: Path):
     write(path, started(), replace(FULL, output="\ud83d", error=StepError("refused", "no \ud83d")))
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         [step] = record.get_run("run1").finished
     assert step.output == "\ud83d"
     assert step.error is not None
@@ -186,9 +187,9 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from executors.events import RunStarted, StepFinished, StepStarted
-from executors.record import RunRecord
+from executors.journal.store import SqlJournal
 
-record = RunRecord(Path(sys.argv[1]))
+record = SqlJournal(Path(sys.argv[1]))
 now = datetime.now(UTC)
 record(RunStarted(run_id="dead", at=now, workflow="w", steps=3))
 record(StepFinished(run_id="dead", at=now, step_id="a", kind="set", status="succeeded", output=[1, 2]))
@@ -202,7 +203,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_run_is_shown_as_interrupted_with_its_finished_steps(path: Path):
     killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert killed.returncode == -9
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         [summary] = record.list_runs()
         run = record.get_run("dead")
     assert summary.status == run.status == "interrupted"
@@ -215,7 +216,7 @@ FORGETFUL = KILLED.replace("record.flush()\nos.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_program_that_forgets_to_close_still_leaves_everything(path: Path):
     subprocess.run([sys.executable, "-W", "error", "-c", FORGETFUL, str(path)], check=True)
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         assert [step.step_id for step in record.get_run("dead").finished] == ["a"]
 
 
@@ -223,31 +224,31 @@ def test_several_processes_may_open_a_new_record_at_once(path: Path):
     code = FORGETFUL.replace('"dead"', "sys.argv[2]")
     children = [subprocess.Popen([sys.executable, "-c", code, str(path), f"run{i}"]) for i in range(4)]
     assert [child.wait(60) for child in children] == [0] * 4
-    with RunRecord(path) as record:
+    with SqlJournal(path) as record:
         assert {run.run_id for run in record.list_runs()} == {f"run{i}" for i in range(4)}
 
 
 def test_a_file_that_is_no_record_is_refused_in_words(path: Path):
     path.parent.mkdir()
     path.write_text("this is no database " * 100)
-    with RunRecord(path) as record, pytest.raises(RecordError, match="not a database; move that file away"):
+    with SqlJournal(path) as record, pytest.raises(JournalError, match="not a database; move that file away"):
         record.list_runs()
 
 
 def test_what_cannot_be_written_is_told_at_the_close_and_hangs_nothing(path: Path):
     path.parent.mkdir()
     path.mkdir()
-    record = RunRecord(path)
+    record = SqlJournal(path)
     record(started())
-    with pytest.raises(RecordError, match="incomplete"):
+    with pytest.raises(JournalError, match="incomplete"):
         record.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told_with_what_to_set(path: Path):
     path.parent.write_text("a file")
-    record = RunRecord(path)
+    record = SqlJournal(path)
     record(started())
-    with pytest.raises(RecordError, match="set ORCHESTRATOR_HOME") as told:
+    with pytest.raises(JournalError, match="set ORCHESTRATOR_HOME") as told:
         record.close()
     assert "Errno" not in str(told.value)
 
@@ -255,7 +256,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_what_to_set(path: Path):
 def test_a_newer_schema_is_left_alone(path: Path):
     write(path, started())
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {record_tables.SCHEMA_VERSION + 1}")
+        connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with RunRecord(path) as record, pytest.raises(RecordError, match="upgrade"):
+    with SqlJournal(path) as record, pytest.raises(JournalError, match="upgrade"):
         record.list_runs()

@@ -14,8 +14,11 @@ import anyio
 import pytest
 
 from executors.events import RunFinished, RunStarted, StepError, StepFinished, StepStarted
-from executors.record import RunNotFoundError, RunRecord
-from executors.record_rows import finished_step, read_step
+from executors.journal.decoding import event_of
+from executors.journal.encoding import dumps
+from executors.journal.errors import RunNotFoundError
+from executors.journal.rows import event_row
+from executors.journal.store import SqlJournal
 from orchestrator import Orchestrator
 from orchestrator.cli import main
 from orchestrator.explain import Explanation, StepNotFoundError, explain
@@ -61,12 +64,12 @@ def started(run_id: str = "01AAAA") -> RunStarted:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
-    return RunRecord(tmp_path / "data" / "runs.sqlite")
+def record(tmp_path: Path) -> SqlJournal:
+    return SqlJournal(tmp_path / "data" / "runs.sqlite")
 
 
 @pytest.fixture
-def full(record: RunRecord) -> RunRecord:
+def full(record: SqlJournal) -> SqlJournal:
     """A run that failed in its second step."""
     record(started())
     record(ended("draft", attempts=EVERY + AGAIN, model="e/good", provider="e", cost_usd=Decimal("0.03")))
@@ -99,7 +102,7 @@ itself (confidence 0.31)
 """
 
 
-def test_every_outcome_is_told_in_words_with_its_reason(full: RunRecord) -> None:
+def test_every_outcome_is_told_in_words_with_its_reason(full: SqlJournal) -> None:
     (step,) = explain(full, "01AAAA", "draft").steps
     assert "\n".join(step.words) + "\n" == TOLD
 
@@ -118,7 +121,7 @@ def words_of(step: StepFinished, as_written: dict[str, Any] | None = None) -> tu
     return _ended(step, as_written or {}).words
 
 
-def test_a_failed_run_is_explained_whole(full: RunRecord) -> None:
+def test_a_failed_run_is_explained_whole(full: SqlJournal) -> None:
     explanation = explain(full, "01A")
     assert [step.status for step in explanation.steps] == ["succeeded", "failed", "cancelled"]
     told = str(explanation)
@@ -128,7 +131,7 @@ def test_a_failed_run_is_explained_whole(full: RunRecord) -> None:
     assert told.count("too many requests") == 2
 
 
-def test_a_run_that_was_interrupted_is_explained_as_far_as_it_came(record: RunRecord) -> None:
+def test_a_run_that_was_interrupted_is_explained_as_far_as_it_came(record: SqlJournal) -> None:
     record(started("01BBBB"))
     record(StepStarted(run_id="01BBBB", at=NOON, step_id="draft", kind="llm"))
     record.flush()
@@ -141,13 +144,13 @@ def test_a_run_that_was_interrupted_is_explained_as_far_as_it_came(record: RunRe
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there can it be told that a process is gone")
-def test_a_run_whose_process_died_is_explained_as_interrupted(record: RunRecord) -> None:
+def test_a_run_whose_process_died_is_explained_as_interrupted(record: SqlJournal) -> None:
     record(started("01CCCC"))
     record(ended("draft", run_id="01CCCC", attempts=AGAIN))
     record(StepStarted(run_id="01CCCC", at=NOON, step_id="judge", kind="llm"))
     record.close()
-    with sqlite3.connect(record.path) as connection:
-        connection.execute("UPDATE runs SET owner = ?", (f"{platform.node()}/1/born-long-ago",))
+    with sqlite3.connect(Path(record.address)) as connection:
+        connection.execute("UPDATE journal_runs SET owner = ?", (f"{platform.node()}/1/born-long-ago",))
     connection.close()
     explanation = explain(record, "01CCCC")
     assert [step.status for step in explanation.steps] == ["succeeded", "interrupted", "pending"]
@@ -165,15 +168,24 @@ def test_a_run_whose_process_died_is_explained_as_interrupted(record: RunRecord)
     ],
 )
 def test_an_unknown_run_or_step_is_an_error_with_the_nearest(
-    full: RunRecord, run_id: str, step: str | None, error: type[Exception], words: str
+    full: SqlJournal, run_id: str, step: str | None, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         explain(full, run_id, step)
 
 
+def kept(step: StepFinished) -> StepFinished:
+    """As it is read again."""
+    row = event_row(step)
+    assert row is not None
+    found = event_of({"run_id": step.run_id, "seq": 1, "kind": row.kind, "body": row.packed.body}, {})
+    assert isinstance(found, StepFinished)
+    return found
+
+
 def test_attempts_survive_being_written_and_read() -> None:
     step = ended("draft", attempts=EVERY + AGAIN)
-    assert read_step(finished_step(step)).attempts == EVERY + AGAIN
+    assert kept(step).attempts == EVERY + AGAIN
 
 
 @pytest.mark.parametrize(
@@ -184,8 +196,12 @@ def test_attempts_survive_being_written_and_read() -> None:
     ],
 )
 def test_records_of_older_and_newer_releases_are_read(written: list[dict[str, Any]]) -> None:
-    row = {**finished_step(ended("draft")), "attempts": json.dumps(written)}
-    assert read_step(row).attempts == (Attempt(number=1, model="a/b", outcome="succeeded"),)
+    row = event_row(ended("draft"))
+    assert row is not None
+    told = {**json.loads(row.packed.body), "attempts": written}
+    found = event_of({"run_id": "r", "seq": 1, "kind": row.kind, "body": dumps(told)}, {})
+    assert isinstance(found, StepFinished)
+    assert found.attempts == (Attempt(number=1, model="a/b", outcome="succeeded"),)
 
 
 async def test_a_real_run_is_explained_from_python(tmp_path: Path) -> None:
@@ -218,7 +234,7 @@ def test_each_call_is_told_with_its_own_decisions_however_it_begins() -> None:
     label = Attempt(number=0, model="privacy", outcome="noted", message="found a card")
     cold = Attempt(number=0, model="a/cold", outcome="skipped", message="its breaker is open")
     step = ended("draft", attempts=(try_("a/one"), label, cold, try_("b/two")), shares=(1, 3))
-    assert list(words_of(read_step(finished_step(step)))[1:]) == [
+    assert list(words_of(kept(step))[1:]) == [
         "  Call 1 of 2:",
         "    1. a/one, the first in order, answered in 0.0 s for $0",
         "  Call 2 of 2:",
@@ -307,9 +323,11 @@ async def test_a_run_that_failed_outright_is_explained_too(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def command(full: RunRecord, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    monkeypatch.setenv("ORCHESTRATOR_HOME", str(full.path.parents[1]))
-    monkeypatch.chdir(full.path.parent)
+def command(
+    full: SqlJournal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(Path(full.address).parents[1]))
+    monkeypatch.chdir(Path(full.address).parent)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         status = main(arguments)
@@ -319,7 +337,7 @@ def command(full: RunRecord, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return run
 
 
-def test_the_command_prints_the_words(command: Callable[..., Any], full: RunRecord) -> None:
+def test_the_command_prints_the_words(command: Callable[..., Any], full: SqlJournal) -> None:
     status, out, err = command("explain", "01AAAA", "judge")
     assert (status, err) == (0, "")
     assert out == f"{explain(full, '01AAAA', 'judge')}\n"

@@ -373,7 +373,7 @@ async def test_a_record_that_cannot_be_written_is_a_warning_and_the_result_stays
     (tmp_path / "data").write_text("a file where a folder should be")
     settings = Settings.load(environ={"ORCHESTRATOR_HOME": str(tmp_path)})
     orchestrator = Orchestrator(gateway=scripted_gateway({"scripted/writer": echo}, settings=settings))
-    with pytest.warns(RuntimeWarning, match="record of runs"):
+    with pytest.warns(RuntimeWarning, match="the journal at"):
         async with orchestrator:
             result = await orchestrator.run(workflow())
     assert result.status == "succeeded"

@@ -8,6 +8,7 @@ from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
 from unified_api.settings.environment import Environment
 from unified_api.settings.http import HostSettings, HttpSettings
+from unified_api.settings.journal import JournalSettings
 from unified_api.settings.loading import FILE_NAME, Settings
 from unified_api.settings.mcp import McpServerSettings, McpSettings
 from unified_api.settings.privacy import PrivacySettings
@@ -26,6 +27,7 @@ __all__ = [
     "Environment",
     "HostSettings",
     "HttpSettings",
+    "JournalSettings",
     "McpServerSettings",
     "McpSettings",
     "PlannerSettings",

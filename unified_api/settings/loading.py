@@ -19,6 +19,7 @@ from unified_api.settings.distributed import DistributedSettings
 from unified_api.settings.environment import Environment
 from unified_api.settings.file import read_tables
 from unified_api.settings.http import HttpSettings
+from unified_api.settings.journal import JournalSettings
 from unified_api.settings.mcp import McpSettings
 from unified_api.settings.privacy import PrivacySettings
 from unified_api.settings.record import RecordSettings
@@ -52,6 +53,7 @@ class _File(Table):
     record: RecordSettings = RecordSettings()
     planner: PlannerSettings = PlannerSettings()
     run: RunSettings = RunSettings()
+    journal: JournalSettings = JournalSettings()
     http: HttpSettings = HttpSettings()
     mcp: McpSettings = McpSettings()
     distributed: DistributedSettings = DistributedSettings()
@@ -90,6 +92,7 @@ class Settings:
     record: RecordSettings = RecordSettings()
     planner: PlannerSettings = PlannerSettings()
     run: RunSettings = RunSettings()
+    journal: JournalSettings = JournalSettings()
     http: HttpSettings = HttpSettings()
     mcp: McpSettings = McpSettings()
     distributed: DistributedSettings = DistributedSettings()
