@@ -10,7 +10,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli import budgets, check, console, doctor, errors, explain, models, plan, routes, run, runs, workflow
+from orchestrator.cli import (
+    budgets,
+    check,
+    console,
+    doctor,
+    errors,
+    explain,
+    models,
+    plan,
+    routes,
+    run,
+    runs,
+    worker,
+    workflow,
+)
 
 __all__ = ["build", "main"]
 
@@ -58,7 +72,8 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    for command in (run.run, plan.plan, check.check, explain.explain, routes.routes, budgets.budgets, doctor.doctor):
+    talking = (run.run, plan.plan, check.check, explain.explain, routes.routes, budgets.budgets, doctor.doctor)
+    for command in (*talking, worker.worker):
         app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):
         app.add_typer(group.build(markup), name=name)
