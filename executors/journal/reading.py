@@ -140,6 +140,12 @@ class Reader:
             found = connection.execute(select(runs.c.cancel_requested).where(runs.c.id == run_id))
             return bool(found.scalar_one_or_none())
 
+    def cancelled(self) -> list[str]:
+        """Runs that have not ended and whose end was asked for."""
+        query = select(runs.c.id).where(runs.c.status == "running", runs.c.cancel_requested)
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def status(self, run_id: str) -> str | None:
         with self._reading() as connection:
             return connection.execute(select(runs.c.status).where(runs.c.id == run_id)).scalar_one_or_none()

@@ -196,6 +196,10 @@ class SqlJournal:
     async def cancel_requested(self, run_id: str) -> bool:
         return bool(await self._asked(lambda reader: reader.is_cancelled(run_id)))
 
+    async def cancels(self) -> list[str]:
+        """The runs that have not ended and whose end was asked for, whoever runs them."""
+        return await self._asked(lambda reader: reader.cancelled()) or []
+
     async def waiting_approvals(self, run_id: str | None = None) -> list[Approval]:
         """Questions that nobody has answered, of one run or of all that have not ended."""
         return await self._asked(lambda reader: reader.waiting(run_id)) or []
