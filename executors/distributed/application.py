@@ -1,0 +1,137 @@
+"""The application of DBOS that all machines share: its queues, and the calls on it that are public."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from sqlalchemy.exc import ProgrammingError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from unified_api.settings.distributed import DistributedSettings
+
+__all__ = ["Application"]
+
+_NAME = "meta-orchestrator"
+_RUNS, _STEPS = "meta-orchestrator-runs", "meta-orchestrator-steps"
+_LEAD, _EXECUTE = "lead_run", "execute_step"
+_POLL_S = 0.05
+"""How often a worker looks for work."""
+_IDLE_TRANSACTION_S = 3.0
+"""A worker that was stopped in the middle of a transaction must not keep the others from taking over its work."""
+
+Work = Callable[[str], Awaitable[None]]
+
+
+class Application:
+    """Posts work by names alone; what belongs to it travels through the exchange.
+
+    The two workflows have no numbered steps: what is done twice is found out by names that are the same each time,
+    not by the order in which steps happened to end. Its methods wait for the database.
+    """
+
+    def __init__(self, address: URL, settings: DistributedSettings) -> None:
+        self._url = address.render_as_string(hide_password=False)
+        self._settings = settings
+        self.version = settings.application_version or version(_NAME)
+        self._opened: DBOSClient | None = None
+
+    @property
+    def _client(self) -> DBOSClient:
+        if self._opened is None:
+            self._opened = DBOSClient(
+                system_database_url=self._url,
+                serializer=DBOSPortableJSONSerializer(),
+                application_name=_NAME,
+                sys_db_idle_transaction_timeout_sec=_IDLE_TRANSACTION_S,
+            )
+        return self._opened
+
+    def launch(self, executor: str, *, lead: Work, execute: Work) -> None:
+        """Begins to take work, as tasks of the event loop that this is called in."""
+        config: DBOSConfig = {
+            "name": _NAME,
+            "system_database_url": self._url,
+            "application_version": self.version,
+            "executor_id": executor,
+            "serializer": DBOSPortableJSONSerializer(),
+            "sys_db_idle_transaction_timeout_sec": _IDLE_TRANSACTION_S,
+            "enable_otlp": False,
+            "log_level": "CRITICAL",
+        }
+        DBOS(config=config)
+        for name, work in ((_LEAD, lead), (_EXECUTE, execute)):
+            _registered(name, work)
+        DBOS.launch()
+
+    def open_queues(self) -> None:
+        """Makes the queues where they are missing; whoever does it last says what they allow."""
+        most = self._settings.global_concurrency
+        self._client.register_queue(_RUNS, polling_interval_sec=_POLL_S)
+        self._client.register_queue(
+            _STEPS,
+            global_concurrency=most,
+            worker_concurrency=min(self._settings.worker_concurrency, most or self._settings.worker_concurrency),
+            polling_interval_sec=_POLL_S,
+        )
+
+    def stop(self, *, grace_s: float) -> None:
+        """Takes no more work, and waits so long for what is under way here. What is not done then stays open."""
+        # It looks once a second, so that it may wait a second longer.
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=ceil(grace_s))
+
+    def enqueue_run(self, run_id: str, generation: int) -> None:
+        self._enqueue(_RUNS, _LEAD, f"{run_id}:{generation}", run_id)
+
+    def enqueue_step(self, step_id: str) -> None:
+        self._enqueue(_STEPS, _EXECUTE, step_id, step_id)
+
+    def _enqueue(self, queue: str, work: str, workflow_id: str, argument: str) -> None:
+        options: EnqueueOptions = {
+            "queue_name": queue,
+            "workflow_name": work,
+            "workflow_id": workflow_id,
+            "app_version": self.version,
+        }
+        try:
+            self._client.enqueue(options, argument)
+        except ProgrammingError:  # no worker was ever started on this database, so that it lacks the tables
+            DBOS.migrate(self._url)
+            self._client.enqueue(options, argument)
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        self._client.cancel_workflows(list(ids))
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Removes what is done with."""
+        self._client.delete_workflows(list(ids))
+
+    def take_over(self, executor: str, *, but: frozenset[str] = frozenset()) -> list[str]:
+        """Has others execute what one executor had under way, except for `but`; gives back what that was."""
+        pending = self._client.list_workflows(
+            status="PENDING", executor_id=executor, load_input=False, load_output=False
+        )
+        by_queue: dict[str, list[str]] = {_RUNS: [], _STEPS: []}
+        for one in pending:
+            if one.queue_name in by_queue and one.workflow_id not in but:
+                by_queue[one.queue_name].append(one.workflow_id)
+        for queue, ids in by_queue.items():
+            if ids:
+                self._client.resume_workflows(ids, queue_name=queue)
+        return [one for ids in by_queue.values() for one in ids]
+
+    def close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.destroy()
+
+
+def _registered(name: str, work: Work) -> None:
+    @DBOS.workflow(name=name, max_recovery_attempts=None)
+    async def perform(argument: str) -> Any:
+        await work(argument)

@@ -1,0 +1,190 @@
+"""Has runs led and their steps executed by workers: starts them, follows them, cancels them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+import anyio.to_thread
+
+from executors.context import now
+from executors.distributed.address import database_of
+from executors.distributed.application import Application
+from executors.distributed.exchange import Exchange
+from executors.distributed.parcel import RunRequest, packed
+from executors.events import Event, RunFinished, StepFinished
+from executors.inputs import resolve
+from executors.journal.store import SqlJournal
+from executors.result import RunResult
+from executors.runner import new_run_id
+from unified_api.types import Caller, Json
+from workflows.blocks import nested_steps
+from workflows.model import ToolStep, Workflow
+
+if TYPE_CHECKING:
+    from unified_api.settings import Settings
+
+__all__ = ["DistributedError", "DistributedExecutor"]
+
+_LOOK_S = 0.2
+
+
+class DistributedError(Exception):
+    """The workers cannot do what is asked; the message says why and what to do."""
+
+
+class DistributedExecutor:
+    """An async context manager. Workers are other programs, started by `orchestrate worker`.
+
+    A run goes on whoever follows it, and whoever stops following it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        address = database_of(settings)
+        self._exchange = Exchange(address, lease_s=settings.distributed.lease_s)
+        self._application = Application(address, settings.distributed)
+        self.journal = SqlJournal(address.render_as_string(hide_password=False))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
+        self._application.close()
+        self._exchange.close()
+        self.journal.close()
+
+    async def workers(self) -> tuple[str, ...]:
+        """The names of the workers that live."""
+        return tuple(peer.id for peer in await anyio.to_thread.run_sync(self._exchange.peers))
+
+    async def start(
+        self,
+        workflow: Workflow,
+        inputs: Mapping[str, Json],
+        *,
+        workflows: Mapping[str, Workflow] | None = None,
+        max_parallel: int | None = None,
+        caller: Caller = Caller(),
+    ) -> str:
+        """Makes a run known to the workers, durably, and gives its id.
+
+        Raises:
+            InputError: the inputs do not fit what the workflow declares.
+            DistributedError: a worker lacks a tool that the workflow calls.
+        """
+        values = resolve(workflow, inputs)
+        await self._check_tools((workflow, *(workflows or {}).values()))
+        run_id = caller.run or new_run_id()
+        caller = replace(caller, run=run_id)
+        await self.journal.begin(
+            run_id, definition=workflow, workflows=workflows or {}, inputs=values, caller=caller, at=now()
+        )
+        request = RunRequest(
+            run_id=run_id,
+            workflow=workflow,
+            inputs=dict(values),
+            workflows=dict(workflows or {}),
+            caller=caller,
+            max_parallel=max_parallel,
+        )
+        await self._post(request)
+        return run_id
+
+    async def resume(self, run_id: str) -> str:
+        """Has a run that has ended gone on with: what it recorded is not executed again."""
+        past = await self.journal.past(run_id)
+        if past is None or past.definition is None:
+            raise DistributedError(f"there is no run {run_id!r} that could go on")
+        await self._check_tools((past.definition, *past.workflows.values()))
+        request = RunRequest(
+            run_id=run_id,
+            workflow=past.definition,
+            inputs=dict(past.inputs),
+            workflows=dict(past.workflows),
+            caller=replace(past.caller, run=run_id),
+        )
+        await self._post(request)
+        return run_id
+
+    async def _post(self, request: RunRequest) -> None:
+        generation = await anyio.to_thread.run_sync(self._exchange.post_run, request.run_id, packed(request))
+        await anyio.to_thread.run_sync(self._application.enqueue_run, request.run_id, generation)
+
+    async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[tuple[int, Event], None]:
+        """The events of a run with their numbers, from after a number on, until the run has ended.
+
+        Raises DistributedError when no worker can lead it to an end.
+        """
+        async for number, event in self.journal.follow(run_id, after):
+            yield number, event
+
+    async def cancel(self, run_id: str) -> bool:
+        """Asks for the end of a run; False when it has ended already."""
+        return await self.journal.request_cancel(run_id)
+
+    async def run(
+        self,
+        workflow: Workflow,
+        inputs: Mapping[str, Json],
+        *,
+        workflows: Mapping[str, Workflow] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        max_parallel: int | None = None,
+        caller: Caller = Caller(),
+    ) -> RunResult:
+        """Starts a run and follows it to its end. Raises as `start` and `follow` do."""
+        run_id = await self.start(workflow, inputs, workflows=workflows, max_parallel=max_parallel, caller=caller)
+        return await self.result(run_id, workflow, on_event=on_event)
+
+    async def result(
+        self, run_id: str, workflow: Workflow, *, after: int = 0, on_event: Callable[[Event], None] | None = None
+    ) -> RunResult:
+        """What came of a run, once it has ended; `on_event` is told its events from after a number on."""
+        ended: dict[str, StepFinished] = {}
+        last: RunFinished | None = None
+        async for number, event in self.follow(run_id):
+            if isinstance(event, StepFinished):
+                ended[event.step_id] = event
+            elif isinstance(event, RunFinished):
+                last = event
+            if on_event is not None and number > after:
+                on_event(event)
+        if last is None:
+            raise DistributedError(f"run {run_id} has ended without a word")
+        return _result(last, tuple(ended[step.id] for step in workflow.steps if step.id in ended))
+
+    async def _check_tools(self, workflows: Iterable[Workflow]) -> None:
+        needed = sorted({name for workflow in workflows for name in _tools_of(workflow)})
+        for peer in await anyio.to_thread.run_sync(self._exchange.peers):
+            missing = [name for name in needed if name not in peer.tools]
+            if missing:
+                raise DistributedError(
+                    f"worker {peer.id!r} lacks {', '.join(map(repr, missing))}, which the workflow calls, and any"
+                    " worker may have to execute any step: start all of them with the same --tools"
+                )
+
+
+def _tools_of(workflow: Workflow) -> Iterable[str]:
+    steps: list[Any] = [*workflow.steps, *(one for step in workflow.steps for _, one in nested_steps(step))]
+    return (step.tool for step in steps if isinstance(step, ToolStep))
+
+
+def _result(end: RunFinished, steps: tuple[StepFinished, ...]) -> RunResult:
+    return RunResult(
+        run_id=end.run_id,
+        status=end.status,
+        outputs=end.outputs,
+        steps=steps,
+        cost_usd=end.cost_usd,
+        seconds=end.seconds,
+        error=end.error,
+    )

@@ -1,0 +1,226 @@
+"""One life of a worker: from the moment others know of it until it stops, or they take it for dead."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event as ThreadEvent
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from executors.distributed.execution import Execution
+from executors.distributed.parcel import Parcel, packed, unpacked
+from executors.distributed.remote import Arrivals
+
+if TYPE_CHECKING:
+    from executors.distributed.application import Application
+    from executors.distributed.exchange import Claimed, Exchange
+    from executors.distributed.lead import Leader
+
+__all__ = ["Session"]
+
+_WATCH_S = 0.2
+"""How often it is asked whether somebody has called off what runs here."""
+_HELD_S = 0.5
+"""How often it is asked whether what another worker executes has become free."""
+_AGAIN_S = 0.5
+"""Seconds before the database is told again what it could not be told."""
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """Executes steps and leads runs. Everything that it does is told to the database under its own name."""
+
+    worker: str
+    exchange: Exchange
+    application: Application
+    execution: Execution
+    leader: Leader
+    arrivals: Arrivals
+    lease_s: float
+    tell: Callable[[str], None]
+    ending: bool = False
+    """Whether what is cut off now is handed to others instead of being ended."""
+    lost: anyio.Event = field(default_factory=anyio.Event)
+    """Set when others have taken it for dead, or may have."""
+    executed: int = 0
+    _steps: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    _runs: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    _beaten: float = field(default_factory=time.monotonic)
+
+    async def run(self, stop: anyio.Event, *, grace_s: float) -> None:
+        """Works until `stop` is set, or until others have taken over what it was doing."""
+        await anyio.to_thread.run_sync(self.exchange.join, self.worker, self.execution.tools.specs.keys())
+        self._beaten = time.monotonic()
+        async with anyio.create_task_group() as tasks:
+            quiet = ThreadEvent()
+            try:
+                tasks.start_soon(self._live, quiet)
+                tasks.start_soon(self.arrivals.run)
+                tasks.start_soon(self._watch)
+                self.application.launch(self.worker, lead=self._lead, execute=self._execute)
+                await anyio.to_thread.run_sync(self.application.open_queues)
+                await self._until(stop)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._end(grace_s if stop.is_set() and not self.lost.is_set() else 0.0)
+                    quiet.set()
+                tasks.cancel_scope.cancel()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can have taken it for dead; a program that was stopped finds out by its own clock."""
+        return not self.lost.is_set() and time.monotonic() - self._beaten < self.lease_s
+
+    def _is_over(self) -> bool:
+        return self.ending or not self.is_held
+
+    async def _until(self, stop: anyio.Event) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def wait(event: anyio.Event) -> None:
+                await event.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(wait, stop)
+            tasks.start_soon(wait, self.lost)
+
+    async def _end(self, grace_s: float) -> None:
+        """Hands back the runs at once, the steps once their grace is over."""
+        self.ending = True
+        for scope in list(self._runs.values()):
+            scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, partial(self.application.stop, grace_s=grace_s))
+            with anyio.move_on_after(grace_s):
+                while self._steps and not self.lost.is_set():  # noqa: ASYNC110  # DBOS begins and ends them
+                    await anyio.sleep(0.05)
+            for scope in list(self._steps.values()):
+                scope.cancel()
+            while self._steps or self._runs:  # noqa: ASYNC110  # likewise
+                await anyio.sleep(0.01)
+        try:
+            await anyio.to_thread.run_sync(self._leave)
+        except SQLAlchemyError as error:
+            self.tell(f"The others take over once the lease has ended, as the database cannot be told: {_said(error)}")
+
+    def _leave(self) -> None:
+        self.exchange.leave(self.worker)
+        self.application.take_over(self.worker)
+
+    async def _live(self, quiet: ThreadEvent) -> None:
+        # In a thread of its own, so that a step that keeps the event loop busy is not taken for a dead worker.
+        await anyio.to_thread.run_sync(partial(self._beat, quiet), limiter=anyio.CapacityLimiter(1))
+        if not quiet.is_set():
+            self.tell("The others have taken this worker for dead, and took over what it was doing")
+            self.lost.set()
+
+    def _beat(self, quiet: ThreadEvent) -> None:
+        """Returns when others have taken it for dead, or when there is nothing to tell any more."""
+        while not quiet.wait(self.lease_s / 5):
+            before = time.monotonic()
+            try:
+                if not self.exchange.beat(self.worker):
+                    return
+                self._beaten = before
+                self._supervise()
+            except SQLAlchemyError:
+                if time.monotonic() - self._beaten > self.lease_s:
+                    return
+
+    def _supervise(self) -> None:
+        """Has the work of workers that are silent done by others."""
+        for one in self.exchange.bury(self.application.take_over):
+            self.tell(f"Worker {one} is silent; the others take over what it was doing")
+
+    async def _watch(self) -> None:
+        """Cuts off steps and runs that somebody has called off."""
+        while True:
+            await anyio.sleep(_WATCH_S)
+            if self._steps:
+                for step_id in await self._asked(partial(self.exchange.cancelled, list(self._steps))) or ():
+                    if step_id in self._steps:
+                        self._steps[step_id].cancel()
+
+    async def _execute(self, step_id: str) -> None:
+        with self._entered(self._steps, step_id):
+            claimed = await self._claimed(
+                partial(self.exchange.claim_step, step_id, self.worker), partial(self.exchange.step_is_open, step_id)
+            )
+            if claimed is not None:
+                await self._perform(step_id, claimed)
+
+    async def _perform(self, step_id: str, claimed: Claimed) -> None:
+        parcel: Parcel = unpacked(Parcel, claimed.body, claimed.apart)
+        outcome = await self.execution.outcome(parcel, lost=claimed.claims - 1, age_s=claimed.age_s)
+        text = packed(outcome)
+        # What is paid for must become known, whatever else is called off meanwhile.
+        with anyio.CancelScope(shield=True):
+            await self._told(partial(self.exchange.end_step, step_id, text))
+        self.executed += 1
+
+    async def _lead(self, run_id: str) -> None:
+        with self._entered(self._runs, run_id):
+            claimed = await self._claimed(
+                partial(self.exchange.claim_run, run_id, self.worker), partial(self.exchange.run_is_open, run_id)
+            )
+            if claimed is None:
+                return
+            trouble = await self.leader.lead(claimed, goes_on=self._is_over)
+            with anyio.CancelScope(shield=True):
+                if not self._is_over():
+                    gone = await self._told(partial(self.exchange.end_run, run_id, self.worker, trouble=trouble))
+                    await self._told(partial(self.application.forget, gone or []))
+
+    @contextmanager
+    def _entered(self, where: dict[str, anyio.CancelScope], one: str) -> Iterator[anyio.CancelScope]:
+        with anyio.CancelScope() as scope:
+            key = one if one not in where else f"{one}/{id(scope)}"
+            where[key] = scope
+            try:
+                if self.ending:
+                    scope.cancel()
+                yield scope
+            finally:
+                del where[key]
+        if self.ending and scope.cancel_called:
+            # DBOS leaves what was cut off like this for others to take over.
+            raise asyncio.CancelledError
+
+    async def _claimed(self, claim: Callable[[], Claimed | None], is_open: Callable[[], bool]) -> Claimed | None:
+        """What is ours from now on; None when it has ended. What a living worker has is waited for: it may die."""
+        while True:
+            claimed = await self._told(claim)
+            if claimed is not None or not await self._told(is_open):
+                return claimed
+            await anyio.sleep(_HELD_S)
+
+    async def _told(self, ask: Callable[[], Answer]) -> Answer:
+        """The database's answer, however long it does not work."""
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(ask)
+            except SQLAlchemyError as error:
+                if self.lost.is_set():
+                    raise
+                self.tell(f"The database cannot be asked just now: {_said(error)}")
+            await anyio.sleep(_AGAIN_S)
+
+    async def _asked(self, ask: Callable[[], Answer]) -> Answer | None:
+        """The database's answer, if it works."""
+        try:
+            return await anyio.to_thread.run_sync(ask)
+        except SQLAlchemyError:
+            return None
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
