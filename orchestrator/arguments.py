@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["check_choices", "inputs_of", "named", "subject_of", "workflow_of"]
 
 PLANNERS = ("model", "rules")
+RESUMES = ("ask", "auto", "never")
 
 
-def check_choices(*, model: object, planner: object) -> None:
-    """Raises TypeError for a model that is no name, ValueError for a planner that there is not."""
+def check_choices(*, model: object, planner: object, resume: object = None) -> None:
+    """Raises TypeError for a model that is no name, ValueError for another choice that there is not."""
     if model is not None and not isinstance(model, str):
         raise TypeError(f"model must be a name such as 'openai/gpt-5-mini', not {model!r}")
     if planner is not None and planner not in PLANNERS:
         raise ValueError(f"planner must be 'model', 'rules' or None, not {planner!r}")
+    if resume is not None and resume not in RESUMES:
+        raise ValueError(f"resume must be 'ask', 'auto', 'never' or None, not {resume!r}")
 
 
 def named(caller: object) -> Caller:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -15,14 +16,17 @@ from anyio.abc import TaskGroup
 
 from orchestrator.arguments import check_choices, inputs_of, named, subject_of, workflow_of
 from orchestrator.limits import Limits, limited, on_model
+from orchestrator.passes import Pass, Passes
 
 if TYPE_CHECKING:
     from executors.events import Event
     from executors.journal.store import SqlJournal
     from executors.result import RunResult
+    from executors.resumption import Resumption
     from executors.tools import ToolRegistry
     from orchestrator.catalog import CatalogModels
     from orchestrator.explain import Explanation
+    from orchestrator.resuming import Continuation
     from planner.types import Plan
     from unified_api.gateway import Gateway
     from unified_api.models import Model
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Orchestrator"]
 
 Planner = Literal["model", "rules"]
+Resume = Literal["ask", "auto", "never"]
 _NO_MODEL = frozenset({"no_candidate", "no_credentials"})
 OnEvent = Callable[["Event"], None]
 
@@ -48,6 +53,8 @@ class Orchestrator:
     `tools` are functions that workflows may call by name. `settings` (default: the user's `orchestrator.toml` and
     environment) and `gateway` replace what would be made. `model` plans tasks and runs their llm steps unless a
     call names another; `planner` makes the model or the rules plan. A failing run does not raise: its result says so.
+    `resume` says what becomes of runs whose program died: with "auto" they go on as soon as this object is opened, and
+    it is not closed before they have ended; otherwise they wait for `resume` (default: `[run] resume`).
     """
 
     def __init__(
@@ -58,11 +65,12 @@ class Orchestrator:
         gateway: Gateway | None = None,
         model: str | None = None,
         planner: Planner | None = None,
+        resume: Resume | None = None,
     ) -> None:
         from executors.tools import ToolRegistry
         from unified_api.settings import Settings
 
-        check_choices(model=model, planner=planner)
+        check_choices(model=model, planner=planner, resume=resume)
         self.settings = settings or (gateway.settings if gateway is not None else Settings.load())
         self.tools: ToolRegistry = ToolRegistry(tools)
         self._given = gateway
@@ -72,6 +80,8 @@ class Orchestrator:
         self._open = False
         self._gateway: Gateway | None = None
         self._tasks: TaskGroup | None = None
+        self._resume = resume or self.settings.run.resume
+        self._passes: Passes | None = None
         self._record: SqlJournal | None = None
 
     async def __aenter__(self) -> Self:
@@ -89,17 +99,24 @@ class Orchestrator:
             stack.callback(_close, self._record)
             self._tasks = await anyio.create_task_group().__aenter__()
             stack.push_async_callback(_end, self._tasks)
+            self._passes = Passes(self._record, gateway, self.tools)
+            self._tasks.start_soon(self._passes.watch)
+            if self._resume == "auto":
+                resuming = await anyio.create_task_group().__aenter__()
+                stack.push_async_exit(partial(_finish, resuming))
+                resuming.start_soon(self._resume_all)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        self._gateway = self._tasks = None
+        if self._resume != "auto":  # else runs go on until they end
+            self._gateway = self._tasks = None
         return await self._stack.__aexit__(exc_type, exc, traceback)
 
     def _shut(self) -> None:
-        self._gateway = self._tasks = None
+        self._gateway = self._tasks = self._passes = None
         self._open = False
 
     @property
@@ -243,6 +260,88 @@ class Orchestrator:
             loaded = on_model(loaded, self._model)
         return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, caller=caller)
 
+    async def continuation(
+        self,
+        run_id: str,
+        workflow: Workflow | str | Path | Mapping[str, Any] | None = None,
+        *,
+        again: Collection[str] = (),
+        took_place: Mapping[str, Any] | None = None,
+    ) -> Continuation:
+        """How a run would go on, without doing anything: `.preview` says what is kept and what is paid again.
+
+        Takes what `resume` takes, and raises as it does.
+        """
+        from orchestrator.resuming import Wish, continuation
+
+        edited = None if workflow is None else workflow_of(workflow)
+        wish = Wish(workflow=edited, again=again, took_place=took_place or {})
+        return await continuation(self.runs, self._named(run_id), tools=self.tools, wish=wish)
+
+    async def resume(
+        self,
+        run: str | Continuation,
+        workflow: Workflow | str | Path | Mapping[str, Any] | None = None,
+        *,
+        again: Collection[str] = (),
+        took_place: Mapping[str, Any] | None = None,
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
+        """Goes on with a run that was interrupted, failed or cancelled, or with any run by an edited workflow.
+
+        What is recorded is not asked again. `run` is an id, or the beginning of one, or a continuation. `again` are
+        the paths of steps that were under way when the run was cut off and are to be done again although they must
+        not be done twice; `took_place` are the outputs of those that are to be taken as done.
+
+        Raises:
+            ResumeError: there is nothing to go on with, or another program has the run.
+            RunNotFoundError, JournalError, WorkflowError, InputError: as their names say.
+        """
+        from orchestrator.resuming import take
+
+        if isinstance(run, str):
+            run = await self.continuation(run, workflow, again=again, took_place=took_place)
+        self._sound(run.workflow)
+        run = await take(self.runs, run)
+        past = run.past
+        return await self._run(
+            run.workflow,
+            past.inputs,
+            on_event=on_event,
+            caller=replace(past.caller, run=past.run_id),
+            workflows=run.workflows,
+            past=run.resumption,
+        )
+
+    async def cancel(self, run_id: str) -> bool:
+        """Ends a run, whatever program it is under way in: at once here, in others within a second.
+
+        The wish is durable: a run whose program died is ended instead of resumed. False when it has ended already.
+        """
+        from orchestrator.resuming import end_cancelled
+
+        run_id = self._named(run_id)
+        asked = await self.runs.request_cancel(run_id)
+        here = self._passes is not None and self._passes.cancel(run_id)
+        if asked and not here and run_id in await self.runs.interrupted():
+            past = await self.runs.past(run_id)
+            if past is not None:
+                await end_cancelled(self.runs, past)
+        return asked
+
+    async def interrupted(self) -> tuple[str, ...]:
+        """The ids of the runs whose program died, oldest first. Those whose end was asked for are ended first."""
+        from orchestrator.resuming import end_cancelled
+
+        left = []
+        for run_id in await self.runs.interrupted():
+            past = await self.runs.past(run_id)
+            if past is not None and past.cancel_requested:
+                await end_cancelled(self.runs, past)
+            else:
+                left.append(run_id)
+        return tuple(left)
+
     async def stream(
         self,
         task: str | Plan | Workflow,
@@ -302,9 +401,26 @@ class Orchestrator:
         return anyio.run(whole)
 
     async def _run(
-        self, workflow: Workflow, inputs: Mapping[str, Any], *, on_event: OnEvent | None, caller: Caller
+        self,
+        workflow: Workflow,
+        inputs: Mapping[str, Any],
+        *,
+        on_event: OnEvent | None,
+        caller: Caller,
+        workflows: Mapping[str, Workflow] | None = None,
+        past: Resumption | None = None,
     ) -> RunResult:
-        from executors.runner import run
+        self._sound(workflow)
+        if self._passes is None:
+            raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`, or call run_sync")
+        return await self._passes.perform(
+            Pass(
+                workflow=workflow, inputs=inputs, caller=caller, workflows=workflows or {}, past=past, on_event=on_event
+            )
+        )
+
+    def _sound(self, workflow: Workflow) -> None:
+        """Raises WorkflowError for what the checks find that would make a run fail."""
         from workflows.findings import WorkflowError
 
         findings = self.check(workflow)
@@ -316,22 +432,22 @@ class Orchestrator:
         )
         if blocking:
             raise WorkflowError(blocking)
-        record = self.runs
 
-        def sink(event: Event) -> None:
-            record(event)
-            if on_event is not None:
-                on_event(event)
+    async def _resume_all(self) -> None:
+        """Goes on with what was interrupted. What cannot go on is told as a warning, and the others do."""
+        from executors.journal.entries import JournalError
+        from orchestrator.resuming import ResumeError
+        from workflows.findings import WorkflowError
 
-        return await run(
-            workflow,
-            inputs,
-            gateway=self.gateway,
-            tools=self.tools,
-            on_event=sink,
-            tokens=on_event is not None,
-            caller=caller,
-        )
+        for run_id in await self.interrupted():
+            try:
+                await self.resume(run_id)
+            except (ResumeError, JournalError, WorkflowError) as error:
+                warnings.warn(f"run {run_id} cannot be resumed: {error}", RuntimeWarning, stacklevel=2)
+
+    def _named(self, run_id: str) -> str:
+        """The whole id of a run. Raises RunNotFoundError."""
+        return self.runs.get_run(run_id).run_id
 
     def _planning_model(self, model: str | None, planner: Planner | None) -> str | None:
         """Who is asked to plan; None is nobody, so that the rules plan."""
@@ -361,6 +477,15 @@ async def _end(tasks: TaskGroup) -> None:
     """Ends the streams whose reader went away."""
     tasks.cancel_scope.cancel()
     # Not told of the caller's error, which it would hand on wrapped in a group.
+    await tasks.__aexit__(None, None, None)
+
+
+async def _finish(
+    tasks: TaskGroup, exc_type: type[BaseException] | None, _exc: BaseException | None, _traceback: TracebackType | None
+) -> None:
+    """Waits for the runs that were taken up, or ends them where the program breaks off."""
+    if exc_type is not None:
+        tasks.cancel_scope.cancel()
     await tasks.__aexit__(None, None, None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -23,3 +23,6 @@ class RunSettings(Table):
 
     max_parallel: Annotated[int, Field(ge=1, le=1000)] = 8
     """Steps at once, where the workflow does not say."""
+    resume: Literal["ask", "auto", "never"] = "ask"
+    """What becomes of runs whose program died: `ask` names them, `auto` goes on with them when an orchestrator is
+    opened, `never` says nothing."""
