@@ -26,6 +26,10 @@ _MOST_PAGES = 50
 _MOST_TOOLS = 1_000
 _SESSION_ENDED = "Session terminated"
 """The SDK's words for a server that has forgotten the session."""
+_LAST_WORDS_S = 0.5
+"""Seconds in which a session may say why it ended."""
+_UNREADABLE = "SSE stream failed"
+"""Its words for an answer that is no stream of events, or whose event is larger than `max_bytes`."""
 
 
 class _DiedError(Exception):
@@ -41,13 +45,12 @@ class Server:
         self._environment = environment
         self._tasks = tasks
         self._sessions: list[Session] = []
-        self._opening = anyio.Lock()
 
     async def tools(self) -> list[Tool]:
         """All that it offers. ToolError `server_unreachable`, `timed_out` or `malformed_result`."""
         session = await self._session()
         try:
-            return await self._bounded(session, _listed, what="the list of its tools")
+            return await self._bounded(session, _listed, what=f"the list of tools of {self.name!r}")
         except _DiedError:
             raise self._unreachable(session.reason()) from None
 
@@ -67,6 +70,8 @@ class Server:
         try:
             return await self._bounded(session, ask, what=f"tool {name!r}")
         except _DiedError:
+            with anyio.move_on_after(_LAST_WORDS_S):
+                await session.ended.wait()
             reason, is_our_doing = session.reason(), bool(session.program and session.program.why)
         if is_our_doing:
             raise ToolError("malformed_result", f"tool {name!r} gave no result: {reason}")
@@ -89,32 +94,31 @@ class Server:
 
     async def _session(self) -> Session:
         """The open session, or a new one."""
-        async with self._opening:
-            if self._sessions and self._sessions[-1].is_alive:
-                return self._sessions[-1]
-            for old in self._sessions:
-                old.leave()
-            self._sessions = [old for old in self._sessions if not old.ended.is_set()]
-            session = Session(self.name, self.settings, self._environment)
-            self._sessions.append(session)
-            self._tasks.start_soon(session.own)
-            try:
-                with anyio.fail_after(self.settings.timeout_s):
-                    await session.opened.wait()
-            except TimeoutError:
-                session.leave()
-                raise self._unreachable(f"it was not ready within {self.settings.timeout_s:g} s (timeout_s)") from None
-            except BaseException:
-                session.leave()
-                raise
+        session = self._sessions[-1] if self._sessions else None
+        if session is None or session.is_over:
+            session = self._begun()
+        with anyio.move_on_after(self.settings.timeout_s):
+            await session.opened.wait()
+        if not session.opened.is_set():
+            session.leave()
+            raise self._unreachable(f"it was not ready within {self.settings.timeout_s:g} s (timeout_s)")
         if session.client is None:
             raise self._unreachable(session.reason())
+        return session
+
+    def _begun(self) -> Session:
+        """A new session, in a task of its own: whoever waits for it may go away."""
+        for old in self._sessions:
+            old.leave()
+        session = Session(self.name, self.settings, self._environment)
+        self._sessions = [*(old for old in self._sessions if not old.ended.is_set()), session]
+        self._tasks.start_soon(session.own)
         return session
 
     async def _bounded(self, session: Session, ask: Callable[[Client], Awaitable[Answer]], *, what: str) -> Answer:
         """The answer within the server's time. Its death is told by _DiedError, all else by ToolError."""
         from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+        from mcp.types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT
 
         client = session.client
         if client is None:
@@ -131,12 +135,18 @@ class Server:
         except MCPError as error:
             if error.code == REQUEST_TIMEOUT and not session.ended.is_set():
                 raise self._late(what) from None
-            if error.code == CONNECTION_CLOSED or error.message == _SESSION_ENDED or not session.is_alive:
+            if error.code == PARSE_ERROR or error.message.startswith(_UNREADABLE):
+                at_most = f"an answer has at most {self.settings.max_bytes:,} bytes (max_bytes)"
+                raise ToolError(
+                    "malformed_result", f"{what} is not usable: {_first_line(error.message)}; {at_most}"
+                ) from None
+            if error.code == CONNECTION_CLOSED or error.message == _SESSION_ENDED or session.is_over:
                 session.leave()
+                session.failure = session.failure or error.message
                 raise _DiedError from None
-            raise ToolError("tool_failed", f"{what} of {self.name!r} was refused: {error.message[:2_000]}") from None
+            raise ToolError("tool_failed", f"{what} was refused: {error.message[:2_000]}") from None
         except Exception as error:  # the border of a foreign server: whatever the SDK makes of its answer
-            raise ToolError("malformed_result", f"{what} of {self.name!r} is not usable: {words_of(error)}") from error
+            raise ToolError("malformed_result", f"{what} is not usable: {words_of(error)}") from error
 
     def _late(self, what: str) -> ToolError:
         return ToolError("timed_out", f"no answer of {what} within {self.settings.timeout_s:g} s (timeout_s)")
@@ -155,3 +165,8 @@ async def _listed(client: Client) -> list[Tool]:
         if cursor is None or len(found) >= _MOST_TOOLS:
             break
     return found[:_MOST_TOOLS]
+
+
+def _first_line(text: str) -> str:
+    """What follows it repeats the answer."""
+    return text.partition("\n")[0][:500]

@@ -43,8 +43,9 @@ class Session:
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     @property
-    def is_alive(self) -> bool:
-        return self.client is not None and not self._leave.is_set() and not (self.program and self.program.ended)
+    def is_over(self) -> bool:
+        """Whether nothing can be asked in it any more; one that is still being opened is not over."""
+        return self.ended.is_set() or self._leave.is_set() or (self.program is not None and self.program.ended)
 
     async def own(self) -> None:
         """Opens the session, keeps it, and closes it; runs in a task of its own."""

@@ -23,7 +23,8 @@ async def connected(url: str, *, token: str | None, timeout_s: float, max_bytes:
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
     transport = _bounded(httpx2.AsyncHTTPTransport(), max_bytes)
-    timeout = httpx2.Timeout(min(timeout_s, 30.0), read=timeout_s)
+    # How long an answer may take is timed by whoever asks: here it would end the session for everybody.
+    timeout = httpx2.Timeout(min(timeout_s, 30.0), read=None)
     async with (
         httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=True) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=max_bytes) as streams,
@@ -32,7 +33,7 @@ async def connected(url: str, *, token: str | None, timeout_s: float, max_bytes:
 
 
 def _bounded(inner: httpx2.AsyncBaseTransport, max_bytes: int) -> httpx2.AsyncBaseTransport:
-    """A transport whose answers end with an error where they grow beyond the bound; a stream of events may go on."""
+    """A transport whose answers are cut where they grow beyond the bound; a stream of events may go on."""
     import httpx2
 
     class Counted(httpx2.AsyncByteStream):
@@ -44,7 +45,8 @@ def _bounded(inner: httpx2.AsyncBaseTransport, max_bytes: int) -> httpx2.AsyncBa
             async for piece in self._stream:
                 size += len(piece)
                 if size > max_bytes:
-                    raise httpx2.ReadError(f"the answer has more than {max_bytes:,} bytes (max_bytes)")
+                    # An error would end the whole session, and the calls of others in it.
+                    return
                 yield piece
 
         async def aclose(self) -> None:
