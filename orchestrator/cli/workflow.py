@@ -79,6 +79,7 @@ def run_workflow(
     from orchestrator.cli.reading import read_text, workflow_source
     from orchestrator.inputs import InputSyntaxError, parse_inputs
     from orchestrator.sources import load
+    from workflows.blocks import nested_steps
 
     loaded = load(workflow_source(workflow))
     if model is not None:
@@ -102,9 +103,8 @@ def run_workflow(
         launch.show_workflow(loaded)
         return await launch.execute(orchestrator, loaded, values, launched)
 
-    any_model = any(
-        step.kind == "llm" and (step.model == "auto" or not isinstance(step.model, str)) for step in loaded.steps
-    )
+    every = [one for step in loaded.steps for one in (step, *(deeper for _, deeper in nested_steps(step)))]
+    any_model = any(one.kind == "llm" and (one.model == "auto" or not isinstance(one.model, str)) for one in every)
     return launch.perform(work, wish, model=model, offer=any_model)
 
 
