@@ -14,6 +14,8 @@ from orchestrator.cli.new import new_workflow
 from orchestrator.cli.options import (
     BudgetOption,
     DeadlineOption,
+    ExecutorChoice,
+    ExecutorOption,
     InputOption,
     JsonOption,
     MaxParallelOption,
@@ -62,6 +64,7 @@ def run_workflow(
     tenant: TenantOption = None,
     out: OutOption = None,
     tools: ToolsOption = None,
+    executor: ExecutorOption = ExecutorChoice.HERE,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -97,6 +100,7 @@ def run_workflow(
         as_json=as_json,
         yes=yes,
         tools=tools or (),
+        executor=executor.value,
     )
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:
@@ -131,23 +135,42 @@ def list_workflows(as_json: JsonOption = False) -> None:
         )
 
 
-def show_workflow(workflow: WorkflowArgument, as_json: JsonOption = False) -> None:
+def show_workflow(
+    workflow: WorkflowArgument,
+    digest: Annotated[
+        bool, typer.Option("--digest", help="Only the digest of its content, by which a step can pin it.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show a workflow: its file on standard output; its graph and inputs on standard error, unless --json is given.
 
     \b
     Examples:
       orchestrate workflow show research-brief
       orchestrate workflow show research-brief --json > mine.json
+      orchestrate workflow show research-brief --digest
     """
     from orchestrator.cli import launch
     from orchestrator.cli.reading import workflow_source
     from orchestrator.sources import load
 
     loaded = load(workflow_source(workflow))
+    if digest:
+        _show_digest(loaded, as_json=as_json)
+        return
     if not as_json:
         launch.show_workflow(loaded)
         _show_inputs(loaded)
     launch.print_workflow(loaded)
+
+
+def _show_digest(workflow: Workflow, *, as_json: bool) -> None:
+    from workflows.digest import digest
+
+    if as_json:
+        console.print_json({"workflow": workflow.name, "version": workflow.version, "digest": digest(workflow)})
+    else:
+        console.print_result(digest(workflow))
 
 
 def _show_inputs(workflow: Workflow) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,21 @@ def test_standard_input_is_laid_out_on_standard_output(
 def test_a_file_that_cannot_be_read_is_one_clear_message(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["workflow", "fmt", "missing.json"]) == 1
     assert "cannot read 'missing.json'" in capsys.readouterr().err
+
+
+def test_the_digest_of_a_workflow_is_the_same_in_every_layout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "messy.json").write_bytes(MESSY.encode())
+
+    def digest() -> str:
+        assert main(["workflow", "show", "messy.json", "--digest"]) == 0
+        return capsys.readouterr().out.strip()
+
+    before = digest()
+    assert re.fullmatch("sha256:[0-9a-f]{64}", before)
+    assert main(["workflow", "fmt", "messy.json"]) == 0
+    capsys.readouterr()
+    assert digest() == before
+    (folder / "messy.json").write_bytes(MESSY.replace("Say", "Tell").encode())
+    assert digest() != before
+    assert main(["workflow", "show", "messy.json", "--digest", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"workflow": "x", "version": "1.0.0", "digest": digest()}
