@@ -96,9 +96,9 @@ class _Mended:
             return step
         own = self._wrong.get(at, [])
         inside = _HOLDERS.get(str(step.get("kind")), ()) if isinstance(step, dict) else ()
-        if own:
+        if own or not inside:
             self.changed = True
-        if own and not (self._mend and inside and self._mendable(step, own)):
+        if not inside or (own and not (self._mend and self._mendable(step, own))):
             self.replaced.add(at)
             self.nameless |= not _is_name(_id_of(step))
             return _stand_in(step, place)

@@ -12,6 +12,8 @@ import pytest
 from workflows.checks import inspect
 from workflows.findings import Finding, WorkflowError, has_errors, pointer
 from workflows.models import Candidate, ModelProblem, Rates
+from workflows.parse import from_json
+from workflows.sources import Missing, Shelf
 from workflows.tools import ToolSpec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +44,26 @@ def case(result: object) -> dict:
     return {"when": "{{ true }}", "steps": [], "result": result}
 
 
+def call(name: str, **keys: object) -> dict:
+    return {"id": "a", "kind": "workflow", "workflow": name, "version": "1.0.0", **keys}
+
+
+OTHERS = Shelf(
+    [
+        from_json({**document(llm("a", "{{ inputs.q }}"), inputs={"q": {"type": "string"}}), "name": "asking"}),
+        from_json({**document(call("circle")), "name": "circle"}),
+    ]
+)
+
+
+class Others:
+    """The workflows above, and one whose file is broken."""
+
+    def find(self, name, version):
+        broken = Finding(code="invalid_json", pointer="", message="the text is not JSON")
+        return Missing((name,), findings=(broken,)) if name == "broken" else OTHERS.find(name, version)
+
+
 class NoModels:
     """A catalogue in which the model's name is the reason why it cannot serve."""
 
@@ -54,10 +76,10 @@ class NoModels:
 
 
 class NoRecipients:
-    """Everybody is cleared for what is public."""
+    """Everybody that there is, is cleared for what is public."""
 
     def clearance_of_host(self, host):
-        return "public"
+        return "public" if host == "example.com" else None
 
     def clearance_of_tool(self, name):
         return "public"
@@ -119,6 +141,13 @@ EXAMPLES: dict[str, tuple[object, str]] = {
         document({"id": "a", "kind": "branch", "cases": [case("a text")], "else": {"steps": [], "result": [1]}}),
         "/steps/0/else/result",
     ),
+    "unknown_workflow": (document(call("nobody")), "/steps/0/workflow"),
+    "unknown_version": (document(call("asking", version="2.0.0")), "/steps/0/version"),
+    "digest_mismatch": (document(call("asking", inputs={"q": "x"}, digest=f"sha256:{0:064}")), "/steps/0/digest"),
+    "broken_workflow": (document(call("broken")), "/steps/0/workflow"),
+    "recursive_workflow": (document(call("circle")), "/steps/0/workflow"),
+    "missing_input": (document(call("asking")), "/steps/0/inputs/q"),
+    "invalid_input": (document(call("asking", inputs={"q": 1})), "/steps/0/inputs/q"),
     "fan_out_too_large": (document(each(llm("a", "{{ item }}"), over=[1, 2], max_items=1)), "/steps/0/over"),
     "invalid_schema": (document(llm("a", output={"type": "text"})), "/steps/0/output/type"),
     "invalid_default": (
@@ -142,6 +171,7 @@ EXAMPLES: dict[str, tuple[object, str]] = {
         document({**POST, "url": "{{ inputs.q }}"}, inputs={"q": {"sensitivity": "internal"}}),
         "/steps/0/url",
     ),
+    "host_not_allowed": (document({**POST, "url": "https://example.net"}), "/steps/0/url"),
     "unknown_label": (
         document(llm("a", "{{ inputs.q }}"), inputs={"q": {"sensitivity": "secret"}}),
         "/inputs/q/sensitivity",
@@ -154,8 +184,9 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "single_point_of_failure": (document(llm("a", model="small")), "/steps/0/model"),
 }  # fmt: skip
 WARNINGS = {
-    "shadowed_variable", "unused_variable", "cached_effect", "deadline_too_short", "nothing_to_declassify", "optional_field", "single_point_of_failure",
-    "unknown_recipient", "unrendered_template", "unused_input", "unused_step",
+    "cached_effect", "deadline_too_short", "nothing_to_declassify", "optional_field", "shadowed_variable",
+    "single_point_of_failure", "unknown_recipient", "unrendered_template", "unused_input", "unused_step",
+    "unused_variable",
 }  # fmt: skip
 
 
@@ -166,6 +197,7 @@ def test_each_code_is_earned_by_its_smallest_document_and_by_nothing_else_in_it(
         source,
         tools=TOOLS,
         models=NoModels(),
+        workflows=Others(),
         recipients=NoRecipients(),
         ordered=code != "cycle",
         thorough=code == "single_point_of_failure",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from workflows.checks.branches import one_type
 from workflows.checks.cost import affordable
@@ -15,6 +15,7 @@ from workflows.checks.flow import cleared_recipients, declassified, labelled_inp
 from workflows.checks.guards import guarded
 from workflows.checks.leftovers import unused
 from workflows.checks.limits import deadlines
+from workflows.checks.linked import called_workflows
 from workflows.checks.models import served
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved
 from workflows.checks.repeats import bounded
@@ -27,16 +28,20 @@ from workflows.checks.time import reachable
 from workflows.checks.tools import arguments, known_tools
 from workflows.checks.variables import named, used
 from workflows.findings import Finding, has_errors
+from workflows.linking import Links, link
 from workflows.model import Workflow
 from workflows.models import ModelCatalog
 from workflows.parse import attempt, place
 from workflows.recipients import Recipients
 from workflows.salvage import salvage
+from workflows.sources import Shelf, WorkflowSource
 from workflows.tools import ToolSpec
 
 __all__ = ["Inspection", "check", "inspect"]
 
-_CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
+_Check: TypeAlias = Callable[[Subject], Iterable[Finding]]
+
+_OF_ONE: Final[tuple[_Check, ...]] = (
     duplicate_ids,
     renderable,
     conditions,
@@ -56,6 +61,10 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     guarded,
     known_tools,
     arguments,
+    called_workflows,
+)
+"""What is asked of a workflow by itself, and of each that its steps run."""
+_OF_ALL: Final[tuple[_Check, ...]] = (
     done_once,
     not_left_out,
     labelled_inputs,
@@ -70,6 +79,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     unused,
     used,
 )
+"""What is asked once, and looks into other workflows where it must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,7 @@ def check(  # keyword-only: each tells what is known of one part of the world
     *,
     tools: Mapping[str, ToolSpec] | None = None,
     models: ModelCatalog | None = None,
-    workflows: Mapping[str, Workflow] | None = None,
+    workflows: WorkflowSource | Mapping[str, Workflow] | None = None,
     recipients: Recipients | None = None,
     ordered: bool = False,
     thorough: bool = False,
@@ -98,21 +108,37 @@ def check(  # keyword-only: each tells what is known of one part of the world
     """Every problem of a workflow's meaning, errors first; empty when it may run without a doubt.
 
     `tools` are those that may be called (None: tools are not checked), `models` answers which models there are
-    (None: models are not checked). `workflows` are those that its steps run, by `name@version`; `recipients` knows
-    what hosts and tools may be sent. `ordered` holds a plan made by a model to earlier steps only. `thorough` names
-    what is no fault too, such as a step that only one provider can serve.
+    (None: models are not checked). `workflows` gives those that its steps run, or holds them by `name@version` (None:
+    they are not checked); `recipients` knows what hosts and tools may be sent. `ordered` holds a plan made by a model
+    to earlier steps only. `thorough` names what is no fault too, such as a step that only one provider can serve.
     """
+    source = Shelf(workflows) if isinstance(workflows, Mapping) else workflows
+    links = None if source is None else link(workflow, source)
     subject = Subject(
         workflow,
         tools=tools,
         models=models,
-        workflows=workflows,
+        workflows=None if links is None else links.workflows,
         recipients=recipients,
         ordered=ordered,
         thorough=thorough,
+        links=links,
     )
-    found = dict.fromkeys(finding for one in _CHECKS for finding in one(subject))
+    if links is not None:
+        subject = _with_others(subject, links)
+    found = dict.fromkeys(finding for one in (*_OF_ONE, *_OF_ALL) for finding in one(subject))
     return tuple(sorted(found, key=lambda finding: finding.severity != "error"))
+
+
+def _with_others(subject: Subject, links: Links) -> Subject:
+    """The subject with what is known of the workflows that it runs, each looked at behind those that it runs itself."""
+    others: dict[str, Subject] = {}
+    faults: dict[str, tuple[Finding, ...]] = {}
+    for name, workflow in links.workflows.items():
+        other = Subject(workflow, tools=subject.tools, links=links, others=others, faults=faults)
+        errors = (finding for one in _OF_ONE for finding in one(other) if finding.severity == "error")
+        others[name], faults[name] = other, tuple(dict.fromkeys(errors))
+    return replace(subject, others=others, faults=faults)
 
 
 def inspect(  # as `check`
@@ -120,7 +146,7 @@ def inspect(  # as `check`
     *,
     tools: Mapping[str, ToolSpec] | None = None,
     models: ModelCatalog | None = None,
-    workflows: Mapping[str, Workflow] | None = None,
+    workflows: WorkflowSource | Mapping[str, Workflow] | None = None,
     recipients: Recipients | None = None,
     ordered: bool = False,
     thorough: bool = False,

@@ -11,15 +11,17 @@ from workflows.checks.pace import Pace
 from workflows.checks.serving import Serving
 from workflows.checks.spending import Spending
 from workflows.checks.units import Unit, units
-from workflows.findings import Path, pointer
+from workflows.findings import Finding, Path, pointer
 from workflows.frames import Frame, Located, Variable, by_id, frames
 from workflows.graph import Graph
-from workflows.model import Step, Workflow
+from workflows.linking import Links, called
+from workflows.model import Step, Workflow, WorkflowStep
 from workflows.models import ModelCatalog
 from workflows.nearest import Suggestions
 from workflows.outputs import Shapes
 from workflows.recipients import Recipients
 from workflows.references import Reference, Usage, usage
+from workflows.shapes import ANY, Shape
 from workflows.templates import block_templates, output_templates, templates
 from workflows.tools import ToolSpec
 
@@ -73,6 +75,12 @@ class Subject:
     recipients: Recipients | None = None
     thorough: bool = False
     """Whether to name what is no fault too."""
+    links: Links | None = None
+    """What came of looking for other workflows; None where nobody looked."""
+    others: Mapping[str, Subject] = field(default_factory=dict)
+    """Those other workflows under check, by `name@version`."""
+    faults: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    """The errors of each of them."""
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -127,7 +135,16 @@ class Subject:
 
     @cached_property
     def shapes(self) -> Shapes:
-        return Shapes(self.workflow, self.frames, tools=self.tools)
+        return Shapes(self.workflow, self.frames, tools=self.tools, called=self._given_by)
+
+    @cached_property
+    def given(self) -> Shape:
+        """The shape of what the workflow gives."""
+        return self.shapes.of_outputs(self.workflow.outputs, self.frame)
+
+    def _given_by(self, step: WorkflowStep) -> Shape:
+        other = self.others.get(called(step))
+        return ANY if other is None else other.given
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
