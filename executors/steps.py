@@ -30,7 +30,8 @@ class Ended:
     label: Sensitivity
     """Of the output, and of the fact that there is none."""
     sent: Sensitivity
-    """Of what the step sent, which its error may quote whatever its output is declassified to."""
+    """Of what the step sent, or the one inside of it that failed, which the error may quote whatever the output is
+    declassified to."""
 
 
 End: TypeAlias = Callable[[Step, Ended], None]
@@ -127,7 +128,9 @@ def _failed(run: StepRun, failure: StepFailure, *, started: datetime | None) -> 
         run.frame.failed.add(run.path)
     if isinstance(on_error, Recover):
         return _finished(run, "succeeded", output=on_error.output, error=error, started=started)
-    return _finished(run, "skipped" if on_error == "skip" else "failed", error=error, started=started)
+    ended = _finished(run, "skipped" if on_error == "skip" else "failed", error=error, started=started)
+    ended.sent = failure.label or ended.sent
+    return ended
 
 
 def _finished(

@@ -97,5 +97,5 @@ def _outputs(workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
         except ExpressionError as error:
             raise StepFailure(error.code, f"output {name!r} of {workflow.name!r}: {error.message}") from error
     label = frame.labels.of(source for _, source in strings(templates, ()))
-    run.label = label if workflow.policy.declassify is None else workflow.policy.declassify
+    run.label = most_sensitive(workflow.policy.declassify or label, run.step.sensitivity)
     return outputs
