@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from orchestrator.arguments import check_choices, inputs_of, named, subject_of, workflow_of
+from orchestrator.arguments import check_choices, inputs_of, named, others_of, subject_of, workflow_of
 from orchestrator.limits import Limits, limited, on_model
 from orchestrator.passes import Pass, Passes
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from executors.resumption import Resumption
     from executors.tools import ToolRegistry
     from orchestrator.catalog import CatalogModels
+    from orchestrator.estimate import Estimate
     from orchestrator.explain import Explanation
     from orchestrator.resuming import Continuation
     from planner.types import Plan
@@ -148,18 +149,46 @@ class Orchestrator:
         """Every model of the catalog; `ready` tells which ones can be called now."""
         return tuple(self.gateway.catalog.models)
 
-    def check(self, workflow: Workflow | str | bytes | Mapping[str, Any] | Path) -> tuple[Finding, ...]:
+    def check(
+        self, workflow: Workflow | str | bytes | Mapping[str, Any] | Path, *, thorough: bool = False
+    ) -> tuple[Finding, ...]:
         """Every finding against a workflow, its JSON text, its JSON value or its file; errors first.
 
-        Tools and models are checked too: the tools of this object, and the catalog of its gateway.
+        Tools, models and hosts are checked too: the tools of this object, the catalog of its gateway, its settings.
+        `thorough` names what is no fault too, such as a step that only one provider can serve.
         """
+        from orchestrator.recipients import SettingsRecipients
         from workflows.checks import check, inspect
         from workflows.model import Workflow
 
+        tools = self.tools.specs
+        recipients = SettingsRecipients(self.settings.http, tools)
         if isinstance(workflow, Workflow):
-            return check(workflow, tools=self.tools.specs, models=self._models())
+            return check(workflow, tools=tools, models=self._models(), recipients=recipients, thorough=thorough)
         value = workflow.read_bytes() if isinstance(workflow, Path) else workflow
-        return inspect(value, tools=self.tools.specs, models=self._models()).findings
+        return inspect(value, tools=tools, models=self._models(), recipients=recipients, thorough=thorough).findings
+
+    def estimate(
+        self, workflow: Workflow | str | Path | Mapping[str, Any], inputs: Mapping[str, Any] | None = None
+    ) -> Estimate:
+        """What a run of the workflow will cost and how long it will take: by earlier runs of it where the record has
+        enough of them, else by prices and typical sizes. Nothing is asked of any model.
+
+        Raises as `run_workflow` does for a workflow that is none, and JournalError where the record cannot be read.
+        """
+        from orchestrator.estimate import estimated
+        from orchestrator.history import history
+
+        loaded = workflow_of(workflow)
+        if self._model is not None:
+            loaded = on_model(loaded, self._model)
+        return estimated(
+            loaded,
+            models=self._models(),
+            past=history(self.runs, loaded.name),
+            inputs=inputs_of(inputs),
+            workflows=others_of(loaded, workflow),
+        )
 
     async def plan(
         self,
@@ -418,6 +447,12 @@ class Orchestrator:
                 workflow=workflow, inputs=inputs, caller=caller, workflows=workflows or {}, past=past, on_event=on_event
             )
         )
+
+    def sound(self, workflow: Workflow, limits: Limits = Limits()) -> Workflow:
+        """The workflow within the limits, as it would be run. Raises WorkflowError as `run` does."""
+        within = self._limited(workflow, limits)
+        self._sound(within)
+        return within
 
     def _sound(self, workflow: Workflow) -> None:
         """Raises WorkflowError for what the checks find that would make a run fail."""

@@ -19,7 +19,9 @@ _FORM = "write postgresql://user:password@host/database"
 
 def database_of(settings: Settings) -> URL:
     """The address that the settings mean. Raises ConfigurationError; never shows what the variable holds."""
-    name = settings.distributed.database_env
+    name, table = settings.distributed.database_env, "distributed"
+    if name is None:
+        name, table = settings.journal.address_env, "journal"
     if name is None:
         raise ConfigurationError(
             "several machines need a PostgreSQL database that all of them reach: name the environment variable with"
@@ -27,7 +29,7 @@ def database_of(settings: Settings) -> URL:
         )
     given = settings.environment.get(name)
     if given is None:
-        raise ConfigurationError(f"database_env in [distributed] names {name}, which is not set; {_FORM} into it")
+        raise ConfigurationError(f"{name}, named by [{table}], is not set; {_FORM} into it")
     for package in ("dbos", "psycopg"):
         if find_spec(package) is None:
             raise ConfigurationError(
@@ -39,7 +41,7 @@ def database_of(settings: Settings) -> URL:
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
-        raise ConfigurationError(f"{name}, named by [distributed], holds no address of a database; {_FORM}") from None
+        raise ConfigurationError(f"{name}, named by [{table}], holds no address of a database; {_FORM}") from None
     if url.drivername not in _POSTGRES:
-        raise ConfigurationError(f"{name}, named by [distributed], holds no address of PostgreSQL; {_FORM}")
+        raise ConfigurationError(f"{name}, named by [{table}], holds no address of PostgreSQL; {_FORM}")
     return url.set(drivername="postgresql+psycopg")

@@ -13,6 +13,7 @@ import anyio.to_thread
 from executors.context import now
 from executors.distributed.address import database_of
 from executors.distributed.application import Application
+from executors.distributed.errors import DistributedError
 from executors.distributed.exchange import Exchange
 from executors.distributed.parcel import RunRequest, packed
 from executors.events import Event, RunFinished, StepFinished
@@ -27,13 +28,9 @@ from workflows.model import ToolStep, Workflow
 if TYPE_CHECKING:
     from unified_api.settings import Settings
 
-__all__ = ["DistributedError", "DistributedExecutor"]
+__all__ = ["DistributedExecutor"]
 
 _LOOK_S = 0.2
-
-
-class DistributedError(Exception):
-    """The workers cannot do what is asked; the message says why and what to do."""
 
 
 class DistributedExecutor:

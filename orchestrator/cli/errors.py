@@ -145,6 +145,7 @@ def _clash() -> Explanation | None:
 
 
 def _typed() -> tuple[type[BaseException], ...]:
+    from executors.distributed.errors import DistributedError
     from executors.inputs import InputError
     from executors.journal.entries import JournalError
     from executors.tools import ToolDefinitionError
@@ -155,6 +156,7 @@ def _typed() -> tuple[type[BaseException], ...]:
     from workflows.findings import WorkflowError
 
     return (
+        DistributedError,
         GatewayError,
         InputError,
         JournalError,

@@ -53,6 +53,8 @@ class Launch:
     """Files and modules whose functions steps may call."""
     caller: Caller | None = None
     """On whose behalf models are asked."""
+    executor: Literal["here", "dbos"] = "here"
+    """Who executes the run: this program, or the workers."""
     progress: Progress | None = None
     """Set once steps run; what Ctrl-C tells about."""
     is_local: IsLocal = lambda _: False
@@ -111,6 +113,9 @@ def perform(
         return anyio.run(whole)
     except KeyboardInterrupt:
         progress = launch.progress
+        if progress and progress.run_id and launch.executor == "dbos":
+            report.show_going_on(progress.run_id)
+            return INTERRUPTED
         report.show_interrupted(
             progress.finished if progress else (),
             run_id=progress.run_id if progress else None,
@@ -173,7 +178,7 @@ async def execute(
     left = launch.limits if plan is None else launch.limits.after(plan.most_usd)
     with showing(workflow) as progress:
         launch.progress = progress
-        result = await orchestrator.run(workflow, inputs=inputs, limits=left, on_event=progress, caller=launch.caller)
+        result = await _result(orchestrator, workflow, inputs, launch, limits=left)
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
     try:
         complete = _print(result, workflow, launch, folder=folder, plan=plan)
@@ -197,6 +202,19 @@ async def execute(
     )
     report.show_remarks(steps, error=result.error)
     return 0 if result.status == "succeeded" and complete else 1
+
+
+async def _result(
+    orchestrator: Orchestrator, workflow: Workflow, inputs: Mapping[str, Any], launch: Launch, *, limits: Limits
+) -> RunResult:
+    on_event, caller = launch.progress, launch.caller
+    if launch.executor == "here" or caller is None:
+        return await orchestrator.run(workflow, inputs=inputs, limits=limits, on_event=on_event, caller=caller)
+    from orchestrator.machines import run_on_workers
+
+    return await run_on_workers(
+        orchestrator, workflow, inputs, limits=limits, caller=caller, on_event=on_event, tell=console.say
+    )
 
 
 def _print(result: RunResult, workflow: Workflow, launch: Launch, *, folder: Path, plan: Plan | None) -> bool:

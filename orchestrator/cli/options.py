@@ -11,6 +11,8 @@ import typer
 __all__ = [
     "BudgetOption",
     "DeadlineOption",
+    "ExecutorChoice",
+    "ExecutorOption",
     "InputOption",
     "JsonOption",
     "MaxParallelOption",
@@ -34,6 +36,13 @@ class PlannerChoice(StrEnum):
 
     MODEL = "model"
     RULES = "rules"
+
+
+class ExecutorChoice(StrEnum):
+    """Who executes a run."""
+
+    HERE = "here"
+    DBOS = "dbos"
 
 
 class Sensitivity(StrEnum):
@@ -73,6 +82,12 @@ DeadlineOption = Annotated[
 SensitivityOption = Annotated[
     Sensitivity | None,
     typer.Option("--sensitivity", help="The label of everything in the run; less cleared providers are not asked."),
+]
+ExecutorOption = Annotated[
+    ExecutorChoice,
+    typer.Option(
+        "--executor", help="Who executes the steps: this program, or by dbos the workers that share [distributed]."
+    ),
 ]
 InputOption = Annotated[
     list[str] | None,

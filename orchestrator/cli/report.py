@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REAL_MODEL",
+    "show_going_on",
     "show_images",
     "show_interrupted",
     "show_outputs",
@@ -147,6 +148,15 @@ def _own(step: StepFinished, known: set[str]) -> bool:
     """Whether nothing inside of the step tells its error already."""
     path = step.error.path if step.error is not None else ""
     return path in {"", step.step_id} or path not in known
+
+
+def show_going_on(run_id: str) -> None:
+    """After Ctrl-C where others execute the run."""
+    console.say("Not followed any longer; the workers go on with the run.", style="yellow")
+    console.say(
+        f"`orchestrate runs follow {run_id}` follows it again, `orchestrate runs cancel {run_id}` ends it. Both need"
+        " the workers' database as `address_env` in [journal]."
+    )
 
 
 def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None, is_local: IsLocal = _unknown) -> None:

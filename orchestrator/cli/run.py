@@ -10,6 +10,8 @@ from orchestrator.cli import console
 from orchestrator.cli.options import (
     BudgetOption,
     DeadlineOption,
+    ExecutorChoice,
+    ExecutorOption,
     JsonOption,
     MaxParallelOption,
     ModelOption,
@@ -45,6 +47,7 @@ def run(
     out: OutOption = None,
     tools: ToolsOption = None,
     no_run: Annotated[bool, typer.Option("--no-run", help="Show the plan and stop.")] = False,
+    executor: ExecutorOption = ExecutorChoice.HERE,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -70,6 +73,7 @@ def run(
         as_json=as_json,
         yes=yes,
         tools=tools or (),
+        executor=executor.value,
     )
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:

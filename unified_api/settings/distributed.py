@@ -16,7 +16,7 @@ class DistributedSettings(Table):
 
     database_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable with the address of the database that all machines share, such as
-    `postgresql://user:password@host/database`."""
+    `postgresql://user:password@host/database`; without it that of `address_env` in `[journal]`."""
     global_concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Steps that all workers together may execute at one time; without it only each worker's own limit holds. The
     worker that was started last decides."""

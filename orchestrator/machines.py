@@ -1,0 +1,45 @@
+"""Runs that workers lead and execute, started and followed from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.limits import Limits
+
+if TYPE_CHECKING:
+    from executors.events import Event
+    from executors.result import RunResult
+    from orchestrator.orchestrator import Orchestrator
+    from unified_api.types import Caller
+    from workflows.model import Workflow
+
+__all__ = ["run_on_workers"]
+
+
+async def run_on_workers(
+    orchestrator: Orchestrator,
+    workflow: Workflow,
+    inputs: Mapping[str, Any],
+    *,
+    limits: Limits = Limits(),
+    caller: Caller,
+    on_event: Callable[[Event], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> RunResult:
+    """What came of a run on the workers of `[distributed]`. It goes on when this is cut off.
+
+    `tell` is told in words what a person may want to know, such as that no worker is there yet.
+
+    Raises:
+        WorkflowError: the workflow does not pass the checks; nothing was started.
+        InputError, DistributedError, ConfigurationError, JournalError: as their names say.
+    """
+    from executors.distributed.executor import DistributedExecutor
+
+    sound = orchestrator.sound(workflow, limits)
+    async with DistributedExecutor(orchestrator.settings) as executor:
+        if tell is not None and not await executor.workers():
+            tell("No worker is there to execute it yet; it waits for one: orchestrate worker")
+        run_id = await executor.start(sound, inputs, caller=caller)
+        return await executor.result(run_id, sound, on_event=on_event)
