@@ -36,9 +36,10 @@ from workflows.model import ModelChoice, ModelNeeds, Step, Workflow
 from workflows.templates import templates
 
 if TYPE_CHECKING:
+    from executors.journal.entries import Approval, Decision, Journal
     from unified_api.gateway import Gateway
 
-__all__ = ["Frame", "Kind", "Perform", "Receipt", "RunContext", "Spend", "StepRun", "add_usage", "now"]
+__all__ = ["Approve", "Frame", "Kind", "Perform", "Receipt", "RunContext", "Spend", "StepRun", "add_usage", "now"]
 
 
 def now() -> datetime:
@@ -133,6 +134,12 @@ class RunContext:
     spend: Spend | None = None
     """Told what steps under a budget have spent, and hold besides."""
     layouts: Layouts = field(default_factory=Layouts)
+    journal: Journal | None = None
+    """Where steps that wait for a person keep their questions and find the answers."""
+    approve: Approve | None = None
+    """Answers questions to persons in this program; None of it leaves one to others."""
+    wall: Callable[[], datetime] = now
+    """The time of day, by which questions expire: it goes on while no program runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +263,8 @@ class StepRun:
         )
 
 
+Approve: TypeAlias = Callable[["Approval"], Awaitable["Decision | None"]]
+"""Asks a person."""
 Kind: TypeAlias = Callable[[Any, StepRun], Awaitable[Json]]
 """Runs one try of a step; each takes its own class of step, which `RunContext.kinds` matches by the step's `kind`."""
 Perform: TypeAlias = Callable[[StepRun], Awaitable[Json]]

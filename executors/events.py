@@ -23,6 +23,7 @@ __all__ = [
     "StepStarted",
     "StepStatus",
     "StepToken",
+    "StepWaiting",
 ]
 
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
@@ -94,6 +95,19 @@ class StepRetrying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepWaiting:
+    """A step asks a person, and waits for the answer."""
+
+    run_id: str
+    at: datetime
+    step_id: str
+    message: str
+    show: Any = None
+    expires: datetime | None = None
+    """When the step goes on by itself; None is never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished:
     """A step's end, whatever it was. Steps that never started end too, as `skipped` or `cancelled`."""
 
@@ -135,4 +149,6 @@ class RunFinished:
     """What of it earlier passes of a resumed run had paid; None when that is unknown."""
 
 
-Event: TypeAlias = RunStarted | RunResumed | StepStarted | StepToken | StepRetrying | StepFinished | RunFinished
+Event: TypeAlias = (
+    RunStarted | RunResumed | StepStarted | StepToken | StepRetrying | StepWaiting | StepFinished | RunFinished
+)

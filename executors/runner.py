@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from executors.budget import Budget
-from executors.context import Frame, Perform, RunContext, now
+from executors.context import Approve, Frame, Perform, RunContext, now
 from executors.drive import Drive
 from executors.events import Event, RunFinished, RunStarted, RunStatus, StepError
 from executors.inputs import InputError, resolve
@@ -59,6 +59,7 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     journal: Journal | None = None,
     past: Past | Resumption | None = None,
     execute: Perform | None = None,
+    approve: Approve | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> RunResult:
@@ -71,7 +72,8 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
     `workflows` are those that its steps of kind `workflow` run, by `name@version`.
     With a `journal`, what is paid for is written down before and after; with a `past`, the run goes on from
     what earlier passes of it have written. The journal is told every event before `on_event` is.
-    `execute` executes steps that are not recorded, elsewhere than in this process.
+    `execute` executes steps that are not recorded, elsewhere than in this process. `approve` asks a person what a
+    step of kind `approval` wants to know; the journal is asked for an answer meanwhile.
     A run that fails does not raise: see `RunResult.status` and `.error`. A cancellation ends every step, is told
     as `RunFinished(cancelled)`, and goes on.
 
@@ -108,6 +110,8 @@ async def run(  # noqa: PLR0913  # keyword-only: all that a run may need of the 
         perform=tries if recording is None else recording,
         workflows=workflows or {},
         layouts=layouts,
+        journal=journal,
+        approve=approve,
         spend=None if journal is None else partial(_spend, journal, run_id),
     )
     frame = Frame(

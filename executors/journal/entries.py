@@ -149,6 +149,9 @@ class Journal(Protocol):
     async def decided(self, run_id: str, path: str, key: str) -> Decision | None:
         """The answer, as soon as somebody gave one."""
 
+    async def decide(self, run_id: str, path: str, decision: Decision) -> Decision:
+        """Answers a question, durably; gives back the answer that stands. Raises JournalError."""
+
     async def cancel_requested(self, run_id: str) -> bool:
         """Whether somebody asked for the end of the run."""
 

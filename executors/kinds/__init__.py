@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from executors.context import Kind
-from executors.kinds import branch, embed, http, image, llm, loop, map, set, tool, workflow  # noqa: A004  # named after the kinds
+from executors.kinds import approval, branch, embed, http, image, llm, loop, map, set, tool, workflow  # noqa: A004  # named after the kinds
 
 __all__ = ["KINDS"]
 
@@ -16,6 +16,7 @@ KINDS: Mapping[str, Kind] = {
     "set": set.run,
     "tool": tool.run,
     "http": http.run,
+    "approval": approval.run,
     "map": map.run,
     "branch": branch.run,
     "loop": loop.run,

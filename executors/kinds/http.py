@@ -10,6 +10,7 @@ from executors.http.outbound import Outbound
 from executors.http.request import Request
 from executors.http.target import Target
 from executors.kinds.set import fitting
+from executors.recording import repeatable
 from unified_api.types import Json
 from workflows.model import HttpStep
 
@@ -33,24 +34,19 @@ async def run(step: HttpStep, run: StepRun) -> Json:
     headers = {name: run.text(value, what=f"headers.{name}") for name, value in step.headers.items()}
     request = Request.of(step.method, headers, run.render(step.body), max_bytes=settings.http.max_bytes)
     outbound = Outbound(settings=settings.http, environment=settings.environment, clock=run.context.clock)
-    repeatable = _is_repeatable(step, run)
-    answer = await outbound.send(request, target, label=run.label, repeatable=repeatable, final=step.expect)
+    again = repeatable(run)
+    answer = await outbound.send(request, target, label=run.label, repeatable=again, final=step.expect)
     if not (answer.status in step.expect if step.expect else 200 <= answer.status <= 299):
-        raise _refused(answer, target, repeatable=repeatable)
+        raise _refused(answer, target, again=again)
     body = fitting(body_of(answer, target), step.output, what="the body of the answer")
     return {"status": answer.status, "headers": headers_of(answer), "body": body}
 
 
-def _is_repeatable(step: HttpStep, run: StepRun) -> bool:
-    said = run.frame.workflow.policy.idempotent if step.idempotent is None else step.idempotent
-    return step.method in {"GET", "HEAD"} if said is None else said
-
-
-def _refused(answer: Answer, target: Target, *, repeatable: bool) -> StepFailure:
+def _refused(answer: Answer, target: Target, *, again: bool) -> StepFailure:
     later = answer.status in _TRY_LATER
     return StepFailure(
         "http_status",
         f"{target.named} answered {answer.status}{excerpt(answer)}",
-        retryable=later or (repeatable and answer.status in _TRANSIENT),
+        retryable=later or (again and answer.status in _TRANSIENT),
         wait_s=retry_after_s(answer, now=now().timestamp()) if later else None,
     )

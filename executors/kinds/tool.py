@@ -7,6 +7,7 @@ from typing import Any
 from executors.context import StepRun
 from executors.failures import StepFailure
 from executors.kinds.set import fitting
+from executors.recording import repeatable
 from executors.tools import ToolError
 from unified_api.types import Json
 from unified_api.types.sensitivity import cleared
@@ -14,8 +15,10 @@ from workflows.model import ToolStep
 
 __all__ = ["run"]
 
-_TRANSIENT = frozenset({"tool_failed", "server_unreachable", "timed_out"})
+_TRANSIENT = frozenset({"tool_failed", "server_unreachable"})
 """Failures that another call might not meet; wrong names, arguments and results stay wrong."""
+_UNCERTAIN = frozenset({"timed_out", "unknown_outcome"})
+"""Those after which nobody knows whether it was done."""
 
 
 async def run(step: ToolStep, run: StepRun) -> Json:
@@ -30,8 +33,15 @@ async def run(step: ToolStep, run: StepRun) -> Json:
     try:
         result = await run.context.tools.call(step.tool, arguments)
     except ToolError as error:
-        raise StepFailure(error.code, error.message, retryable=error.code in _TRANSIENT) from error
+        raise StepFailure(error.code, error.message, retryable=_is_retryable(error.code, step, run)) from error
     return fitting(result, step.output, what=f"the result of tool {step.tool!r}")
+
+
+def _is_retryable(code: str, step: ToolStep, run: StepRun) -> bool:
+    if code not in _UNCERTAIN:
+        return code in _TRANSIENT
+    spec = run.context.tools.spec(step.tool)
+    return repeatable(run) or (spec is not None and spec.repeatable)
 
 
 async def _check_clearance(name: str, run: StepRun) -> None:
