@@ -46,6 +46,13 @@ def _statements(dialect: Any) -> dict[str, Any]:
 
 
 _BY_DIALECT = {"sqlite": _statements(sqlite), "postgresql": _statements(postgresql)}
+_LOCK_RUNS = (
+    select(runs.c.id, runs.c.owner, runs.c.events, runs.c.entries)
+    .where(runs.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(runs.c.id)
+    .with_for_update()
+)
+_THERE = select(blobs.c.digest).where(blobs.c.digest.in_(bindparam("digests", expanding=True)))
 _EVENT = insert(events)
 _COUNT = (
     update(runs)
@@ -199,14 +206,9 @@ class Transaction:
 
     def _lock(self, ids: Sequence[str]) -> None:
         for begin in range(0, len(ids), _AT_ONCE):
-            query = (
-                select(runs.c.id, runs.c.owner, runs.c.events, runs.c.entries)
-                .where(runs.c.id.in_(ids[begin : begin + _AT_ONCE]))
-                .order_by(runs.c.id)
-                .with_for_update()
-            )
-            for row in self.connection.execute(query):
-                self._runs[row.id] = _Run(row.owner, row.events, row.entries)
+            found = self.connection.execute(_LOCK_RUNS, {"ids": ids[begin : begin + _AT_ONCE]})
+            for run_id, owner, events_, entries in found:
+                self._runs[run_id] = _Run(owner, events_, entries)
 
     def _add_event(self, row: EventRow) -> None:
         run = self._runs[row.run_id]
@@ -272,8 +274,7 @@ class Transaction:
             self.connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": BLOBS_LOCK})
         wanted, there = sorted(self._blobs), set[str]()
         for begin in range(0, len(wanted), _AT_ONCE):
-            some = select(blobs.c.digest).where(blobs.c.digest.in_(wanted[begin : begin + _AT_ONCE]))
-            there.update(self.connection.execute(some).scalars())
+            there.update(self.connection.execute(_THERE, {"digests": wanted[begin : begin + _AT_ONCE]}).scalars())
         for digest in wanted:
             if digest not in there:
                 content = self._blobs[digest]
