@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unified_api.types import Caller
     from workflows.model import Workflow
 
-__all__ = ["check_choices", "inputs_of", "named", "subject_of", "workflow_of"]
+__all__ = ["check_choices", "inputs_of", "named", "others_of", "subject_of", "workflow_of"]
 
 PLANNERS = ("model", "rules")
 RESUMES = ("ask", "auto", "never")
@@ -70,6 +70,18 @@ def workflow_of(workflow: object) -> Workflow:
     if isinstance(workflow, Mapping):
         return from_json(workflow)
     raise TypeError(f"a workflow is a name, a path, a JSON object or a Workflow, not {type(workflow).__name__}")
+
+
+def others_of(workflow: Workflow, given: object) -> dict[str, Workflow]:
+    """The workflows that its steps run, by `name@version`: those beside its file, then the library's. What is not found
+    is left out.
+    """
+    from workflows.linking import link
+    from workflows.sources import Folder, Library, Shelves
+
+    found = find(given) if isinstance(given, str | Path) else None
+    beside = [Folder(found.parent)] if isinstance(found, Path) else []
+    return dict(link(workflow, Shelves(*beside, Library())).workflows)
 
 
 def inputs_of(inputs: object) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from orchestrator.cli import (
     console,
     doctor,
     errors,
+    estimate,
     explain,
     models,
     plan,
@@ -72,7 +73,8 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    talking = (run.run, plan.plan, check.check, explain.explain, routes.routes, budgets.budgets, doctor.doctor)
+    planning = (run.run, plan.plan, check.check, estimate.estimate)
+    talking = (*planning, explain.explain, routes.routes, budgets.budgets, doctor.doctor)
     for command in (*talking, worker.worker):
         app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):

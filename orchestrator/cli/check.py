@@ -20,6 +20,10 @@ __all__ = ["check"]
 def check(
     file: Annotated[str, typer.Argument(help="A workflow file, a name from the library, or - for standard input.")],
     tools: ToolsOption = None,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Name what is no fault too, such as steps that one provider alone can serve."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Check a workflow without running it: every problem at once, with its place and its mend.
@@ -42,7 +46,7 @@ def check(
     source = workflow_source(file)
 
     async def work(orchestrator: Orchestrator, _: Launch) -> int:
-        findings = orchestrator.check(load(source) if isinstance(source, str) else source)
+        findings = orchestrator.check(load(source) if isinstance(source, str) else source, thorough=thorough)
         if as_json:
             console.print_json(check_shape(findings))
         show_findings(findings)

@@ -1,0 +1,224 @@
+"""Runs a workflow many times in thought: what a whole run costs and takes, from what its steps do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from orchestrator.expectation import Expected, Expecting
+from orchestrator.history import ENOUGH, History
+from workflows.blocks import is_container
+from workflows.checks.units import Site, Unit
+from workflows.expressions import ExpressionError, Scope, render, render_value
+from workflows.frames import Frame
+from workflows.model import BranchStep, LoopStep, MapStep, Step
+from workflows.references import usage
+
+__all__ = ["Rehearsal", "Sample"]
+
+_WORK: Final = 40_000
+"""Executions of steps that are thought through at most, so that an estimate takes less than a second."""
+_MOST_SAMPLES, _LEAST_SAMPLES = 1_000, 4
+_ITEMS: Final = (16, 8, 4, 2, 1)
+"""Items of a list that are thought through; the others are taken to be like them."""
+_ASSUMED_ITEMS: Final = 10
+_ASSUMED_ROUNDS: Final = 3
+
+
+@dataclass(slots=True)
+class Sample:
+    """One run in thought."""
+
+    cost: float = 0.0
+    seconds: float = 0.0
+    work: float = 0.0
+    """Seconds of everything that takes a place among the running steps."""
+    times: dict[str, float] = field(default_factory=dict)
+    """How often each step was executed."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """What all executions of each step cost."""
+
+
+class Rehearsal:
+    """Plays the steps of units through by chance, seeded, so that the same workflow gives the same estimate."""
+
+    def __init__(self, units: Sequence[Unit], expecting: Expecting, past: History, inputs: Mapping[str, Any]) -> None:
+        self._root = units[0]
+        self._past = past
+        self._inputs = dict(inputs)
+        self.assumed: dict[str, str] = {}
+        """What nobody said, and is taken for granted, by the paths of steps."""
+        self._sites: dict[str, Site] = {}
+        self.expected: dict[str, Expected] = {}
+        self._counts: dict[str, Callable[[Random], int]] = {}
+        self._orders: dict[tuple[Unit, Frame], list[tuple[Site, tuple[str, ...]]]] = {}
+        for unit in units:
+            for site in unit.sites:
+                self._sites[site.path] = site
+                self._know(site, expecting)
+        self._items = next((most for most in _ITEMS if self._size(most) <= _WORK // 10), 1)
+
+    def samples(self, seed: int) -> list[Sample]:
+        """As many runs in thought as there is time for."""
+        number = int(_WORK / max(self._size(self._items), 1))
+        random = Random(seed)  # noqa: S311  # an estimate guards nothing
+        return [self._run(random) for _ in range(min(max(number, _LEAST_SAMPLES), _MOST_SAMPLES))]
+
+    def _know(self, site: Site, expecting: Expecting) -> None:
+        step = site.located.step
+        if isinstance(step, MapStep):
+            self._counts[site.path] = self._length(site, step)
+        elif isinstance(step, LoopStep):
+            self._counts[site.path] = self._rounds(site, step)
+        elif not isinstance(step, BranchStep) and site.path not in site.unit.inner:
+            self.expected[site.path] = expecting.of(site)
+
+    def _length(self, site: Site, step: MapStep) -> Callable[[Random], int]:
+        known = len(step.over) if isinstance(step.over, tuple) else self._given(site, step.over)
+        if known is not None:
+            return lambda _: known
+        past = self._past.counts.get(site.path, ())
+        if len(past) >= ENOUGH:
+            return lambda random: random.choice(past)
+        count = min(_ASSUMED_ITEMS, step.max_items)
+        self.assumed[site.path] = f"the length of its list is not known, and taken to be {count}"
+        return lambda _: count
+
+    def _rounds(self, site: Site, step: LoopStep) -> Callable[[Random], int]:
+        past = [min(count, step.max_rounds) for count in self._past.counts.get(site.path, ())]
+        if len(past) >= ENOUGH:
+            return lambda random: random.choice(past)
+        most = min(_ASSUMED_ROUNDS, step.max_rounds)
+        if most > 1:
+            self.assumed[site.path] = f"how many rounds it has is not known, and taken to be 1 to {most}"
+        return lambda random: random.randint(1, most)
+
+    def _given(self, site: Site, source: str) -> int | None:
+        """The length of a list that the inputs alone decide."""
+        used = usage(source)
+        if site.unit.caller is not None or used.variables or any(one.root != "inputs" for one in used.references):
+            return None
+        try:
+            value = render(source, Scope(self._inputs))
+        except ExpressionError:
+            return None
+        return len(value) if isinstance(value, list) else None
+
+    def _holds(self, site: Site, condition: str) -> bool | None:
+        """Whether a condition holds that the inputs alone decide."""
+        used = usage(condition)
+        decided = not used.variables and all(one.root == "inputs" for one in used.references)
+        if site.unit.caller is not None or not decided:
+            return None
+        try:
+            return bool(render_value(condition, Scope(self._inputs)))
+        except ExpressionError:
+            return None
+
+    def _size(self, items: int) -> int:
+        """Executions of steps in one run in thought, at most."""
+        return self._size_of(self._root.frames[0], self._root, items)
+
+    def _size_of(self, frame: Frame, unit: Unit, items: int) -> int:
+        size = 0
+        for located in frame.located:
+            path = _path(frame, unit, located.step)
+            site = self._sites.get(path)
+            inner = unit.inner.get(path)
+            size += 1 if inner is None else self._size_of(inner.frames[0], inner, items)
+            held = [] if site is None else [self._size_of(one, unit, items) for one in unit.held(site)]
+            times = items if isinstance(located.step, MapStep) else 1
+            times = min(_ASSUMED_ROUNDS, located.step.max_rounds) if isinstance(located.step, LoopStep) else times
+            size += sum(held) * times
+        return size
+
+    def _run(self, random: Random) -> Sample:
+        sample = Sample()
+        seconds, work = self._block(self._root.frames[0], self._root, random, sample, 1.0)
+        sample.work = work
+        sample.seconds = max(seconds, work / self._root.workflow.policy.max_parallel)
+        sample.cost = sum(sample.costs.values())
+        return sample
+
+    def _block(self, frame: Frame, unit: Unit, random: Random, sample: Sample, times: float) -> tuple[float, float]:
+        """Seconds from the start of a block to its end, and those of all its steps; `times` it is executed."""
+        ends: dict[str, float] = {}
+        work = 0.0
+        for site, parents in self._ordered(frame, unit):
+            took, busy = self._step(site, random, sample, times)
+            ends[site.located.step.id] = max((ends[parent] for parent in parents), default=0.0) + took
+            work += busy
+        return max(ends.values(), default=0.0), work
+
+    def _ordered(self, frame: Frame, unit: Unit) -> list[tuple[Site, tuple[str, ...]]]:
+        """The steps of a block, each behind those that it waits for."""
+        found = self._orders.get((unit, frame))
+        if found is None:
+            graph, own = frame.graph, frame.own
+            found = [
+                (self._sites[_path(frame, unit, own[one].step)], graph.parents(one)) for one in graph.sorted_part()
+            ]
+            self._orders[unit, frame] = found
+        return found
+
+    def _step(self, site: Site, random: Random, sample: Sample, times: float) -> tuple[float, float]:
+        step, unit, path = site.located.step, site.unit, site.path
+        if step.when is not None and self._holds(site, step.when) is False:
+            return 0.0, 0.0
+        sample.times[path] = sample.times.get(path, 0.0) + times
+        expected = self.expected.get(path)
+        if expected is not None:
+            cost, seconds = expected.draw(random)
+            sample.costs[path] = sample.costs.get(path, 0.0) + cost * times
+            return seconds, 0.0 if is_container(step) else seconds
+        inner = unit.inner.get(path)
+        if inner is not None:
+            seconds, work = self._block(inner.frames[0], inner, random, sample, times)
+            return max(seconds, work / inner.workflow.policy.max_parallel), work
+        frames = list(unit.held(site))
+        if isinstance(step, MapStep):
+            return self._map(site, frames[0], random, sample, times)
+        if isinstance(step, LoopStep):
+            rounds = [self._block(frames[0], unit, random, sample, times) for _ in range(self._counts[path](random))]
+            return sum(one[0] for one in rounds), sum(one[1] for one in rounds)
+        chosen = self._case(site, step, frames, random) if isinstance(step, BranchStep) else None
+        return (0.0, 0.0) if chosen is None else self._block(chosen, unit, random, sample, times)
+
+    def _map(self, site: Site, frame: Frame, random: Random, sample: Sample, times: float) -> tuple[float, float]:
+        count = self._counts[site.path](random)
+        if not count:
+            return 0.0, 0.0
+        played = min(count, self._items)
+        items = [self._block(frame, site.unit, random, sample, times * count / played) for _ in range(played)]
+        step, policy = site.located.step, site.unit.workflow.policy
+        most = (step.max_parallel if isinstance(step, MapStep) else None) or policy.max_parallel
+        beside = min(most, count)
+        slowest, total = max(one[0] for one in items), sum(one[0] for one in items) * count / played
+        waves = slowest if count <= beside else max(slowest, total / beside)
+        return waves, sum(one[1] for one in items) * count / played
+
+    def _case(self, site: Site, step: BranchStep, frames: list[Frame], random: Random) -> Frame | None:
+        """The case that runs: the first that surely holds, before it any that may."""
+        possible: list[Frame | None] = []
+        for case, frame in zip(step.cases, frames, strict=False):
+            holds = self._holds(site, case.when)
+            if holds is not False:
+                possible.append(frame)
+            if holds:
+                break
+        else:
+            possible.append(frames[-1] if step.else_ is not None else None)
+        if len(possible) > 1:
+            self.assumed.setdefault(site.path, "which case runs is not known, and each taken to be as likely")
+        return random.choice(possible)
+
+
+def _path(frame: Frame, unit: Unit, step: Step) -> str:
+    ids = [step.id]
+    owner = frame.owner
+    while owner is not None:
+        ids.append(owner.step.id)
+        owner = owner.frame.owner
+    return unit.prefix + "/".join(reversed(ids))
