@@ -184,9 +184,9 @@ EXAMPLES: dict[str, tuple[object, str]] = {
     "single_point_of_failure": (document(llm("a", model="small")), "/steps/0/model"),
 }  # fmt: skip
 WARNINGS = {
-    "cached_effect", "deadline_too_short", "host_not_allowed", "nothing_to_declassify", "optional_field", "shadowed_variable",
-    "single_point_of_failure", "unknown_recipient", "unrendered_template", "unused_input", "unused_step",
-    "unused_variable",
+    "cached_effect", "deadline_too_short", "host_not_allowed", "nothing_to_declassify", "optional_field",
+    "shadowed_variable", "single_point_of_failure", "unknown_recipient", "unrendered_template", "unused_input",
+    "unused_step", "unused_variable",
 }  # fmt: skip
 
 

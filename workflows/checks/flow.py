@@ -69,6 +69,14 @@ def _requested(subject: Subject, site: Site, step: HttpStep) -> Iterator[Finding
     label = subject.flow.call(site)
     if host is not None and subject.recipients is not None:
         clearance = subject.recipients.clearance_of_host(host)
+        if clearance is None:
+            yield Finding(
+                code="host_not_allowed",
+                severity="warning",
+                pointer=site.at("url"),
+                message=f"the configuration does not allow requests to {host!r}",
+                fix="Add the host to `hosts` in [http] of orchestrator.toml, or send the request elsewhere.",
+            )
         yield from _sent(subject, site, f"the host {host!r}", clearance, "url")
     elif host is None and label != "public":
         yield Finding(
@@ -113,4 +121,6 @@ def _host(url: str) -> str | None:
         return None  # no address; the run says so
     if not host:
         return None
+    if port is None and scheme.lower() == "http":
+        port = 80
     return host if port is None else f"{host}:{port}"
