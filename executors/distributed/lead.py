@@ -145,5 +145,8 @@ class _Gate:
     async def decided(self, run_id: str, path: str, key: str) -> Decision | None:
         return await self.journal.decided(run_id, path, key)
 
+    async def decide(self, run_id: str, path: str, decision: Decision) -> Decision:
+        return await self.journal.decide(run_id, path, decision)
+
     async def cancel_requested(self, run_id: str) -> bool:
         return await self.journal.cancel_requested(run_id)
