@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from executors.result import RunResult
 from executors.runner import run
+from orchestrator.cli import main
 from unified_api.testing import ScriptedModel, scripted_gateway
 from workflows import library
 from workflows.checks import check
@@ -116,3 +118,21 @@ async def test_each_message_is_treated_by_its_kind() -> None:
     assert result.outputs["for_a_person"] == 2
     assert sum("Open at nine." in prompt for prompt in prompts) == 1
     assert len(prompts) == 7
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "authoring.md").read_text("utf-8")
+COMMANDS = [
+    line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line.strip()
+]
+
+
+def test_the_commands_of_the_page_on_authoring_work_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    tried = [shlex.split(line)[1:] for line in COMMANDS if "workflow run" not in line]  # a run asks models
+    assert len(tried) >= 10
+    for arguments in tried:
+        assert main(arguments) == 0, (arguments, capsys.readouterr().err)
+    assert (tmp_path / "summaries.svg").read_text("utf-8").startswith("<svg")
