@@ -219,7 +219,9 @@ def _compile(source: str) -> Template:
     if not live and "{%" not in source:
         return Template(source, literal=True, whole=False, path=None, problems=())
     whole = len(segments) == 1 and segments[0].kind == "expression"
-    shadowed = tuple(path for path in map(_scope_path, usage(source).references) if not _METHODS.isdisjoint(path))
+    used = usage(source)
+    paths = map(_scope_path, (*used.references, *used.variables))
+    shadowed = tuple(path for path in paths if not _METHODS.isdisjoint(path[1:]))
     wrong = tuple(_problems(source, live))
     measured = source if wrong else metered(source, segments, meter=_METER, least=_LEAST_METERED)
     return Template(
@@ -293,12 +295,14 @@ def _root(name: str | int, scope: Scope) -> Any:
 
 
 def _scope_path(reference: Reference) -> Path:
+    if reference.root == "variables":
+        return (reference.name, *reference.path)
     return (reference.root, reference.name, *(("output",) if reference.root == "steps" else ()), *reference.path)
 
 
 def _show(path: Path, scope: Scope) -> None:
     """Raises `ExpressionError` where minijinja would take a method of Python's for a field that is not there."""
-    value: Any = {"inputs": scope.inputs, "steps": scope.steps}
+    value: Any = {**scope.variables, "inputs": scope.inputs, "steps": scope.steps}
     for part in path:
         child = _child(value, part)
         if child is _MISSING and part in _METHODS and isinstance(value, dict | list):
