@@ -9,18 +9,24 @@ import pytest
 from workflows.checks import inspect
 from workflows.expressions import Scope, render
 from workflows.grammar import FILTERS, FUNCTIONS, TESTS
+from workflows.sources import Library
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "workflow-language.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("example", re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
 def test_the_pages_workflows_pass_the_checks(example: str):
-    assert inspect(example).findings == ()
+    assert inspect(example, workflows=Library()).findings == ()
 
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
 def test_the_pages_python_runs(example: str):
     exec(compile(example, "workflow-language.md", "exec"), {})
+
+
+def test_the_page_shows_every_kind_of_step():
+    shown = set(re.findall(r'"kind": "([a-z]+)"', PAGE))
+    assert shown >= {"llm", "image", "map", "branch", "loop", "workflow", "approval", "http", "tool"}
 
 
 def test_the_page_lists_the_filters_and_functions_that_there_are():
