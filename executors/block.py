@@ -47,7 +47,12 @@ async def run_block(
     frame = _frame(layout, run, at=at, variables=variables or {}, label=run.label if label is None else label)
     if layout.steps:
         await run_steps(layout, frame, run)
-    return BlockEnd(inside(frame, layout.result), frame.labels.of(layout.sources), frame)
+    given = frame.labels.of(layout.sources)
+    try:
+        return BlockEnd(inside(frame, layout.result), given, frame)
+    except StepFailure as failure:
+        failure.label = given
+        raise
 
 
 def _frame(layout: Layout, run: StepRun, *, at: str, variables: Mapping[str, Any], label: Sensitivity) -> Frame:

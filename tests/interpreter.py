@@ -194,9 +194,8 @@ class Interpreter:
         result = block.get("result")
         if result is None and block.get("steps"):
             result = f"{{{{ steps.{block['steps'][-1]['id']}.output | default(none) }}}}"
-        value = world.render(result)
         run.label = max(run.label, world.label(result))
-        return value
+        return world.render(result)
 
     def _set(self, step: _Doc, _path: str, _run: _Run, world: _World) -> Any:
         return world.render(step["value"])

@@ -65,6 +65,7 @@ class _Maker:
     def made(self) -> Made:
         document = self.workflow("random", depth=self.source.choice([1, 2, 2, 3]), steps=8, fails=self.fails())
         inputs = {"number": self.source.randrange(10), "text": "t", "list": [3, 1, 2][: self.source.randrange(4)]}
+        inputs["at"] = ""
         return Made(document, self.workflows, inputs, self.source.randint(1, 5))
 
     def fails(self) -> list[int]:
@@ -73,7 +74,7 @@ class _Maker:
     def workflow(self, name: str, *, depth: int, steps: int, fails: list[int]) -> dict[str, Any]:
         place = _Place(depth, fails)
         made, place = self.block(place, self.source.randint(1, steps))
-        inputs: dict[str, Any] = {"number": {"type": "integer"}, "text": {}, "list": {"type": "array"}}
+        inputs: dict[str, Any] = {"number": {"type": "integer"}, "text": {}, "list": {"type": "array"}, "at": {}}
         document: dict[str, Any] = {"workflow": "1", "name": name, "inputs": inputs, "steps": made}
         if self.labels:
             for schema in inputs.values():
@@ -118,6 +119,11 @@ class _Maker:
             chosen = f"steps.{self.source.choice(place.steps)[0]}.output"  # which may not be there
         return self.source.choice([f"{{{{ {chosen} }}}}", f"{{{{ {chosen} }}}}", f"of {{{{ {chosen} }}}}"])
 
+    def key(self, place: _Place) -> str:
+        """What tells the executions of one step apart."""
+        numbers = [one for one in place.variables if one.endswith(("_index", ".number"))]
+        return "{{ inputs.at }}" + "".join(f"{{{{ {one} }}}}/" for one in numbers)
+
     def condition(self, place: _Place) -> str:
         numbers = [name for name, kind in place.steps if kind == "int"]
         if numbers and self.chance(0.6):
@@ -147,9 +153,8 @@ class _Maker:
 
     def _tool(self, step: dict[str, Any], place: _Place) -> None:
         given = [self.value(place) for _ in range(self.source.randint(0, 2))]
-        step |= {"tool": "act", "arguments": {"name": step["id"], "value": given, "key": "".join(
-            f"{{{{ {one} }}}}/" for one in place.variables if one.endswith(("_index", ".number"))
-        )}}  # fmt: skip
+        arguments = {"name": step["id"], "value": given, "key": self.key(place)}
+        step |= {"tool": "act", "arguments": arguments}
         fails = "never"
         if place.flaky:
             place.flaky.pop()
@@ -237,6 +242,7 @@ class _Maker:
     def _workflow(self, step: dict[str, Any], place: _Place) -> None:
         name = self.name("w").lower()
         given = {"number": "{{ inputs.number }}", "text": self.value(place), "list": [1, self.value(place)]}
+        given["at"] = f"{self.key(place)}{step['id']}/"
         self.workflows[f"{name}@1.0.0"] = self.workflow(name, depth=place.depth, steps=3, fails=place.fails)
         step |= {"workflow": name, "version": "1.0.0", "inputs": given}
         if self.chance(0.3):
