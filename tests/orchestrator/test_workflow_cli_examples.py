@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from json_site import allowing, site
 from jsonschema import Draft202012Validator
 
+from executors.journal.entries import Approval, Decision
 from executors.result import RunResult
 from executors.runner import run
 from orchestrator.cli import main
+from unified_api.settings import Settings
 from unified_api.testing import ScriptedModel, scripted_gateway
 from workflows import library
 from workflows.checks import check
@@ -38,13 +43,21 @@ def answering(rules: Mapping[str, Any], prompts: list[str]) -> Callable[[Any], s
     return answer
 
 
-async def ended(name: str, inputs: dict[str, Any], rules: Mapping[str, Any]) -> tuple[RunResult, list[str]]:
+async def ended(
+    name: str,
+    inputs: dict[str, Any],
+    rules: Mapping[str, Any],
+    *,
+    approve: Callable[[Approval], Awaitable[Decision | None]] | None = None,
+    settings: Settings | None = None,
+) -> tuple[RunResult, list[str]]:
     prompts: list[str] = []
     model = ScriptedModel(answering(rules, prompts))
-    gateway = scripted_gateway({f"scripted/{tier}": model for tier in ("economy", "standard", "premium")})
+    tiers = ("economy", "standard", "premium")
+    gateway = scripted_gateway({f"scripted/{tier}": model for tier in tiers}, settings=settings)
     others = {f"{one}@{library.load(one).version}": library.load(one) for one in library.names()}
     async with gateway:
-        result = await run(read(FOLDER / f"{name}.json"), inputs, gateway=gateway, workflows=others)
+        result = await run(read(FOLDER / f"{name}.json"), inputs, gateway=gateway, workflows=others, approve=approve)
     return result, prompts
 
 
@@ -118,6 +131,48 @@ async def test_each_message_is_treated_by_its_kind() -> None:
     assert result.outputs["for_a_person"] == 2
     assert sum("Open at nine." in prompt for prompt in prompts) == 1
     assert len(prompts) == 7
+
+
+@pytest.mark.parametrize(
+    ("decision", "late", "why"),
+    [
+        (Decision(approved=True), False, ""),
+        (Decision(approved=False, comment="too long"), False, "too long"),
+        (Decision(approved=False), False, "rejected"),
+        (Decision(approved=True), True, "nobody answered in time"),
+    ],
+)
+async def test_only_what_a_person_approved_is_published(decision: Decision, late: bool, why: str) -> None:
+    asked: list[Approval] = []
+
+    async def approve(question: Approval) -> Decision:
+        asked.append(question)
+        assert question.expires is not None
+        return replace(decision, at=question.expires + timedelta(days=1)) if late else decision
+
+    rules = {"Write a headline": "HEAD", "Rewrite the draft": "FINAL", "Name the three": "C", "Write this": "DRAFT"}
+    result, prompts = await ended("publish-with-approval", {"task": "a toast"}, rules, approve=approve)
+    assert result.error is None, result.error
+    published = not why
+    assert result.outputs["result"] == {
+        "published": published,
+        "headline": "HEAD" if published else "",
+        "text": "FINAL" if published else "",
+        "why": why,
+    }
+    assert [one.show for one in asked] == [{"text": "FINAL", "critique": "C"}]
+    assert len(prompts) == 3 + published
+
+
+async def test_a_digest_is_made_of_the_pages_that_answer() -> None:
+    with site({"/a": {"text": "ferries sail"}, "/b": {"text": "trains run"}}) as address:
+        rules = {"Write a digest": "DIGEST", "ferries sail": "on ferries", "trains run": "on trains"}
+        given = {"urls": [f"{address}/a", f"{address}/gone", f"{address}/b"]}
+        result, prompts = await ended("digest-pages", given, rules, settings=allowing(address))
+    assert result.error is None, result.error
+    assert result.outputs == {"digest": "DIGEST", "pages": 2}
+    digest = next(prompt for prompt in prompts if "Write a digest" in prompt)
+    assert re.findall(r"/(\w+)\">\n(on \w+)", digest) == [("a", "on ferries"), ("b", "on trains")]
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "authoring.md").read_text("utf-8")

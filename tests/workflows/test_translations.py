@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from corpus import needs_corpora, rows
+from json_site import allowing, site
 
+from executors.journal.entries import Approval, Decision
 from executors.result import RunResult
 from executors.runner import run
 from executors.tools import ToolRegistry
 from orchestrator.formatting import formatted
-from unified_api.settings import HttpSettings, Settings
+from unified_api.settings import Settings
 from unified_api.testing import ManualClock, ScriptedModel, scripted_gateway
 from unified_api.types import EmbedRequest, Image, ImageRequest
 from workflows.checks import check
@@ -54,6 +54,7 @@ async def ended(
     *functions: Callable[..., Any],
     rules: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
+    approve: Callable[[Approval], Awaitable[Decision | None]] | None = None,
 ) -> RunResult:
     model = ScriptedModel(answering(rules or {}))
     gateway = scripted_gateway(
@@ -63,7 +64,9 @@ async def ended(
     )
     others = {f"{one.name}@{one.version}": one for one in map(translated, NAMES)}
     async with gateway:
-        return await run(workflow, inputs, gateway=gateway, tools=ToolRegistry(functions), workflows=others)
+        return await run(
+            workflow, inputs, gateway=gateway, tools=ToolRegistry(functions), workflows=others, approve=approve
+        )
 
 
 async def outputs(name: str, inputs: dict[str, Any], *functions: Callable[..., Any], **world: Any) -> dict[str, Any]:
@@ -266,35 +269,6 @@ async def test_each_section_is_stored_with_its_place_and_its_vector() -> None:
     assert found == {"kept": ["place 0. one of d 17", "place 1. two 12", "place 2. three 14"]}
 
 
-@contextmanager
-def site(pages: Mapping[str, Any]) -> Iterator[str]:
-    """A server on this machine that answers the paths with JSON, in which `{site}` is its own address."""
-
-    class Pages(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(pages[self.path]).replace("{site}", address).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        address = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True).start()
-        try:
-            yield address
-        finally:
-            server.shutdown()
-
-
-def allowing(address: str) -> Settings:
-    return Settings(http=HttpSettings(hosts=[address.removeprefix("http://")], private_addresses=True))
-
-
 async def test_the_planet_is_fetched_from_where_the_character_points_to() -> None:
     pages = {"/api/people/7": {"homeworld": "{site}/planets/3"}, "/planets/3": {"name": "Tatooine"}}
     with site(pages) as address:
@@ -315,3 +289,105 @@ async def test_it_is_posted_whether_the_goods_are_there(text: str, told: str) ->
         given = {"url": f"{address}/goods"}
         found = await outputs("n8n-stock-watch", given, post, settings=allowing(address))
     assert found == {"posted": told}
+
+
+class Desk:
+    """A person who answers by the first rule whose words stand in the question or in what is shown with it."""
+
+    def __init__(self, rules: Mapping[str, Decision], *, late: bool = False) -> None:
+        self.rules = rules
+        self.late = late
+        self.asked: list[Approval] = []
+
+    async def __call__(self, asked: Approval) -> Decision:
+        self.asked.append(asked)
+        found = [told for words, told in self.rules.items() if words in f"{asked.message} {asked.show}"]
+        assert found, f"no rule for the question {asked.message!r}"
+        if self.late:
+            assert asked.expires is not None
+            return Decision(approved=found[0].approved, at=asked.expires + timedelta(seconds=1))
+        return found[0]
+
+
+YES, NO = Decision(approved=True, by="ada"), Decision(approved=False, by="ada")
+
+
+@pytest.mark.parametrize(("answer", "message"), [(YES, "done: sweep"), (NO, "not done: sweep")])
+async def test_a_task_that_was_handed_over_is_waited_for(answer: Decision, message: str) -> None:
+    did: list[str] = []
+
+    def enqueue(message: str) -> str:
+        did.append(message)
+        return "ticket 7"
+
+    def publish(text: str) -> str:
+        return text
+
+    desk = Desk({"ticket 7": answer})
+    assert await outputs("aws-wait-for-callback", {"task": "sweep"}, enqueue, publish, approve=desk) == {
+        "message": message
+    }
+    assert did == ["sweep"]
+    assert desk.asked[0].expires is None, "it waits for ever"
+
+
+@pytest.mark.parametrize(
+    ("answer", "late", "result"), [(YES, False, "approved"), (NO, False, "rejected"), (YES, True, "failure")]
+)
+async def test_a_request_is_approved_rejected_or_not_answered_in_time(
+    answer: Decision, late: bool, result: str
+) -> None:
+    def handle(request: str, result: str) -> str:
+        return f"{request}: {result}"
+
+    desk = Desk({"Approve": answer}, late=late)
+    found = await outputs("aws-human-in-the-loop", {"request": "leave"}, handle, approve=desk)
+    assert found == {"result": f"leave: {result}"}
+    [asked] = desk.asked
+    assert asked.expires is not None
+    assert asked.expires - asked.asked == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("against", [None, 1, 2, 3])
+async def test_a_proposal_needs_all_three_people(against: int | None) -> None:
+    desk = Desk({f"approver {number}": NO if number == against else YES for number in (1, 2, 3)})
+    result = await ended(translated("aws-parallel-human-approval"), {"proposal": "a pool"}, approve=desk)
+    assert len(desk.asked) == 3
+    if against is None:
+        assert result.outputs == {"agreed": True}
+    else:
+        assert result.error is not None
+        assert (result.error.code, result.error.path) == ("invalid_output", "agreed")
+
+
+async def test_each_pet_with_a_vet_is_waited_for_in_turn() -> None:
+    desk = Desk({"seen rex": YES, "seen tom": NO})
+    pets = [{"id": "rex", "vet": "Dr. A"}, {"id": "stray", "vet": None}, {"id": "tom", "vet": "Dr. B"}]
+    found = await outputs("cncf-for-pets", {"pets": pets}, approve=desk)
+    assert found == {"checkups": [{"id": "rex", "seen": True}, {"id": "tom", "seen": False}]}
+    assert [asked.path for asked in desk.asked] == ["checkups[0]/seen", "checkups[1]/seen"]
+
+
+async def test_titles_are_suggested_until_a_person_likes_one() -> None:
+    sent: list[tuple[str, str]] = []
+
+    def transcribe(video: str) -> str:
+        return f"words of {video}"
+
+    def send_avatar(title: str, kind: str) -> str:
+        sent.append((title, kind))
+        return "sent"
+
+    rules = {f"attempt {number}": {"title": f"T{number}", "description": "d"} for number in (1, 2)}
+    desk = Desk({"T1": NO, "T2": Decision(approved=True, comment="2")})
+    given = {"video": "v.mp4"}
+    found = await outputs("aws-prompt-chaining", given, transcribe, send_avatar, rules=rules, approve=desk)
+    assert found == {"title": "T2", "sent": "sent"}
+    assert [asked.path for asked in desk.asked] == ["suggest[1]/liked", "suggest[2]/liked"]
+    assert sent == [("T2", "image/png")]
+
+
+def test_each_translation_is_run_by_a_test_of_its_own() -> None:
+    told = Path(__file__).read_text("utf-8")
+    run_by_another = {"aws-nested-workflow": "aws-workflow-within-a-workflow"}
+    assert all(told.count(f'"{run_by_another.get(name, name)}') >= 1 for name in NAMES)
