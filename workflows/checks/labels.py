@@ -68,6 +68,7 @@ class Flow:
         self._inputs: dict[tuple[str, str], int] = {}
         self._calls: dict[str, int] = {}
         self._made: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
         self._outputs: dict[str, int] = {}
         self._blocks: dict[Frame, int] = {}
         for unit in units:
@@ -115,6 +116,7 @@ class Flow:
             step, path = site.located.step, site.path
             self._calls[path] = self._node(path, step.sensitivity, of=[self._blocks[site.located.frame]])
             self._made[path] = self._node()
+            self._failed[path] = self._node(of=[self._made[path]])
             self._outputs[path] = self._node(path, step.declassify)
             for frame in unit.held(site):
                 self._blocks[frame] = self._node(of=[self._calls[path]])
@@ -128,44 +130,63 @@ class Flow:
                 self._nodes[self._outputs[path]].sources.append(self._made[path])
 
     def _made_from(self, unit: Unit, site: Site) -> Iterable[int]:
-        """What a step's output is made from, besides its name."""
+        """What a step's output is made from."""
         step = site.located.step
         inner = unit.inner.get(site.path)
+        failed = list(self._failures(unit, site, inner))
+        self._nodes[self._failed[site.path]].sources.extend(failed)
+        if step.on_error != "fail" or (isinstance(step, MapStep) and step.on_item_error != "fail"):
+            yield from failed  # what stands in its place tells that something failed
         if inner is not None and isinstance(step, WorkflowStep):
             yield from self._run(step, unit, inner)
             if step.when is None and step.on_error == "fail":
                 return  # otherwise there may be no outputs, which tells of what was sent
         yield self._calls[site.path]
         for frame in unit.held(site):
-            result = list(self._named(unit, (source for _, source in strings(_result(frame), ()))))
-            yield self._blocks[frame]
-            yield from result
-            if isinstance(step, LoopStep):
-                decided = [*result, *self._named(unit, (step.until,))]
-                yield from decided
-                if step.max_rounds > 1:  # one round decides whether there is another, which sees what it gave
-                    self._nodes[self._blocks[frame]].sources.extend(decided)
-            if isinstance(step, MapStep) and step.on_item_error == "keep":  # and with it what the errors quote
-                yield from (self._calls[f"{site.path}/{one.id}"] for one in frame.steps)
+            yield from self._block(unit, site, frame)
+
+    def _block(self, unit: Unit, site: Site, frame: Frame) -> Iterable[int]:
+        """What a block gives to the output of the step that holds it."""
+        step = site.located.step
+        given = list(self._named(unit, (source for _, source in strings(_result(frame), ()))))
+        if isinstance(step, LoopStep):
+            given += self._named(unit, (step.until,))
+        is_seen_again = step.retry.attempts > 1 or (isinstance(step, LoopStep) and step.max_rounds > 1)
+        if is_seen_again:  # a round decides whether there is another one, and sees what the last one gave
+            self._nodes[self._blocks[frame]].sources.extend(given)
+        return [self._blocks[frame], *given]
+
+    def _failures(self, unit: Unit, site: Site, inner: Unit | None) -> Iterable[int]:
+        """What a failure of the step may tell of: what the steps inside of it send."""
+        prefix = f"{site.path}/"
+        frames = unit.held(site) if inner is None else inner.frames[:1]
+        for frame in frames:
+            for step in frame.steps:
+                if step.on_error == "fail" and prefix + step.id in self._failed:
+                    yield self._failed[prefix + step.id]
 
     def _run(self, step: WorkflowStep, unit: Unit, inner: Unit) -> Iterable[int]:
         """What is given to another workflow, and what it gives."""
-        site = inner.caller
-        policy = inner.workflow.policy
-        if site is not None:
-            floor = self._node(site.path, step.sensitivity, of=[self._blocks[site.located.frame]])
-            if step.when is not None:
-                self._nodes[floor].sources.extend(self._named(unit, (step.when,)))
-            self._nodes[self._blocks[inner.frames[0]]].sources.append(floor)
-            for name in inner.workflow.inputs:
-                given = (source for _, source in strings(step.inputs.get(name), ()))
-                self._nodes[self._inputs[inner.name, name]].sources.extend(self._named(unit, given))
+        policy, block = inner.workflow.policy, self._blocks[inner.frames[0]]
+        if inner.caller is not None:
+            self._nodes[block].sources.append(self._decided(step, unit, inner.caller))
+        for name in inner.workflow.inputs:
+            given = (source for _, source in strings(step.inputs.get(name), ()))
+            self._nodes[self._inputs[inner.name, name]].sources.extend(self._named(unit, given))
         if policy.declassify is not None:
             yield self._node("policy.declassify", policy.declassify)
+            yield self._node(inner.name, step.sensitivity)
             return
         outputs = implied_outputs(inner.workflow, inner.frames[0].graph)
-        yield self._blocks[inner.frames[0]]
+        yield block
         yield from self._named(inner, (source for _, source in strings(outputs, ())))
+
+    def _decided(self, step: WorkflowStep, unit: Unit, site: Site) -> int:
+        """That another workflow runs at all."""
+        node = self._node(site.path, step.sensitivity, of=[self._blocks[site.located.frame]])
+        if step.when is not None:
+            self._nodes[node].sources.extend(self._named(unit, (step.when,)))
+        return node
 
     def _named(self, unit: Unit, sources: Iterable[str]) -> Iterable[int]:
         """The nodes of the inputs and steps that templates name.
