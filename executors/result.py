@@ -22,6 +22,8 @@ class RunResult:
     steps: tuple[StepFinished, ...]
     """Every step once, in the order of the workflow file."""
     cost_usd: Decimal | None
-    """The sum of what is known; None when a paid call's cost is unknown."""
+    """The sum of what is known, earlier passes included; None when a paid call's cost is unknown."""
     seconds: float
     error: StepError | None = None
+    earlier_usd: Decimal | None = Decimal(0)
+    """What of it earlier passes of a resumed run had paid; None when that is unknown."""

@@ -212,6 +212,7 @@ class _Run:
             cost_usd=end.cost_usd,
             seconds=end.seconds,
             error=end.error,
+            earlier_usd=end.earlier_usd,
         )
 
     async def _work(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from executors.result import RunResult
     from executors.resumption import Resumption
     from executors.tools import ToolRegistry
+    from orchestrator.desk import Desk
     from unified_api.gateway import Gateway
     from unified_api.types import Caller
     from workflows.model import Workflow
@@ -45,10 +46,11 @@ class Pass:
 class Passes:
     """Runs passes, and knows which are under way."""
 
-    def __init__(self, journal: SqlJournal, gateway: Gateway, tools: ToolRegistry) -> None:
+    def __init__(self, journal: SqlJournal, gateway: Gateway, tools: ToolRegistry, *, desk: Desk) -> None:
         self._journal = journal
         self._gateway = gateway
         self._tools = tools
+        self._desk = desk
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._begun = anyio.Event()
 
@@ -76,6 +78,7 @@ class Passes:
                     tokens=one.on_event is not None,
                     caller=one.caller,
                     workflows=one.workflows,
+                    approve=self._desk.person if journal is None else self._desk.ask,
                 )
         finally:
             del self._scopes[one.run_id]
@@ -157,4 +160,5 @@ class _Ending:
             cost_usd=self.end.cost_usd,
             seconds=self.end.seconds,
             error=self.end.error,
+            earlier_usd=self.end.earlier_usd,
         )

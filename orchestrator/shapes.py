@@ -89,6 +89,7 @@ def step_shape(step: StepFinished) -> Json:
         "cost_usd": jsonable(step.cost_usd),
         "attempts": jsonable(step.attempts),
         "error": jsonable(step.error),
+        "reused": step.reused,
     }
 
 

@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli import (
     budgets,
+    cancel,
     check,
     console,
     doctor,
@@ -20,6 +21,7 @@ from orchestrator.cli import (
     explain,
     models,
     plan,
+    resume,
     routes,
     run,
     runs,
@@ -37,6 +39,7 @@ HELP = """Plain words in, a checked DAG of model calls out, run through one gate
   orchestrate check plan.json
   orchestrate workflow run research-brief --input topic="tidal power"
   orchestrate explain 01K3
+  orchestrate resume 01K3
   orchestrate models
   orchestrate doctor
 
@@ -75,7 +78,7 @@ def build() -> typer.Typer:
     )
     planning = (run.run, plan.plan, check.check, estimate.estimate)
     talking = (*planning, explain.explain, routes.routes, budgets.budgets, doctor.doctor)
-    for command in (*talking, worker.worker):
+    for command in (*talking, resume.resume, cancel.cancel, worker.worker):
         app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):
         app.add_typer(group.build(markup), name=name)

@@ -149,6 +149,7 @@ def _typed() -> tuple[type[BaseException], ...]:
     from executors.inputs import InputError
     from executors.journal.entries import JournalError
     from executors.tools import ToolDefinitionError
+    from orchestrator.resuming import ResumeError
     from orchestrator.sources import WorkflowNotFoundError
     from orchestrator.tool_files import ToolFileError
     from planner.types import PlanError, TaskError
@@ -161,6 +162,7 @@ def _typed() -> tuple[type[BaseException], ...]:
         InputError,
         JournalError,
         PlanError,
+        ResumeError,
         TaskError,
         ToolDefinitionError,
         ToolFileError,

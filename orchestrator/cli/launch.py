@@ -38,6 +38,7 @@ __all__ = [
     "print_workflow",
     "show_plan",
     "show_workflow",
+    "told",
 ]
 
 
@@ -90,10 +91,12 @@ def perform(
     model: str | None = None,
     planner: Literal["model", "rules"] | None = None,
     offer: bool = False,
+    names_interrupted: bool = True,
 ) -> int:
     """Opens an orchestrator, does the work, and gives the exit status; Ctrl-C ends it cleanly.
 
-    With `offer` the embedded model's weights are offered first where nothing else can answer.
+    With `offer` the embedded model's weights are offered first where nothing else can answer. Runs that were
+    interrupted are named, if the settings want it.
     """
     functions = functions_of(launch.tools)
 
@@ -102,6 +105,8 @@ def perform(
         async with orchestrator:
             for provider, why in orchestrator.gateway.catalog.unreachable.items():
                 console.say(f"Warning: {provider} does not answer: {why}", style="yellow")
+            if names_interrupted:
+                await _name_interrupted(orchestrator)
             if not (offer and weights.wanted(orchestrator)):
                 return await work(orchestrator, launch)
         await weights.name_servers()
@@ -122,6 +127,21 @@ def perform(
             is_local=launch.is_local,
         )
         return INTERRUPTED
+
+
+async def _name_interrupted(orchestrator: Orchestrator) -> None:
+    from executors.journal.entries import JournalError
+
+    if orchestrator.settings.run.resume != "ask":
+        return
+    try:
+        left = await orchestrator.interrupted()
+    except JournalError:
+        return  # a run that needs the journal will say so
+    if left:
+        one = left[0] if len(left) == 1 else "--all"
+        was = "was" if len(left) == 1 else "were"
+        console.say(f"{words.plural(len(left), 'run')} {was} interrupted: orchestrate resume {one}", style="yellow")
 
 
 async def planned(orchestrator: Orchestrator, task: str, launch: Launch) -> Plan:
@@ -179,6 +199,13 @@ async def execute(
     with showing(workflow) as progress:
         launch.progress = progress
         result = await _result(orchestrator, workflow, inputs, launch, limits=left)
+    return told(orchestrator, result, workflow, launch, plan=plan)
+
+
+def told(
+    orchestrator: Orchestrator, result: RunResult, workflow: Workflow, launch: Launch, *, plan: Plan | None = None
+) -> int:
+    """Prints what came of a run, and gives the exit status."""
     folder = launch.out or orchestrator.settings.data_dir / "images" / result.run_id
     try:
         complete = _print(result, workflow, launch, folder=folder, plan=plan)
@@ -189,7 +216,7 @@ async def execute(
         raise CommandError(
             f"the result cannot be written: {why}. Make room for it; `orchestrate runs show {result.run_id}` shows it"
         ) from error
-    steps = (*result.steps, *progress.inside)
+    steps = (*result.steps, *(launch.progress.inside if launch.progress else ()))
     report.show_steps(steps, is_local=launch.is_local)
     report.show_totals(
         steps,

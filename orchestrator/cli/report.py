@@ -127,6 +127,12 @@ def show_remarks(steps: Iterable[StepFinished], *, error: StepError | None = Non
         console.say(f"… and {len(told) - MOST_REMARKS:,} more that failed", style="red")
     if error is not None and all(step.error is None or step.error.message != error.message for step in listed):
         console.say(f"Error: {words.clean(error.message)}", style="red")
+    twice = [step.step_id for step in listed if any(one.model == "journal" for one in step.attempts)]
+    if twice:
+        console.say(
+            f"Possibly paid twice: {', '.join(twice)}. The run was cut off while it was asked, and it was asked again.",
+            style="yellow",
+        )
     demo = sorted({step.model or "" for step in listed if step.quality == "demo"})
     drawn = [step.step_id for step in listed if step.quality == "placeholder"]
     if demo:
@@ -169,4 +175,6 @@ def show_interrupted(finished: Iterable[StepFinished], *, run_id: str | None, is
     if listed:
         show_steps(listed, is_local=is_local)
     told = f"Finished before that: {', '.join(done)}." if done else "No step had finished before that."
-    console.say(f"{told} `orchestrate runs show {run_id}` shows the run.")
+    console.say(
+        f"{told} `orchestrate runs show {run_id}` shows the run, `orchestrate resume {run_id}` goes on with it."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from executors.journal.summaries import RunSummary
     from unified_api.settings import Settings
 
-__all__ = ["build", "list_runs", "show_run"]
+__all__ = ["build", "follow_run", "list_runs", "show_run"]
 
-HELP = "List the runs on record, or show one of them."
+HELP = "List the runs on record, show one of them, or follow one as it goes."
 
 
 def build(markup: Literal["rich"] | None) -> typer.Typer:
     app = typer.Typer(help=HELP, rich_markup_mode=markup, cls=ListingGroup)
     app.command("list")(bordered(list_runs))
     app.command("show")(bordered(show_run))
+    app.command("follow")(bordered(follow_run))
     return app
 
 
@@ -106,6 +108,36 @@ def show_run(
         run.finished, status=run.status, cost=run.cost_usd, seconds=run.seconds, run_id=run.run_id, is_local=is_local
     )
     report.show_remarks(run.finished, error=run.error)
+
+
+def follow_run(
+    run_id: Annotated[str, typer.Argument(help="The run's id, or enough of its beginning.")],
+    after: Annotated[int, typer.Option("--after", min=0, help="Begin after the event of this number.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the events of a run, from any one on, and go on until the run ends.
+
+    They are numbered from 1 without gaps, and the same whenever they are read. The run may be under way in another
+    program. With --json each is an object of JSON on a line of its own.
+
+    \b
+    Examples:
+      orchestrate runs follow 01K3
+      orchestrate runs follow 01K3 --after 120 --json
+    """
+    import anyio
+
+    from orchestrator.cli.followed import event_json, event_line
+    from unified_api.settings import Settings
+
+    async def follow() -> None:
+        with _record(Settings.load()) as record:
+            whole = record.get_run(run_id).run_id
+            async with aclosing(record.follow(whole, after)) as events:
+                async for number, event in events:
+                    console.print_result(event_json(number, event) if as_json else event_line(number, event))
+
+    anyio.run(follow)
 
 
 def _record(settings: Settings) -> SqlJournal:

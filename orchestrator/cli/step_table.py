@@ -77,7 +77,7 @@ def _row(step: StepFinished, *, is_local: IsLocal, inside: str = "") -> Row:
     paid = step.model is not None or step.cost_usd is not None
     return {
         "step": plain(f"{step.step_id} ({inside})" if inside else step.step_id, style="bold"),
-        "status": plain(step.status, style=STYLES.get(step.status, "yellow")),
+        "status": plain(_status(step), style=STYLES.get(step.status, "yellow")),
         "model": plain(model.removeprefix(f"{provider}/")),
         "provider": plain(provider),
         "provider/model": plain(model),
@@ -86,3 +86,7 @@ def _row(step: StepFinished, *, is_local: IsLocal, inside: str = "") -> Row:
         "cost": plain(words.cost(step.cost_usd, local=is_local(provider)) if paid else ""),
         "tokens in + out": plain(words.tokens(step.usage)),
     }
+
+
+def _status(step: StepFinished) -> str:
+    return f"{step.status} before" if step.reused and step.status == "succeeded" else step.status
