@@ -15,12 +15,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from orchestrator.arguments import check_choices, inputs_of, named, others_of, subject_of, workflow_of
+from orchestrator.desk import Approve, Desk
 from orchestrator.limits import Limits, limited, on_model
 from orchestrator.passes import Pass, Passes
 
 if TYPE_CHECKING:
     from executors.events import Event
+    from executors.journal.entries import Approval, Decision
     from executors.journal.store import SqlJournal
+    from executors.mcp.servers import McpServers
     from executors.result import RunResult
     from executors.resumption import Resumption
     from executors.tools import ToolRegistry
@@ -55,7 +58,8 @@ class Orchestrator:
     environment) and `gateway` replace what would be made. `model` plans tasks and runs their llm steps unless a
     call names another; `planner` makes the model or the rules plan. A failing run does not raise: its result says so.
     `resume` says what becomes of runs whose program died: with "auto" they go on as soon as this object is opened, and
-    it is not closed before they have ended; otherwise they wait for `resume` (default: `[run] resume`).
+    it is not closed before they have ended; otherwise they wait for `resume` (default: `[run] resume`). `approve` asks
+    a person what steps of kind `approval` want to know; without it, or where it gives None, they wait for `approve`.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Orchestrator:
         model: str | None = None,
         planner: Planner | None = None,
         resume: Resume | None = None,
+        approve: Approve | None = None,
     ) -> None:
         from executors.tools import ToolRegistry
         from unified_api.settings import Settings
@@ -83,6 +88,8 @@ class Orchestrator:
         self._tasks: TaskGroup | None = None
         self._resume = resume or self.settings.run.resume
         self._passes: Passes | None = None
+        self._desk = Desk(approve)
+        self._servers: McpServers | None = None
         self._record: SqlJournal | None = None
 
     async def __aenter__(self) -> Self:
@@ -98,9 +105,10 @@ class Orchestrator:
             self._gateway = await stack.enter_async_context(gateway)
             self._record = SqlJournal.of(self.settings)
             stack.callback(_close, self._record)
+            await self._attach_servers(stack)
             self._tasks = await anyio.create_task_group().__aenter__()
             stack.push_async_callback(_end, self._tasks)
-            self._passes = Passes(self._record, gateway, self.tools)
+            self._passes = Passes(self._record, gateway, self.tools, desk=self._desk)
             self._tasks.start_soon(self._passes.watch)
             if self._resume == "auto":
                 resuming = await anyio.create_task_group().__aenter__()
@@ -115,6 +123,17 @@ class Orchestrator:
         if self._resume != "auto":  # else runs go on until they end
             self._gateway = self._tasks = None
         return await self._stack.__aexit__(exc_type, exc, traceback)
+
+    async def _attach_servers(self, stack: AsyncExitStack) -> None:
+        """Makes the tools of the configured servers callable; none is started before it is needed."""
+        if not self.settings.mcp.servers:
+            return
+        from executors.mcp.servers import McpServers
+
+        servers = McpServers(self.settings.mcp, environment=self.settings.environment)
+        self._servers = await stack.enter_async_context(servers)
+        self.tools.attach(servers)
+        stack.callback(self.tools.attach, None)
 
     def _shut(self) -> None:
         self._gateway = self._tasks = self._passes = None
@@ -157,6 +176,7 @@ class Orchestrator:
         Tools, models and hosts are checked too: the tools of this object, the catalog of its gateway, its settings.
         `thorough` names what is no fault too, such as a step that only one provider can serve.
         """
+        from orchestrator.outside import explained
         from orchestrator.recipients import SettingsRecipients
         from workflows.checks import check, inspect
         from workflows.model import Workflow
@@ -164,9 +184,13 @@ class Orchestrator:
         tools = self.tools.specs
         recipients = SettingsRecipients(self.settings.http, tools)
         if isinstance(workflow, Workflow):
-            return check(workflow, tools=tools, models=self._models(), recipients=recipients, thorough=thorough)
-        value = workflow.read_bytes() if isinstance(workflow, Path) else workflow
-        return inspect(value, tools=tools, models=self._models(), recipients=recipients, thorough=thorough).findings
+            found = check(workflow, tools=tools, models=self._models(), recipients=recipients, thorough=thorough)
+        else:
+            value = workflow.read_bytes() if isinstance(workflow, Path) else workflow
+            found = inspect(
+                value, tools=tools, models=self._models(), recipients=recipients, thorough=thorough
+            ).findings
+        return explained(found, workflow, self._servers)
 
     def estimate(
         self, workflow: Workflow | str | Path | Mapping[str, Any], inputs: Mapping[str, Any] | None = None
@@ -216,6 +240,7 @@ class Orchestrator:
         from unified_api.errors import NoCandidateError
 
         check_choices(model=model, planner=planner)
+        await self.tools.load()
         chosen, planner = model or self._model, planner or self._planner
         made: Plan | None = None
         with anyio.move_on_after(limits.deadline_s):
@@ -330,6 +355,7 @@ class Orchestrator:
 
         if isinstance(run, str):
             run = await self.continuation(run, workflow, again=again, took_place=took_place)
+        await self.known_tools(run.workflow)
         self._sound(run.workflow)
         run = await take(self.runs, run)
         past = run.past
@@ -357,6 +383,36 @@ class Orchestrator:
             if past is not None:
                 await end_cancelled(self.runs, past)
         return asked
+
+    async def known_tools(self, workflow: Workflow | None = None) -> Mapping[str, str]:
+        """Asks the configured servers for their tools, so that `check` knows them: all, or those of the workflow.
+
+        Gives why each of those that cannot be used is not: server -> reason.
+        """
+        from orchestrator.outside import tools_of
+
+        await self.tools.load(None if workflow is None else tools_of(workflow))
+        return {} if self._servers is None else dict(self._servers.troubles)
+
+    async def approvals(self, run_id: str | None = None) -> tuple[Approval, ...]:
+        """The questions to persons that nobody has answered, of one run or of all, whatever program asks them."""
+        return tuple(await self.runs.waiting_approvals(None if run_id is None else self._named(run_id)))
+
+    async def approve(
+        self, run_id: str, step: str, *, approved: bool = True, by: str | None = None, comment: str | None = None
+    ) -> Decision:
+        """Answers a step that waits for a person; `step` is its path, as in `each[3]/ask`. Gives what stands.
+
+        A run under way goes on at once here and within half a second elsewhere; one whose program died when it is
+        resumed. Raises RunNotFoundError, and JournalError where nothing is asked, or it was answered otherwise, or
+        has expired.
+        """
+        from orchestrator.deciding import decide
+
+        run_id = self._named(run_id)
+        decision = await decide(self.runs, run_id, step, approved=approved, by=by, comment=comment)
+        self._desk.answer(run_id, step, decision)
+        return decision
 
     async def interrupted(self) -> tuple[str, ...]:
         """The ids of the runs whose program died, oldest first. Those whose end was asked for are ended first."""
@@ -439,6 +495,7 @@ class Orchestrator:
         workflows: Mapping[str, Workflow] | None = None,
         past: Resumption | None = None,
     ) -> RunResult:
+        await self.known_tools(workflow)
         self._sound(workflow)
         if self._passes is None:
             raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`, or call run_sync")

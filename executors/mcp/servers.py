@@ -73,6 +73,10 @@ class McpServers:
         server, dot, _ = tool.partition(".")
         return server if dot and server in self._settings.servers else None
 
+    def has_asked(self, server: str) -> bool:
+        """Whether the server was asked for its tools, with or without success."""
+        return server in self._loaded or server in self.troubles
+
     async def load(self, tools: Collection[str] | None = None) -> None:
         """Asks servers for their tools: all that were not asked yet, or those of the named tools alone.
 
