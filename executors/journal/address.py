@@ -12,10 +12,11 @@ from unified_api.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-__all__ = ["address_of", "is_shared", "url_of"]
+__all__ = ["address_of", "checked", "is_shared", "url_of"]
 
 _POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _FILE = "runs.sqlite"
+_FILE_SCHEME = "sqlite:///"
 _FORM = "give the path of a file, or postgresql://user@host/database"
 
 
@@ -33,24 +34,34 @@ def address_of(settings: Settings) -> str | Path:
     return settings.data_dir / _FILE if chosen.address is None else chosen.address
 
 
+def checked(address: str | Path) -> str | Path:
+    """A path for a file, and the text for a database that is shared. Raises JournalError for anything else."""
+    if isinstance(address, str) and address.startswith(_POSTGRES):
+        return address
+    name = str(address)
+    if name.startswith(_FILE_SCHEME):
+        name = name.removeprefix(_FILE_SCHEME)
+    elif "://" in name:
+        raise JournalError(f"the address of the journal is that of neither a file nor PostgreSQL; {_FORM}")
+    if not name or "\0" in name:
+        raise JournalError(f"the journal has no address; {_FORM}")
+    return Path(name).expanduser()
+
+
 def is_shared(address: str | Path) -> bool:
-    """Whether it is the address of a database that programs on several machines may use."""
-    return isinstance(address, str) and address.startswith(_POSTGRES)
+    """Whether programs on several machines may use it; of an address that was checked."""
+    return isinstance(address, str)
 
 
 def url_of(address: str | Path) -> URL:
-    """The address as SQLAlchemy takes it. Raises JournalError, which shows nothing of it: it may hold a password."""
+    """A checked address as SQLAlchemy takes it. Raises JournalError, which shows nothing of it."""
     from sqlalchemy import URL, make_url
     from sqlalchemy.exc import ArgumentError
 
-    if isinstance(address, str) and address.startswith("sqlite:///"):
-        address = Path(address.removeprefix("sqlite:///"))
-    if not is_shared(address):
-        if "://" in str(address):
-            raise JournalError(f"the address of the journal is that of neither a file nor PostgreSQL; {_FORM}")
-        return URL.create("sqlite+pysqlite", database=str(Path(address).expanduser()))
+    if isinstance(address, Path):
+        return URL.create("sqlite+pysqlite", database=str(address))
     try:
-        url = make_url(str(address))
+        url = make_url(address)
     except (ArgumentError, ValueError):
         raise JournalError(f"the address of the journal cannot be read; {_FORM}") from None
     if find_spec("psycopg") is None:

@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from executors.events import Event, RunFinished
-from executors.journal.address import address_of, is_shared, url_of
+from executors.journal.address import address_of, checked, is_shared, url_of
 from executors.journal.entries import Approval, Decision, Intent, JournalError, Past, Recorded
 from executors.journal.errors import RunNotFoundError, reason, unknown_run
 from executors.journal.followers import Followers
@@ -60,8 +60,8 @@ class SqlJournal:
             durability: whether a commit to a file survives a power cut too (`full`), or only the program's death.
 
         """
-        self.address = address
-        self.owner = _shared_owner() if is_shared(address) else this_owner()
+        self.address = checked(address)
+        self.owner = _shared_owner() if is_shared(self.address) else this_owner()
         self._durability: Literal["ordinary", "full"] = durability
         self._followers = Followers()
         self._turns = Turns(self._act, beat=self._beat)
@@ -307,7 +307,7 @@ class SqlJournal:
         return self._answered(query)
 
     def _answered(self, query: Callable[[Reader], Answer]) -> Answer | None:
-        if not is_shared(self.address) and not Path(self.address).expanduser().exists():
+        if isinstance(self.address, Path) and not self.address.exists():
             return None
         from executors.journal.commits import failures
 
