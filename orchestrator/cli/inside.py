@@ -59,6 +59,7 @@ class Inside:
             self.rounds = max(self.rounds, int(place[2]))
 
     def end(self, finished: StepFinished) -> None:
+        self.latest = finished.step_id.partition("/")[2]
         self.failed += finished.status == "failed"
         place = _PLACE.fullmatch(finished.step_id)
         if place is None or place[2] is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchestrator.cli import console, words
 from orchestrator.cli.console import plain
@@ -15,9 +15,11 @@ from orchestrator.cli.inside import Inside, is_inside, root
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from executors.events import Event, StepFinished, StepRetrying, StepStarted, StepToken
+    from executors.events import Event, StepFinished, StepRetrying, StepStarted, StepToken, StepWaiting
     from workflows.expressions import Scope
     from workflows.model import Step, Workflow
+
+    StepEvent: TypeAlias = StepStarted | StepToken | StepRetrying | StepWaiting | StepFinished
 
 __all__ = ["Progress", "StepView", "showing"]
 
@@ -87,13 +89,23 @@ class Progress:
         return [step for step in self.finished if is_inside(step.step_id)]
 
     def __call__(self, event: Event) -> None:
-        from executors.events import RunStarted, StepFinished, StepRetrying, StepStarted, StepToken
-        from workflows.expressions import Scope
+        from executors.events import (
+            RunResumed,
+            RunStarted,
+            StepFinished,
+            StepRetrying,
+            StepStarted,
+            StepToken,
+            StepWaiting,
+        )
 
         match event:
             case RunStarted():
-                self.run_id, self.scope = event.run_id, Scope(dict(event.inputs or {}))
-            case StepStarted() | StepToken() | StepRetrying() | StepFinished():
+                self.run_id = event.run_id
+                self.see_inputs(event.inputs or {})
+            case RunResumed():
+                self.run_id = event.run_id
+            case StepStarted() | StepToken() | StepRetrying() | StepWaiting() | StepFinished():
                 view = self.steps.get(root(event.step_id))
                 if view is not None and is_inside(event.step_id):
                     self._go_on(view, event)
@@ -102,8 +114,14 @@ class Progress:
             case _:
                 pass
 
-    def _change(self, view: StepView, event: StepStarted | StepToken | StepRetrying | StepFinished) -> None:
-        from executors.events import StepRetrying, StepStarted, StepToken
+    def see_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """What the run was given, which only its first pass tells by an event."""
+        from workflows.expressions import Scope
+
+        self.scope = Scope(dict(inputs))
+
+    def _change(self, view: StepView, event: StepEvent) -> None:
+        from executors.events import StepRetrying, StepStarted, StepToken, StepWaiting
 
         match event:
             case StepStarted():
@@ -114,12 +132,14 @@ class Progress:
                 view.tail, view.tenths = "", 0
                 view.inside.again()
                 self._line(f"{view.id}: trying again ({words.failure(view.id, event.error.message)})", "yellow")
+            case StepWaiting():
+                self._wait(view, event)
             case _:
                 self._finish(view, event)
 
-    def _go_on(self, view: StepView, event: StepStarted | StepToken | StepRetrying | StepFinished) -> None:
+    def _go_on(self, view: StepView, event: StepEvent) -> None:
         """Something happened inside of a step."""
-        from executors.events import StepRetrying, StepStarted, StepToken
+        from executors.events import StepRetrying, StepStarted, StepToken, StepWaiting
 
         inner, path = view.inside, event.step_id
         match event:
@@ -135,8 +155,16 @@ class Progress:
                 view.tail = (view.tail + event.text)[-TAIL:]
             case StepRetrying():
                 self._line(f"{path}: trying again ({words.failure(path, event.error.message)})", "yellow")
+            case StepWaiting():
+                self._wait(view, event)
             case _:
                 self._finish_inside(view, event)
+
+    def _wait(self, view: StepView, event: StepWaiting) -> None:
+        until = "" if event.expires is None else f" until {event.expires.astimezone():%Y-%m-%d %H:%M}"
+        told = words.one_line(event.message, width=TAIL)
+        view.tail = f"waits for a person{until}: {told}"
+        self._line(f"{event.step_id}: {view.tail}", "yellow")
 
     def _finish_inside(self, view: StepView, event: StepFinished) -> None:
         inner = view.inside
@@ -184,7 +212,8 @@ class Progress:
             self._see(self.scope, event)
         if event.status == "cancelled" and event.started is None:
             return
-        on = f" on {event.model}" if event.model else ""
+        before = " before" if event.reused else ""
+        on = f"{before} on {event.model}" if event.model else before
         elapsed = view.elapsed(view.ended)
         took = f" in {words.seconds(elapsed)}" if elapsed is not None else ""
         of = f", {view.inside.summary()}" if view.inside.latest and view.inside.summary() else ""
@@ -244,14 +273,18 @@ def _shown(views: list[StepView], *, room: int) -> list[StepView]:
 
 
 @contextmanager
-def showing(workflow: Workflow) -> Iterator[Progress]:
-    """A sink for the events of a run of `workflow`, shown on stderr while the block runs."""
-    if not console.live():
-        yield Progress(workflow, plain=True)
+def showing(workflow: Workflow, *, inputs: Mapping[str, Any] | None = None) -> Iterator[Progress]:
+    """A sink for the events of a run of `workflow`, shown on stderr while the block runs.
+
+    `inputs` are those of a run that goes on; one that begins tells them itself.
+    """
+    progress = Progress(workflow, plain=not console.live())
+    progress.see_inputs(inputs or {})
+    if progress.plain:
+        yield progress
         return
     from rich.live import Live
 
-    progress = Progress(workflow)
     # What it shows at the end, the report of the run shows again and better.
     with Live(
         progress,

@@ -120,7 +120,7 @@ async def _go_on(orchestrator: Orchestrator, found: Continuation, launched: Laun
         console.say("Nothing was done.")
         return 1
     launched.is_local = locality(orchestrator.gateway.catalog)
-    with showing(found.workflow) as progress:
+    with showing(found.workflow, inputs=found.past.inputs) as progress:
         launched.progress = progress
         progress.run_id = found.past.run_id
         result = await orchestrator.resume(found, on_event=progress)

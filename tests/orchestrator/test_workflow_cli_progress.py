@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from running import asked, llm, outcome, value, workflow_of
 
-from executors.events import Event, RunStarted, StepFinished, StepStarted
+from executors.events import Event, RunResumed, RunStarted, StepFinished, StepStarted, StepWaiting
 from orchestrator.cli import main, report
 from orchestrator.cli.dag import dag_table
 from orchestrator.cli.inside import Inside, is_inside, root
@@ -184,6 +184,34 @@ def test_items_count_once_all_that_stands_directly_inside_has_ended() -> None:
     assert inside.told() == "0/2"
     inside.end(finished("m[0]/b"))
     assert inside.told() == "1/2"
+
+
+def test_who_is_waited_for_and_how_long_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    question = {"id": "ask", "kind": "approval", "message": "Send it?"}
+    progress = Progress(workflow_of(question, each([1], {**question, "id": "inner"})), plain=True)
+    for path in ("ask", "each[0]/inner"):
+        progress(started(root(path), "approval"))
+        progress(
+            StepWaiting(
+                run_id="r", at=NOW, step_id=path, message="Send\x1b[2J it?\nPlease.", expires=NOW.replace(year=2030)
+            )
+        )
+    told = capsys.readouterr().err
+    assert re.search(r"ask: waits for a person until 20\d\d-\S+ \S+: Send it\? Please\.", told)
+    assert "each[0]/inner: waits for a person" in told
+    assert "Send it? Please." in shown(progress)
+
+
+def test_what_was_done_by_an_earlier_pass_of_the_run_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(workflow_of(value("list"), each("{{ inputs.numbers }}"), inputs=NUMBERS), plain=True)
+    progress.see_inputs({"numbers": [1, 2, 3]})
+    progress(RunResumed(run_id="r", at=NOW, kept=1))
+    progress(finished("list", reused=True))
+    progress(started("each", "map"))
+    told = capsys.readouterr().err
+    assert "list: succeeded before" in told
+    assert "each: started (map, 3 items)" in told
+    assert re.search(r"list +succeeded before", shown(steps_table(progress.finished)))
 
 
 def test_events_of_steps_that_nobody_knows_change_nothing() -> None:
