@@ -116,7 +116,7 @@ class Flow:
             step, path = site.located.step, site.path
             self._calls[path] = self._node(path, step.sensitivity, of=[self._blocks[site.located.frame]])
             self._made[path] = self._node()
-            self._failed[path] = self._node(of=[self._made[path]])
+            self._failed[path] = self._node(of=[self._calls[path], self._made[path]])
             self._outputs[path] = self._node(path, step.declassify)
             for frame in unit.held(site):
                 self._blocks[frame] = self._node(of=[self._calls[path]])
