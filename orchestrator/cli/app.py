@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from orchestrator.cli import (
+    approve,
     budgets,
     cancel,
     check,
@@ -78,7 +79,7 @@ def build() -> typer.Typer:
     )
     planning = (run.run, plan.plan, check.check, estimate.estimate)
     talking = (*planning, explain.explain, routes.routes, budgets.budgets, doctor.doctor)
-    for command in (*talking, resume.resume, cancel.cancel, worker.worker):
+    for command in (*talking, resume.resume, cancel.cancel, approve.approve, approve.approvals, worker.worker):
         app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):
         app.add_typer(group.build(markup), name=name)

@@ -14,6 +14,7 @@ import anyio
 from orchestrator.cli import console, report, weights, words
 from orchestrator.cli.dag import show_dag
 from orchestrator.cli.errors import INTERRUPTED, CommandError
+from orchestrator.cli.person import Person
 from orchestrator.cli.progress import Progress, showing
 from orchestrator.cli.step_table import IsLocal
 from orchestrator.limits import Limits
@@ -101,7 +102,8 @@ def perform(
     functions = functions_of(launch.tools)
 
     async def whole() -> int:
-        orchestrator = Orchestrator(tools=functions, model=model, planner=planner)
+        person = Person(launch) if Person.is_here(launch) else None
+        orchestrator = Orchestrator(tools=functions, model=model, planner=planner, approve=person)
         async with orchestrator:
             for provider, why in orchestrator.gateway.catalog.unreachable.items():
                 console.say(f"Warning: {provider} does not answer: {why}", style="yellow")

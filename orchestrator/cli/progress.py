@@ -13,6 +13,7 @@ from orchestrator.cli.console import plain
 from orchestrator.cli.inside import Inside, is_inside, root
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.table import Table
 
     from executors.events import Event, StepFinished, StepRetrying, StepStarted, StepToken, StepWaiting
@@ -79,6 +80,8 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     scope: Scope | None = None
     """What the workflow's own steps see, which says how long the lists of its maps are."""
+    live: Live | None = None
+    """What draws it, which must stop while a person is asked."""
 
     def __post_init__(self) -> None:
         self.steps = {step.id: StepView.of(step) for step in self.workflow.steps}
@@ -286,12 +289,13 @@ def showing(workflow: Workflow, *, inputs: Mapping[str, Any] | None = None) -> I
     from rich.live import Live
 
     # What it shows at the end, the report of the run shows again and better.
-    with Live(
+    progress.live = Live(
         progress,
         console=console.stderr(),
         refresh_per_second=8,
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
-    ):
+    )
+    with progress.live:
         yield progress
