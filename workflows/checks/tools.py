@@ -50,7 +50,8 @@ def arguments(subject: Subject) -> Iterator[Finding]:
         for name, value in step.arguments.items():
             slot = wanted.child(name)
             if isinstance(slot, Shape):
-                yield from misfits(subject, value, slot, where + pointer(name), code="invalid_argument")
+                place = where + pointer(name)
+                yield from misfits(subject, value, slot, place, code="invalid_argument", frame=located.frame)
 
 
 def _names(step: ToolStep, spec: ToolSpec, where: str) -> Iterator[Finding]:
