@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -41,12 +41,14 @@ _NO_LIMIT = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """Paths of steps, in the order in which they were come by."""
+    """Paths of steps, in the order of the file."""
 
     kept: tuple[str, ...] = ()
     """Their recorded results are used."""
     again: tuple[str, ...] = ()
-    """They had been executed, and are executed again, because what they ask is another thing now or had failed."""
+    """They had been executed, and are executed again, because what they ask is another thing now."""
+    failed: tuple[str, ...] = ()
+    """They had failed, and are tried anew."""
     perhaps: tuple[str, ...] = ()
     """They had been executed, and are so again unless what comes before them gives the same as before."""
     cut_off: tuple[str, ...] = ()
@@ -143,21 +145,28 @@ class _Rehearsal:
         self.kept.append(run.path)
         return replayed(run, claim.result, paid=True)
 
-    def outcome(self, ids: frozenset[str]) -> Preview:
+    def outcome(self, ids: Sequence[str]) -> Preview:
         past = self.resumption.past
-        recorded = list(dict.fromkeys(one.path for one in past.results))
+        recorded = list(dict.fromkeys(one.path for one in past.results if one.status == "succeeded"))
+        failed = {one.path for one in past.results} - set(recorded)
         cut = {one.intent.path for one in past.unsettled}
         done, kept = set(recorded), list(dict.fromkeys(self.kept))
         open_ = {*kept, *self.missed, *self.ended}
         taken = self.memory.taken
+        places = {one: place for place, one in enumerate(ids)}
+
+        def sorted_paths(paths: Iterable[str]) -> tuple[str, ...]:
+            return tuple(sorted(paths, key=lambda path: places.get(path.partition("/")[0].partition("[")[0], 0)))
+
         return Preview(
-            kept=tuple(kept),
-            again=tuple(path for path in self.missed if path in done),
-            perhaps=tuple(
-                path for path in recorded if path not in open_ and step_id(path) in ids and path not in taken
+            kept=sorted_paths(kept),
+            again=sorted_paths(path for path in self.missed if path in done),
+            perhaps=sorted_paths(
+                path for path in recorded if path not in open_ and step_id(path) in places and path not in taken
             ),
-            cut_off=tuple(path for path in self.missed if path in cut and path not in done),
-            first=tuple(path for path in self.missed if path not in done and path not in cut),
+            failed=sorted_paths(path for path in self.missed if path in failed),
+            cut_off=sorted_paths(path for path in self.missed if path in cut and path not in done | failed),
+            first=sorted_paths(path for path in self.missed if path not in done | failed | cut),
         )
 
 

@@ -59,7 +59,7 @@ class Resumption:
     def _unchanged(self, workflow: Workflow, workflows: Mapping[str, Workflow]) -> frozenset[str]:
         """The ids of the steps that say what they said when the results were recorded."""
         if self.past.definition is None:
-            return ids_of(workflow, *workflows.values())
+            return frozenset(ids_of(workflow, *workflows.values()))
         then = _all(self.past.definition, *self.past.workflows.values())
         return frozenset(
             step.id for step in _all(workflow, *workflows.values()).values() if _same(step, then.get(step.id))
@@ -72,9 +72,9 @@ class Resumption:
         )
 
 
-def ids_of(*workflows: Workflow) -> frozenset[str]:
-    """The ids of all steps, wherever they stand."""
-    return frozenset(_all(*workflows))
+def ids_of(*workflows: Workflow) -> tuple[str, ...]:
+    """The ids of all steps, wherever they stand, in the order of the files."""
+    return tuple(_all(*workflows))
 
 
 def is_fatal(failed: Recorded, workflow: Workflow, workflows: Mapping[str, Workflow]) -> bool:

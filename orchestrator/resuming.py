@@ -75,7 +75,7 @@ async def continuation(journal: SqlJournal, run_id: str, *, tools: ToolRegistry,
     workflows = {**past.workflows, **wish.workflows}
     resumption = Resumption(past=past, again=frozenset(wish.again))
     seen = await preview(resumption, workflow, workflows=workflows, tools=tools)
-    resumption = replace(resumption, kept=len(seen.kept), repeated=(*seen.again, *seen.cut_off))
+    resumption = replace(resumption, kept=len(seen.kept), repeated=(*seen.again, *seen.failed, *seen.cut_off))
     return Continuation(resumption=resumption, workflow=workflow, workflows=workflows, preview=seen, told=told)
 
 

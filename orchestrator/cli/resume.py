@@ -140,6 +140,7 @@ def _show(found: Continuation) -> None:
     kept = words.plural(len(seen.kept), "recorded result")
     console.say(f"Run {found.past.run_id}: {kept} of {found.workflow.name} kept.")
     _line("Possibly paid, asked again", seen.cut_off)
+    _line("Failed, tried again", seen.failed)
     _line("Paid again", seen.again)
     _line("Paid again unless their inputs come out the same", seen.perhaps)
     _line("Next", seen.first)

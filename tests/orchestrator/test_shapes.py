@@ -52,7 +52,7 @@ def test_a_run_has_the_keys_that_programs_rely_on():
     step = shape["steps"][0]
     assert list(step) == [
         *("id", "kind", "status", "model", "provider", "quality", "started", "ended"),
-        *("usage", "cost_usd", "attempts", "error"),
+        *("usage", "cost_usd", "attempts", "error", "reused"),
     ]
     assert step["started"] == "2026-05-01T12:00:00.000Z"
     assert step["ended"] == "2026-05-01T12:00:01.250Z"
