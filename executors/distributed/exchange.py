@@ -151,7 +151,7 @@ class Exchange:
             connection.execute(delete(values).where(values.c.run_id == run_id))
             return forgotten
 
-    def trouble(self, run_id: str) -> tuple[bool, str | None] | None:
+    def state(self, run_id: str) -> tuple[bool, str | None] | None:
         """Whether the run has ended, and why nobody could lead it to an end; None for a run that was not posted."""
         with self.engine.begin() as connection:
             row = connection.execute(select(runs.c.ended, runs.c.trouble).where(runs.c.id == run_id)).one_or_none()

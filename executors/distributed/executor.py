@@ -16,7 +16,7 @@ from executors.distributed.application import Application
 from executors.distributed.errors import DistributedError
 from executors.distributed.exchange import Exchange
 from executors.distributed.parcel import RunRequest, packed
-from executors.events import Event, RunFinished, StepFinished
+from executors.events import Event, RunFinished, RunResumed, RunStarted, StepFinished
 from executors.inputs import resolve
 from executors.journal.store import SqlJournal
 from executors.result import RunResult
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DistributedExecutor"]
 
-_LOOK_S = 0.2
+_LOOK_S = 0.1
+"""How often it is looked for what the workers have done."""
 
 
 class DistributedExecutor:
@@ -121,8 +122,22 @@ class DistributedExecutor:
 
         Raises DistributedError when no worker can lead it to an end.
         """
-        async for number, event in self.journal.follow(run_id, after):
-            yield number, event
+        while True:
+            # Asked before the events, so that none comes between.
+            state = await anyio.to_thread.run_sync(self._exchange.state, run_id)
+            found = await self.journal.events(run_id, after)
+            for after, event in found:  # noqa: PLR1704  # the caller's place moves on
+                yield after, event
+            if found:
+                continue
+            if state is None:
+                raise DistributedError(f"no run {run_id!r} was given to the workers")
+            ended, trouble = state
+            if trouble is not None:
+                raise DistributedError(f"run {run_id} cannot be brought to an end: {trouble}")
+            if ended:
+                return
+            await anyio.sleep(_LOOK_S)
 
     async def cancel(self, run_id: str) -> bool:
         """Asks for the end of a run; False when it has ended already."""
@@ -149,7 +164,9 @@ class DistributedExecutor:
         ended: dict[str, StepFinished] = {}
         last: RunFinished | None = None
         async for number, event in self.follow(run_id):
-            if isinstance(event, StepFinished):
+            if isinstance(event, RunStarted | RunResumed):
+                ended, last = {}, None
+            elif isinstance(event, StepFinished):
                 ended[event.step_id] = event
             elif isinstance(event, RunFinished):
                 last = event

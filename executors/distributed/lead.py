@@ -52,6 +52,8 @@ class Leader:
                 return None  # its leader died after its last word
             past = await self._past(request, claimed)
             await self._led(request, claimed, past, goes_on)
+            # Answered once all that was handed over before is written: the end of the run must be told before it ends.
+            await self.journal.cancel_requested(request.run_id)
         except (InputError, WorkflowError, JournalError) as error:
             return str(error)
         return None
