@@ -15,7 +15,7 @@ from executors.journal.encoding import dumps, pack, workflow_blob
 from executors.journal.entries import Approval, Decision, JournalError
 from executors.journal.errors import RunNotFoundError, unknown_run
 from executors.journal.reading import contents, is_left
-from executors.journal.rows import inside, speakable
+from executors.journal.rows import inside, speakable, stamp
 from executors.journal.tables import HOLDERS, approvals, blobs, events, intents, results, runs, steps
 from executors.journal.writing import BLOBS_LOCK, Act, Transaction, now_of
 from unified_api.types import Caller
@@ -55,7 +55,7 @@ def begin(
         transaction.open([run_id], making=False)
         there = transaction.run(run_id) is not None
         transaction.open([run_id])
-        first = {} if there else {"steps": len(definition.steps), "started": at.isoformat()}
+        first = {} if there else {"steps": len(definition.steps), "started": stamp(at)}
         transaction.refer([*begun.blobs, *subject.blobs])
         transaction.change(run_id, {**columns, **first})
         transaction.take(run_id)
@@ -144,7 +144,7 @@ def forget_runs(before: datetime) -> Act:
     def act(transaction: Transaction) -> int:
         connection = transaction.connection
         _alone(connection)
-        ended = (runs.c.status != "running", runs.c.ended < before.isoformat())
+        ended = (runs.c.status != "running", runs.c.ended < stamp(before))
         ids = list(connection.execute(select(runs.c.id).where(*ended).order_by(runs.c.id).with_for_update()).scalars())
         for table in (events, steps, intents, results, approvals):
             _delete(connection, delete(table).where(table.c.run_id == bindparam("one")), ids)

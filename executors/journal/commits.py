@@ -161,7 +161,7 @@ class Commits:
                 entry.outcome, entry.error = None, error
             elif self._owed_bytes + entry.size > _MOST_OWED:
                 self.lost.append(error)
-            elif entry not in self._owed:
+            else:
                 self._owed.append(entry)
                 self._owed_bytes += entry.size
 

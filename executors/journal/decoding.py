@@ -19,6 +19,7 @@ from unified_api.types import Caller
 from workflows.model import Workflow
 
 __all__ = [
+    "SUMMED_UP",
     "approval_of",
     "caller_of",
     "decision_of",
@@ -29,6 +30,11 @@ __all__ = [
     "workflow_in",
 ]
 
+SUMMED_UP: Mapping[str, frozenset[str]] = {
+    "subject": frozenset({"inputs"}),
+    "result": frozenset({"cost_usd", "seconds", "error"}),
+}
+"""What a line of the list of runs tells of these columns: not the rest, which may be large."""
 Row = Mapping[str, Any]
 Blobs = Mapping[str, bytes]
 
@@ -110,8 +116,9 @@ def caller_of(value: Any) -> Caller:
 
 def run_of(row: Row, blobs: Blobs, *, interrupted: bool, steps: tuple[Any, tuple[str, ...]] | None = None) -> Any:
     """A RunSummary; with steps, which are those that finished and those that did not, a RecordedRun."""
-    subject = unpack(row["subject"], blobs) if row["subject"] else {}
-    result = unpack(row["result"], blobs) if row["result"] else {}
+    whole = steps is not None
+    subject = unpack(row["subject"], blobs, only=None if whole else SUMMED_UP["subject"]) if row["subject"] else {}
+    result = unpack(row["result"], blobs, only=None if whole else SUMMED_UP["result"]) if row["result"] else {}
     error = result.get("error")
     cost = result.get("cost_usd")
     told: dict[str, Any] = {

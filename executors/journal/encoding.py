@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ import orjson
 from executors.events import StepError
 from workflows.model import Workflow
 
-__all__ = ["LIMIT", "Blob", "Packed", "dumps", "pack", "plain", "prune", "unpack", "workflow_blob"]
+__all__ = ["LIMIT", "Blob", "Packed", "dumps", "pack", "plain", "prune", "referred", "unpack", "workflow_blob"]
 
 LIMIT = 65_536
 """Bytes of JSON that one row holds at most; what makes it more is kept apart."""
@@ -77,12 +77,22 @@ def pack(value: Mapping[str, Any]) -> Packed:
     return Packed(body.decode(), tuple(apart.values()))
 
 
-def unpack(body: str, blobs: Mapping[str, bytes]) -> dict[str, Any]:
-    """The object, given the blobs that its row refers to."""
+def unpack(body: str, blobs: Mapping[str, bytes], *, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The object, or some fields of it, given the blobs that those refer to."""
     value: dict[str, Any] = json.loads(body)  # not orjson, which makes floats of large integers
+    if only is not None:
+        value = {name: one for name, one in value.items() if name.removesuffix(_APART) in only}
     for name in [name for name in value if name.endswith(_APART)]:
         value[name[: -len(_APART)]] = json.loads(blobs[value.pop(name)])
     return value
+
+
+def referred(body: str | None, only: Collection[str]) -> list[str]:
+    """The digests that some fields refer to."""
+    if body is None:
+        return []
+    value: dict[str, Any] = json.loads(body)
+    return [value[name + _APART] for name in only if name + _APART in value]
 
 
 def dumps(value: Any) -> bytes:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, and_, select
 
 from executors.events import Event, StepFinished
 from executors.journal import decoding
-from executors.journal.encoding import unpack
+from executors.journal.encoding import referred, unpack
 from executors.journal.entries import Approval, Decision, Past, Recorded
 from executors.journal.summaries import RecordedRun, RunSummary
 from executors.journal.tables import approvals, blobs, events, intents, results, runs, steps
@@ -57,7 +57,10 @@ class Reader:
         with self._reading() as connection:
             found = _rows(connection, select(runs).order_by(runs.c.started.desc(), runs.c.id).limit(limit))
             now = now_of(connection)
-            held = contents(connection, [row[name] for row in found for name in ("subject_blobs", "result_blobs")])
+            wanted = [
+                one for row in found for name, only in decoding.SUMMED_UP.items() for one in referred(row[name], only)
+            ]
+            held = contents(connection, wanted)
             return [decoding.run_of(row, held, interrupted=is_left(row, now)) for row in found]
 
     def ids(self) -> list[str]:

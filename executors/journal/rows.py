@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from executors.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, StepToken
 from executors.journal.encoding import Packed, pack, prune, workflow_blob
 from executors.journal.entries import Approval, Intent, JournalError, Recorded
 
-__all__ = ["EventRow", "Forget", "IntentRow", "ResultRow", "Row", "Spend", "event_row", "intent_row", "result_row"]
+__all__ = [
+    "EventRow",
+    "Forget",
+    "IntentRow",
+    "ResultRow",
+    "Row",
+    "Spend",
+    "Withdraw",
+    "event_row",
+    "intent_row",
+    "result_row",
+    "stamp",
+]
 
 _ROW = 200
 """Bytes that a row is counted as besides what it holds."""
@@ -70,7 +83,22 @@ class Forget:
     size: int = _ROW
 
 
-Row: TypeAlias = EventRow | IntentRow | ResultRow | Spend | Forget
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Takes an intent back of which nothing came: whoever waited for it was cancelled first."""
+
+    run_id: str
+    path: str
+    key: str
+    size: int = _ROW
+
+
+Row: TypeAlias = EventRow | IntentRow | ResultRow | Spend | Forget | Withdraw
+
+
+def stamp(at: datetime) -> str:
+    """A time as text that sorts by time."""
+    return (at if at.tzinfo in (None, UTC) else at.astimezone(UTC)).isoformat()
 
 
 def event_row(event: Event) -> EventRow | None:
@@ -90,7 +118,7 @@ def event_row(event: Event) -> EventRow | None:
             "workflow": event.workflow,
             "status": "running",
             "steps": event.steps,
-            "started": event.at.isoformat(),
+            "started": stamp(event.at),
             "ended": None,
             "subject": subject.body,
             "subject_blobs": subject.digests,
@@ -101,7 +129,7 @@ def event_row(event: Event) -> EventRow | None:
         packed = pack({name: one for name, one in fields.items() if name in _RESULT})
         run = {
             "status": event.status,
-            "ended": event.at.isoformat(),
+            "ended": stamp(event.at),
             "result": packed.body,
             "result_blobs": packed.digests,
             "cancel_requested": False,
@@ -117,7 +145,7 @@ def _step(event: StepStarted | StepFinished) -> dict[str, Any]:
         "step_id": event.step_id,
         "kind": event.kind,
         "status": "running",
-        "started": event.at.isoformat(),
+        "started": stamp(event.at),
         "ended": None,
         "model": None,
         "cost_usd": None,
@@ -125,8 +153,8 @@ def _step(event: StepStarted | StepFinished) -> dict[str, Any]:
     if isinstance(event, StepFinished):
         row |= {
             "status": event.status,
-            "started": event.started and event.started.isoformat(),
-            "ended": event.at.isoformat(),
+            "started": event.started and stamp(event.started),
+            "ended": stamp(event.at),
             "model": event.model,
             "cost_usd": None if event.cost_usd is None else str(event.cost_usd),
         }
@@ -140,7 +168,7 @@ def intent_row(intent: Intent) -> IntentRow:
         "path": speakable(intent.path),
         "key": speakable(intent.key),
         "kind": intent.kind,
-        "at": intent.at.isoformat(),
+        "at": stamp(intent.at),
         "crashes": intent.crashes,
         "spent_usd": "0",
         "held_usd": "0",
@@ -156,7 +184,7 @@ def result_row(result: Recorded) -> ResultRow:
         "path": speakable(result.path),
         "key": speakable(result.key),
         "kind": result.kind,
-        "at": result.at.isoformat(),
+        "at": stamp(result.at),
         "status": result.status,
         "body": packed.body,
         "blobs": packed.digests,

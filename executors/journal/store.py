@@ -23,7 +23,7 @@ from executors.journal.address import address_of, checked, is_shared, url_of
 from executors.journal.entries import Approval, Decision, Intent, JournalError, Past, Recorded
 from executors.journal.errors import RunNotFoundError, reason, unknown_run
 from executors.journal.followers import Followers
-from executors.journal.rows import Forget, Row, Spend, event_row, intent_row, result_row, speakable
+from executors.journal.rows import Forget, Row, Spend, Withdraw, event_row, intent_row, result_row, speakable
 from executors.journal.turns import Entry, Item, Turns
 from executors.owner import this_owner
 from unified_api.settings import Settings
@@ -113,7 +113,12 @@ class SqlJournal:
         )
 
     async def intend(self, intent: Intent) -> None:
-        await self._done(intent_row(intent))
+        row = intent_row(intent)
+        try:
+            await self._done(row)
+        except anyio.get_cancelled_exc_class():
+            self._put(Withdraw(run_id=intent.run_id, path=intent.path, key=intent.key))  # nothing was begun
+            raise
 
     def record(self, result: Recorded) -> None:
         try:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from executors.journal.encoding import Blob
 from executors.journal.entries import JournalError
-from executors.journal.rows import EventRow, Forget, IntentRow, ResultRow, Row, Spend
+from executors.journal.rows import EventRow, Forget, IntentRow, ResultRow, Row, Spend, Withdraw
 from executors.journal.tables import blobs, events, intents, results, runs, steps
 
 __all__ = ["BLOBS_LOCK", "LEASE_S", "Act", "Transaction", "now_of"]
@@ -62,6 +62,7 @@ _COUNT = (
 _END_INTENT = delete(intents).where(
     intents.c.run_id == bindparam("run"), intents.c.path == bindparam("at_path"), intents.c.key == bindparam("its_key")
 )
+_WITHDRAW = _END_INTENT.where(intents.c.crashes == 0, intents.c.spent_usd == "0", intents.c.held_usd == "0")
 _LATEST = (
     select(func.max(intents.c.number))
     .where(intents.c.run_id == bindparam("run"), intents.c.path == bindparam("at_path"))
@@ -125,6 +126,8 @@ class Transaction:
     _results: dict[_Key, dict[str, Any]] = field(default_factory=dict)
     _blobs: dict[str, bytes] = field(default_factory=dict)
     _changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _now: float | None = None
+    """The database's time."""
     claims: dict[str, bool] = field(default_factory=dict)
     """Runs that are taken (True) or let go of (False) when this is committed."""
 
@@ -160,6 +163,9 @@ class Transaction:
                 self._add_result(row)
             case Spend():
                 self._add_spend(row)
+            case Withdraw():
+                self.flush()
+                self.connection.execute(_WITHDRAW, {"run": row.run_id, "at_path": row.path, "its_key": row.key})
             case Forget():
                 self.flush()
                 self.connection.execute(_FORGET, {"run": row.run_id, "at_path": row.path})
@@ -210,7 +216,13 @@ class Transaction:
             for run_id, owner, events_, entries in found:
                 self._runs[run_id] = _Run(owner, events_, entries)
 
+    def _is_lost(self, run_id: str) -> bool:
+        """Whether somebody has taken over a run that this writer had."""
+        return self.claims.get(run_id, run_id in self.claimed) and self._runs[run_id].owner != self.owner
+
     def _add_event(self, row: EventRow) -> None:
+        if self._is_lost(row.run_id):
+            return  # what happens to the run is told by whoever has it now
         run = self._runs[row.run_id]
         run.events += 1
         run.counted = False
@@ -233,15 +245,16 @@ class Transaction:
 
     def take(self, run_id: str) -> None:
         """The run is this writer's from now on."""
-        lease = now_of(self.connection)
+        if self._now is None:
+            self._now = now_of(self.connection)
+        lease = self._now
         self.change(run_id, {"owner": self.owner, "lease": lease and lease + LEASE_S})
         self._runs[run_id].owner = self.owner
         self.claims[run_id] = True
 
     def _add_intent(self, row: IntentRow) -> None:
-        mine = self.claims.get(row.run_id, row.run_id in self.claimed)
-        owner = self._runs[row.run_id].owner
-        if mine and owner != self.owner:
+        if self._is_lost(row.run_id):
+            owner = self._runs[row.run_id].owner
             raise JournalError(f"run {row.run_id} was taken over by {owner}; nothing more of it is done here")
         key = _key(row.columns)
         if key in self._ended or (row.run_id, key[1]) in self._spent:

@@ -326,6 +326,34 @@ async def test_a_run_belongs_to_one_living_program(address: str, journal: SqlJou
     assert await journal.interrupted() == []
 
 
+async def test_an_intent_whose_waiter_was_cancelled_is_taken_back(journal: SqlJournal):
+    await begun(journal)
+    await journal.intend(intent("cut off"))
+    for path in ("a", "cut off"):
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await journal.intend(intent(path, crashes=int(path == "cut off")))
+        assert scope.cancelled_caught
+    past = await journal.past("r")
+    assert past is not None
+    assert [one.intent.path for one in past.unsettled] == ["cut off"]
+
+
+async def test_whoever_lost_a_run_ends_nothing_of_it_and_what_it_paid_for_stays(server: str):
+    address = emptied(server)
+    with SqlJournal(address) as one, SqlJournal(address) as other:
+        other.owner += "-2"
+        await begun(one)
+        assert await other.claim_run("r", although_held=True)
+        one.record(result())
+        one(finished(status="failed"))
+        one.flush()
+        past = await other.past("r")
+        assert past is not None
+        assert (past.status, past.results) == ("running", (result(),))
+        assert await other.events("r") == []
+
+
 async def test_a_lease_is_kept_alive_by_the_writer(server: str):
     address = emptied(server)
     with SqlJournal(address) as journal:
