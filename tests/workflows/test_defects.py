@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from corpus import needs_corpora, rows
 from workflows import library
 from workflows.checks import Inspection, inspect
 from workflows.findings import pointer
-from workflows.models import ModelProblem
+from workflows.models import Candidate, ModelProblem, Rates
 from workflows.parse import from_json
 from workflows.sources import Folder, Library, Shelf, Shelves
 from workflows.tools import ToolSpec
@@ -60,7 +61,7 @@ NESTED = {
                             "cases": [
                                 {
                                     "when": "{{ steps.draft.output | length > 9 }}",
-                                    "steps": [{"id": "short", "kind": "llm", "prompt": "{{ round }} {{ steps.draft.output }}"}],
+                                    "steps": [{"id": "short", "kind": "llm", "prompt": "Cut {{ steps.draft.output }}"}],
                                 },
                             ],
                             "else": {"result": "{{ steps.draft.output }}"},
@@ -109,18 +110,43 @@ OTHERS = Shelf(
 SOURCE = Shelves(OTHERS, Library(), Folder(FOLDER))
 
 
+ORDER = ("public", "internal", "confidential", "restricted")
+DOLLAR = Rates(given=Decimal(1), made=Decimal(1))
+FREE = Rates(given=Decimal(0), made=Decimal(0))
+
+
+def candidate(**facts: Any) -> tuple[Candidate, ...]:
+    return (Candidate(**{"model": "zz/m", "provider": "zz", "clearance": "restricted", **facts}),)
+
+
+CANDIDATES = {
+    "zz/small": candidate(context=100),
+    "zz/dear": candidate(least=DOLLAR, most=DOLLAR, usual=DOLLAR),
+    "zz/unpriced": candidate(),
+    "zz/slow": candidate(least_s=30, least=FREE, most=FREE, usual=FREE),
+    "zz/open": candidate(clearance="internal"),
+}
+
+
 class Models:
-    """Serves everything but one name."""
+    """Serves everything but one name, and what may be sent nowhere."""
 
     def problem(self, choice, *, needs, sensitivity):
-        return ModelProblem(code="unknown_model", message="there is no such model") if choice == "zz/none" else None
+        if choice == "zz/none":
+            return ModelProblem(code="unknown_model", message="there is no such model")
+        if choice == "zz/open" and ORDER.index(sensitivity) > 1:
+            return ModelProblem(code="insufficient_clearance", message="its provider is not cleared")
+        return None
+
+    def candidates(self, choice, *, needs, sensitivity):
+        return CANDIDATES.get(choice, ()) if isinstance(choice, str) else ()
 
 
 class Recipients:
-    """Every host but one may be sent what is public, and tools anything."""
+    """Every host but two may be sent everything, and so may tools."""
 
     def clearance_of_host(self, host):
-        return None if host == "zz.example" else "restricted"
+        return {"zz.example": None, "open.example": "internal"}.get(host, "restricted")
 
     def clearance_of_tool(self, name):
         return "restricted"
@@ -594,6 +620,64 @@ def a_host_is_not_allowed(site: Site):
 
 
 @defect
+def a_model_is_sent_what_it_must_not_see(site: Site):
+    site.document.setdefault("inputs", {})["zz_in"] = {"type": "string", "sensitivity": "restricted"}
+    at = site.put(llm("zz_a", "{{ inputs.zz_in }}"), llm("zz", "{{ steps.zz_a.output }}", model="zz/open"))
+    return "insufficient_clearance", (*at[:-1], at[-1] + 1, "model")
+
+
+@defect
+def a_model_inside_is_sent_an_item_that_it_must_not_see(site: Site):
+    site.document.setdefault("inputs", {})["zz_in"] = {"type": "array", "sensitivity": "confidential"}
+    at = site.put(each("{{ inputs.zz_in }}", llm("zz_in", "{{ item }}", model="zz/open")))
+    return "insufficient_clearance", (*at, "steps", 0, "model")
+
+
+@defect
+def a_host_is_sent_what_it_must_not_see(site: Site):
+    site.document.setdefault("inputs", {})["zz_in"] = {"type": "string", "sensitivity": "restricted"}
+    sent = {"id": "zz", "kind": "http", "url": "https://open.example/", "method": "POST", "body": "{{ inputs.zz_in }}"}
+    return "insufficient_clearance", (*site.put(sent), "url")
+
+
+@defect
+def a_label_is_none(site: Site):
+    site.document.setdefault("inputs", {})["zz_in"] = {"type": "string", "sensitivity": "secret"}
+    return "unknown_label", ("inputs", "zz_in", "sensitivity")
+
+
+@defect
+def a_prompt_is_too_long_for_its_model(site: Site):
+    return "too_long_for_models", (*site.put(llm("zz", "x " * 700, model="zz/small")), "prompt")
+
+
+@defect
+def a_step_costs_more_than_it_may(site: Site):
+    return "over_budget", (*site.put(llm(model="zz/dear", max_tokens=9, budget_usd=0.5)), "budget_usd")
+
+
+@defect
+def a_price_is_unknown_where_there_is_a_budget(site: Site):
+    return "unknown_price", (*site.put(llm(model="zz/unpriced", budget_usd=0.5)), "model")
+
+
+@defect
+def a_step_takes_longer_than_it_may(site: Site):
+    return "deadline_unreachable", (*site.put(llm(model="zz/slow", deadline_s=3)), "deadline_s")
+
+
+@defect
+def a_try_may_take_longer_than_the_step(site: Site):
+    return "deadline_too_short", (*site.put(llm(timeout_s=9, deadline_s=3)), "timeout_s")
+
+
+@defect
+def an_effect_is_taken_from_other_runs(site: Site):
+    call = {"id": "zz", "kind": "tool", "tool": "send_it", "arguments": {"text": "x"}, "cache": "always"}
+    return "cached_effect", (*site.put(call), "cache")
+
+
+@defect
 def a_workflow_does_not_exist(site: Site):
     return "unknown_workflow", (*site.put(running("zz-nobody")), "workflow")
 
@@ -670,7 +754,7 @@ def test_the_sound_workflows_are_many_nested_and_without_errors():
 
 
 def test_there_are_many_classes_of_defects():
-    assert len(DEFECTS) >= 60
+    assert len(DEFECTS) >= 80
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["top", "nested"])
