@@ -653,7 +653,7 @@ def a_prompt_is_too_long_for_its_model(site: Site):
 
 @defect
 def a_step_costs_more_than_it_may(site: Site):
-    return "over_budget", (*site.put(llm(model="zz/dear", max_tokens=9, budget_usd=0.5)), "budget_usd")
+    return "over_budget", (*site.put(llm(model="zz/dear", max_tokens=9, budget_usd=0.5, cache="run")), "budget_usd")
 
 
 @defect
@@ -663,7 +663,7 @@ def a_price_is_unknown_where_there_is_a_budget(site: Site):
 
 @defect
 def a_step_takes_longer_than_it_may(site: Site):
-    return "deadline_unreachable", (*site.put(llm(model="zz/slow", deadline_s=3)), "deadline_s")
+    return "deadline_unreachable", (*site.put(llm(model="zz/slow", deadline_s=3, cache="run")), "deadline_s")
 
 
 @defect
