@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -259,6 +259,32 @@ async def _budgets() -> list[Diagnosis]:
     return [Diagnosis(name="budgets", message=f"the ledger at {shown(address)} has {number}")]
 
 
+async def _tool_servers() -> list[Diagnosis]:
+    """How the servers answer whose tools workflows may call."""
+    settings = _loaded()
+    if settings is None or not settings.mcp.servers:
+        return []
+    try:
+        metadata.version("mcp")
+    except metadata.PackageNotFoundError:
+        fix = f"Run: pip install '{DISTRIBUTION}[mcp]'"
+        return [Diagnosis(name="tool servers", verdict="error", message="the package mcp is not installed", fix=fix)]
+    from executors.mcp.servers import McpServers
+
+    async with McpServers(settings.mcp, environment=settings.environment) as servers:
+        await servers.load()
+        return [_tool_server(name, servers.troubles.get(name), servers.specs) for name in settings.mcp.servers]
+
+
+def _tool_server(name: str, trouble: str | None, tools: Collection[str]) -> Diagnosis:
+    if trouble is not None:
+        fix = f"Mend [mcp.servers.{name}] of orchestrator.toml, or start the server."
+        return Diagnosis(name="tool servers", verdict="error", message=trouble, fix=fix)
+    offered = [tool for tool in tools if tool.startswith(f"{name}.")]
+    named = ", ".join(offered[:3]) + (f" and {len(offered) - 3} more" if len(offered) > 3 else "")
+    return Diagnosis(name="tool servers", message=f"{name} offers {named or 'no tools'}")
+
+
 def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
 
@@ -293,4 +319,5 @@ _CHECKS: dict[str, Callable[[], Awaitable[list[Diagnosis]]]] = {
     "embedded models": _embedded,
     "folders": _folders,
     "budgets": _budgets,
+    "tool servers": _tool_servers,
 }

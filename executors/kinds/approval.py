@@ -105,7 +105,7 @@ class _Waiting:
     woken: anyio.Event = field(default_factory=anyio.Event)
 
     async def answer(self) -> Decision | None:
-        """The first answer from anywhere; None once the question has expired."""
+        """The first answer from anywhere; one after the question's end stands for nobody's."""
         async with anyio.create_task_group() as tasks:
             if self.run.context.approve is not None:
                 tasks.start_soon(self._ask_here)
@@ -116,7 +116,15 @@ class _Waiting:
             tasks.cancel_scope.cancel()
         if self.failure is not None:
             raise self.failure
-        return self.given
+        return self.given or await self._closed()
+
+    async def _closed(self) -> Decision | None:
+        """What stands once nobody may answer any more; later passes of the run, and late persons, find it."""
+        asked, expires = self.asked, self.asked.expires
+        if expires is None:
+            return None
+        moment = max(self.run.context.wall(), expires + timedelta(microseconds=1))
+        return await self._kept(Decision(approved=asked.default == "approve", at=moment))
 
     async def _wait(self) -> None:
         context, expires = self.run.context, self.asked.expires

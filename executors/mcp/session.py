@@ -86,7 +86,12 @@ class Session:
         return f"{why}; it said last: {last}" if last else why
 
     def _client(self) -> Client:
-        from mcp import Client, Implementation
+        try:
+            from mcp import Client, Implementation
+        except ModuleNotFoundError:
+            raise ToolError(
+                "server_unreachable", "the package mcp is not installed; run: pip install 'meta-orchestrator[mcp]'"
+            ) from None
 
         for name in ("mcp", "client"):  # the SDK's loggers: silent unless the application wants to hear them
             logging.getLogger(name).addHandler(logging.NullHandler())

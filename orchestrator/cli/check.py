@@ -46,7 +46,11 @@ def check(
     source = workflow_source(file)
 
     async def work(orchestrator: Orchestrator, _: Launch) -> int:
-        findings = orchestrator.check(load(source) if isinstance(source, str) else source, thorough=thorough)
+        workflow = load(source) if isinstance(source, str) else source
+        findings = orchestrator.check(workflow, thorough=thorough)
+        if any(finding.code == "server_not_asked" for finding in findings):
+            await orchestrator.known_tools()
+            findings = orchestrator.check(workflow, thorough=thorough)
         if as_json:
             console.print_json(check_shape(findings))
         show_findings(findings)
