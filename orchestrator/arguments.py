@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from planner.types import Plan
     from unified_api.types import Caller
     from workflows.model import Workflow
+    from workflows.sources import WorkflowSource
 
-__all__ = ["check_choices", "inputs_of", "named", "others_of", "subject_of", "workflow_of"]
+__all__ = ["check_choices", "inputs_of", "named", "others_of", "source_of", "subject_of", "workflow_of"]
 
 PLANNERS = ("model", "rules")
 RESUMES = ("ask", "auto", "never")
@@ -72,16 +73,22 @@ def workflow_of(workflow: object) -> Workflow:
     raise TypeError(f"a workflow is a name, a path, a JSON object or a Workflow, not {type(workflow).__name__}")
 
 
+def source_of(given: object) -> WorkflowSource:
+    """Where the workflows are that the steps of `given` run: beside its file, where it is one, then in the library."""
+    from workflows.sources import Folder, Library, Shelves
+
+    found = find(given) if isinstance(given, str) else given
+    beside = [Folder(found.expanduser().parent)] if isinstance(found, Path) else []
+    return Shelves(*beside, Library())
+
+
 def others_of(workflow: Workflow, given: object) -> dict[str, Workflow]:
     """The workflows that its steps run, by `name@version`: those beside its file, then the library's. What is not found
     is left out.
     """
     from workflows.linking import link
-    from workflows.sources import Folder, Library, Shelves
 
-    found = find(given) if isinstance(given, str | Path) else None
-    beside = [Folder(found.parent)] if isinstance(found, Path) else []
-    return dict(link(workflow, Shelves(*beside, Library())).workflows)
+    return dict(link(workflow, source_of(given)).workflows)
 
 
 def inputs_of(inputs: object) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from orchestrator.arguments import check_choices, inputs_of, named, others_of, subject_of, workflow_of
+from orchestrator.arguments import check_choices, inputs_of, named, others_of, source_of, subject_of, workflow_of
 from orchestrator.desk import Approve, Desk
 from orchestrator.limits import Limits, limited, on_model
 from orchestrator.passes import Pass, Passes
@@ -169,12 +169,17 @@ class Orchestrator:
         return tuple(self.gateway.catalog.models)
 
     def check(
-        self, workflow: Workflow | str | bytes | Mapping[str, Any] | Path, *, thorough: bool = False
+        self,
+        workflow: Workflow | str | bytes | Mapping[str, Any] | Path,
+        *,
+        workflows: Mapping[str, Workflow] | None = None,
+        thorough: bool = False,
     ) -> tuple[Finding, ...]:
         """Every finding against a workflow, its JSON text, its JSON value or its file; errors first.
 
         Tools, models and hosts are checked too: the tools of this object, the catalog of its gateway, its settings.
-        `thorough` names what is no fault too, such as a step that only one provider can serve.
+        `workflows` are those that its steps run, by `name@version`; without them the files beside its own, and the
+        library. `thorough` names what is no fault too, such as a step that only one provider can serve.
         """
         from orchestrator.outside import explained
         from orchestrator.recipients import SettingsRecipients
@@ -182,13 +187,17 @@ class Orchestrator:
         from workflows.model import Workflow
 
         tools = self.tools.specs
-        recipients = SettingsRecipients(self.settings.http, tools)
+        beside = source_of(workflow if isinstance(workflow, Path) else None)
+        others = beside if workflows is None else workflows
+        models, recipients = self._models(), SettingsRecipients(self.settings.http, tools)
         if isinstance(workflow, Workflow):
-            found = check(workflow, tools=tools, models=self._models(), recipients=recipients, thorough=thorough)
+            found = check(
+                workflow, tools=tools, models=models, workflows=others, recipients=recipients, thorough=thorough
+            )
         else:
             value = workflow.read_bytes() if isinstance(workflow, Path) else workflow
             found = inspect(
-                value, tools=tools, models=self._models(), recipients=recipients, thorough=thorough
+                value, tools=tools, models=models, workflows=others, recipients=recipients, thorough=thorough
             ).findings
         return explained(found, workflow, self._servers)
 
@@ -272,11 +281,13 @@ class Orchestrator:
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
         caller: Caller | None = None,
+        workflows: Mapping[str, Workflow] | None = None,
     ) -> RunResult:
         """Plans the task, unless it is a plan or a workflow already, and runs it.
 
         `on_event` is called in the event loop with every event; it must not block. `caller` is on whose behalf models
-        are asked, which budgets go by; its `run` names the run, which else gets a name of its own. A run that fails
+        are asked, which budgets go by; its `run` names the run, which else gets a name of its own. `workflows` are
+        those that its steps of kind `workflow` run, by `name@version`; without them the library's. A run that fails
         does not raise.
 
         Raises:
@@ -294,7 +305,9 @@ class Orchestrator:
             limits = limits.after(subject.most_usd)
         planned = dict(subject.inputs) if isinstance(subject, Plan) else {}
         workflow = subject.workflow if isinstance(subject, Plan) else subject
-        return await self._run(self._limited(workflow, limits), {**planned, **given}, on_event=on_event, caller=caller)
+        workflow = self._limited(workflow, limits)
+        others = others_of(workflow, None) if workflows is None else workflows
+        return await self._run(workflow, {**planned, **given}, on_event=on_event, caller=caller, workflows=others)
 
     async def run_workflow(
         self,
@@ -312,7 +325,8 @@ class Orchestrator:
         loaded = workflow_of(workflow)
         if self._model is not None:
             loaded = on_model(loaded, self._model)
-        return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, caller=caller)
+        others = others_of(loaded, workflow)
+        return await self.run(loaded, inputs=inputs, limits=limits, on_event=on_event, caller=caller, workflows=others)
 
     async def continuation(
         self,
@@ -356,7 +370,7 @@ class Orchestrator:
         if isinstance(run, str):
             run = await self.continuation(run, workflow, again=again, took_place=took_place)
         await self.known_tools(run.workflow)
-        self._sound(run.workflow)
+        self._sound(run.workflow, run.workflows)
         run = await take(self.runs, run)
         past = run.past
         return await self._run(
@@ -492,17 +506,15 @@ class Orchestrator:
         *,
         on_event: OnEvent | None,
         caller: Caller,
-        workflows: Mapping[str, Workflow] | None = None,
+        workflows: Mapping[str, Workflow],
         past: Resumption | None = None,
     ) -> RunResult:
         await self.known_tools(workflow)
-        self._sound(workflow)
+        self._sound(workflow, workflows)
         if self._passes is None:
             raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`, or call run_sync")
         return await self._passes.perform(
-            Pass(
-                workflow=workflow, inputs=inputs, caller=caller, workflows=workflows or {}, past=past, on_event=on_event
-            )
+            Pass(workflow=workflow, inputs=inputs, caller=caller, workflows=workflows, past=past, on_event=on_event)
         )
 
     def sound(self, workflow: Workflow, limits: Limits = Limits()) -> Workflow:
@@ -511,11 +523,11 @@ class Orchestrator:
         self._sound(within)
         return within
 
-    def _sound(self, workflow: Workflow) -> None:
+    def _sound(self, workflow: Workflow, workflows: Mapping[str, Workflow] | None = None) -> None:
         """Raises WorkflowError for what the checks find that would make a run fail."""
         from workflows.findings import WorkflowError
 
-        findings = self.check(workflow)
+        findings = self.check(workflow, workflows=workflows)
         # What the checks forgive because a key or a server may come yet, a run does not: it would fail half-way.
         blocking = tuple(
             replace(found, severity="error")

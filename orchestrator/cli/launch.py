@@ -55,6 +55,8 @@ class Launch:
     """Files and modules whose functions steps may call."""
     caller: Caller | None = None
     """On whose behalf models are asked."""
+    workflows: Mapping[str, Workflow] | None = None
+    """Those that the steps of the workflow run; without them the library's."""
     executor: Literal["here", "dbos"] = "here"
     """Who executes the run: this program, or the workers."""
     progress: Progress | None = None
@@ -238,7 +240,9 @@ async def _result(
 ) -> RunResult:
     on_event, caller = launch.progress, launch.caller
     if launch.executor == "here" or caller is None:
-        return await orchestrator.run(workflow, inputs=inputs, limits=limits, on_event=on_event, caller=caller)
+        return await orchestrator.run(
+            workflow, inputs=inputs, limits=limits, on_event=on_event, caller=caller, workflows=launch.workflows
+        )
     from orchestrator.machines import run_on_workers
 
     return await run_on_workers(

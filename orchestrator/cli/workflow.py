@@ -77,6 +77,7 @@ def run_workflow(
       orchestrate workflow run report.json --tools my_functions.py --input day=2026-05-01
       cat letter.txt | orchestrate workflow run long-document-summary --input text=-
     """
+    from orchestrator.arguments import others_of
     from orchestrator.cli import launch
     from orchestrator.cli.errors import CommandError
     from orchestrator.cli.reading import read_text, workflow_source
@@ -84,7 +85,8 @@ def run_workflow(
     from orchestrator.sources import load
     from workflows.blocks import nested_steps
 
-    loaded = load(workflow_source(workflow))
+    source = workflow_source(workflow)
+    loaded = load(source)
     if model is not None:
         from orchestrator.limits import on_model
 
@@ -100,6 +102,7 @@ def run_workflow(
         as_json=as_json,
         yes=yes,
         tools=tools or (),
+        workflows=others_of(loaded, source),
         executor=executor.value,
     )
 
