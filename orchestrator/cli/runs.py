@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from executors.journal.summaries import RunSummary
     from unified_api.settings import Settings
 
-__all__ = ["build", "follow_run", "list_runs", "show_run"]
+__all__ = ["build", "follow_run", "list_runs", "prune_runs", "show_run"]
 
-HELP = "List the runs on record, show one of them, or follow one as it goes."
+HELP = "List the runs on record, show one of them, follow one as it goes, or forget old ones."
 
 
 def build(markup: Literal["rich"] | None) -> typer.Typer:
@@ -28,6 +30,7 @@ def build(markup: Literal["rich"] | None) -> typer.Typer:
     app.command("list")(bordered(list_runs))
     app.command("show")(bordered(show_run))
     app.command("follow")(bordered(follow_run))
+    app.command("prune")(bordered(prune_runs))
     return app
 
 
@@ -138,6 +141,42 @@ def follow_run(
                     console.print_result(event_json(number, event) if as_json else event_line(number, event))
 
     anyio.run(follow)
+
+
+_AGE = re.compile(r"([1-9]\d{0,4})(h|d|w)")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def _age(given: str) -> timedelta:
+    found = _AGE.fullmatch(given)
+    if found is None:
+        raise typer.BadParameter(f"{given!r} is no age; give hours, days or weeks, such as 12h, 30d or 8w")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def prune_runs(
+    older_than: Annotated[
+        timedelta,
+        typer.Option("--older-than", parser=_age, metavar="AGE", help="How long ago they ended: 12h, 30d, 8w."),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the runs that ended longer ago, with all that only they refer to. Runs that have not ended stay.
+
+    \b
+    Examples:
+      orchestrate runs prune --older-than 30d
+    """
+    import anyio
+
+    from unified_api.settings import Settings
+
+    with _record(Settings.load()) as record:
+        number = anyio.run(partial(record.forget_runs, before=datetime.now(UTC) - older_than))
+    if as_json:
+        console.print_json({"forgotten": number})
+    else:
+        console.say(f"{words.plural(number, 'run')} forgotten.")
 
 
 def _record(settings: Settings) -> SqlJournal:
