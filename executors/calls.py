@@ -60,6 +60,8 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
         bill = _failed(error, story)
         raise of_gateway(error) from error
     finally:
+        if trail.sensitivity is not None:
+            run.raise_label(trail.sensitivity)  # the answer may repeat what was found
         story = story or trail.story
         if bill is None:
             bill = bill_of(story, consulted=True) if story else _UNTOLD

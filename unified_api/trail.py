@@ -8,7 +8,7 @@ from typing import Protocol
 
 from unified_api.errors import GatewayError
 from unified_api.models import Model, Selection
-from unified_api.types import Attempt, AttemptOutcome
+from unified_api.types import Attempt, AttemptOutcome, Sensitivity
 
 __all__ = ["Purse", "Trail"]
 
@@ -33,6 +33,8 @@ class Trail:
     """Who is answering, once somebody is."""
     records: list[Attempt] = field(default_factory=list)
     purse: Purse | None = None
+    sensitivity: Sensitivity | None = None
+    """What the request counts as by what was found in it, where that is more than its policy says."""
 
     @property
     def story(self) -> tuple[Attempt, ...]:

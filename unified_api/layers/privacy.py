@@ -155,6 +155,7 @@ class Privacy:
         what = f"found {_words(found)}" if found else "holds media that nobody has looked into"
         if label != said:
             call.trail.noted(_NAME, "raised", f"{what}; labelled {said}, so it counts as {label}")
+            call.trail.sensitivity = label
             return _Guarded(replace(call, policy=replace(call.policy, sensitivity=label)))
         if found:
             call.trail.noted(_NAME, "found", f"{what}; it stays {said}")
