@@ -1,0 +1,228 @@
+"""Calls that were under way when their run was cut off."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import pytest
+from running import NO_GATEWAY, PRICES, gateway_of, llm, tool, workflow_of
+
+from executors.journal.entries import Intent, JournalError, Past
+from executors.journal.memory import MemoryJournal
+from executors.recording import MOST_CRASHES
+from executors.result import RunResult
+from executors.resumption import Resumption
+from executors.runner import run
+from executors.tools import ToolRegistry
+from unified_api.models import Prices
+from unified_api.types import Caller, Request, TextPart
+from workflows.model import Workflow
+
+RUN = "r1"
+FREE = Prices(input=Decimal(0), output=Decimal(0))
+
+
+class Model:
+    """Answers a prompt, but for those that it never answers; counts what it is asked."""
+
+    def __init__(self, *hanging: str) -> None:
+        self.asked: Counter[str] = Counter()
+        self.hanging = set(hanging)
+        self.hangs = anyio.Event()
+
+    async def __call__(self, request: Request) -> str:
+        prompt = "".join(part.text for part in request.messages[-1].parts if isinstance(part, TextPart))
+        self.asked[prompt] += 1
+        if prompt in self.hanging:
+            self.hangs.set()
+            await anyio.sleep_forever()
+        return f"<{prompt}>"
+
+
+async def cut_off(
+    workflow: Workflow, journal: Any, *, past: Past | None = None, prices: Prices | None = PRICES, on: str = "b"
+) -> Past:
+    """Runs until the model hangs, and gives what a program that died then would have left."""
+    model = Model(on)
+    async with gateway_of(model, prices=prices) as gateway, anyio.create_task_group() as tasks:
+
+        async def go() -> None:
+            await run(workflow, {}, gateway=gateway, journal=journal, past=past, caller=Caller(run=RUN))
+
+        tasks.start_soon(go)
+        await model.hangs.wait()
+        past = await left(journal)  # before the call is settled, which a program that dies cannot
+        tasks.cancel_scope.cancel()
+    return past
+
+
+async def left(journal: Any, status: Any = "running") -> Past:
+    found = await journal.past(RUN)
+    assert found is not None
+    return replace(found, status=status)
+
+
+async def resumed(
+    workflow: Workflow,
+    journal: Any,
+    past: Past | Resumption,
+    *,
+    model: Model | None = None,
+    prices: Prices | None = PRICES,
+) -> RunResult:
+    async with gateway_of(model or Model(), prices=prices) as gateway:
+        return await run(workflow, {}, gateway=gateway, journal=journal, past=past, caller=Caller(run=RUN))
+
+
+TWO = workflow_of(llm("a", "a"), llm("b", "b", after=["a"]))
+
+
+async def test_what_was_under_way_is_asked_again_and_told_as_possibly_paid() -> None:
+    journal, model = MemoryJournal(), Model()
+    past = await cut_off(TWO, journal)
+    assert [one.intent.path for one in past.unsettled] == ["b"]
+    result = await resumed(TWO, journal, past, model=model)
+    assert model.asked == {"b": 1}
+    first, second = result.steps
+    assert (first.reused, second.reused) == (True, False)
+    noted = [one for one in second.attempts if one.outcome == "noted"]
+    assert noted
+    assert "possibly paid" in str(noted[0].message)
+    assert second.cost_usd is None, "nobody knows what the first call cost"
+    assert result.cost_usd is None
+    assert not (await left(journal)).unsettled
+
+
+async def test_a_call_that_is_free_is_free_twice() -> None:
+    journal = MemoryJournal()
+    past = await cut_off(TWO, journal, prices=FREE)
+    result = await resumed(TWO, journal, past, prices=FREE)
+    assert result.cost_usd == 0
+
+
+async def test_the_same_call_is_not_asked_for_ever() -> None:
+    journal = MemoryJournal()
+    past = await cut_off(TWO, journal)
+    for crashes in range(1, MOST_CRASHES):
+        past = await cut_off(TWO, journal, past=past)
+        assert [one.intent.crashes for one in past.unsettled] == [crashes]
+    model = Model()
+    result = await resumed(TWO, journal, past, model=model)
+    assert result.error is not None
+    assert (result.error.code, result.error.path) == ("crashes_every_time", "b")
+    assert f"orchestrate resume {RUN} --again b" in result.error.message
+    assert not model.asked
+    anyway = Resumption(past=await left(journal), again={"b"})
+    assert (await resumed(TWO, journal, anyway)).status == "succeeded"
+
+
+async def test_a_call_that_was_cancelled_in_good_order_is_no_crash() -> None:
+    journal = MemoryJournal()
+    past = await cut_off(TWO, journal)
+    for _ in range(MOST_CRASHES + 1):
+        past = await cut_off(TWO, journal, past=replace(past, status="cancelled"))
+        assert [one.intent.crashes for one in past.unsettled] == [0]
+
+
+async def test_what_a_call_under_way_may_have_cost_stays_in_the_budget() -> None:
+    def budgeted(dollars: float, *more: dict[str, Any]) -> Workflow:
+        steps = (llm("a", "a", max_tokens=10), llm("b", "b", max_tokens=1000), *more)
+        return workflow_of(*steps, policy={"budget_usd": dollars, "max_parallel": 1})
+
+    journal = MemoryJournal()
+    past = await cut_off(budgeted(1), journal)
+    [unsettled] = past.unsettled
+    worst = unsettled.held_usd
+    assert worst >= Decimal("0.01"), "1,000 tokens at $10 a million"
+    spent = Resumption(past=past).counted_usd
+    assert spent > worst, "the first call is in it"
+    short = float(spent) + 1e-7
+    refused = await resumed(budgeted(short), journal, past)
+    assert refused.error is not None
+    assert refused.error.code == "budget_exceeded"
+    enough = float(spent + worst)
+    assert (await resumed(budgeted(enough), journal, await left(journal))).status == "succeeded"
+    third = await left(journal, "failed")
+    assert Resumption(past=third).counted_usd >= spent, "the call that was cut off is counted for good"
+
+
+def calls() -> tuple[Counter[str], Callable[[str], str]]:
+    done: Counter[str] = Counter()
+
+    def send(text: str) -> str:
+        done[text] += 1
+        return f"sent {text}"
+
+    return done, send
+
+
+async def tool_run(journal: Any, past: Any, send: Any, **fields: Any) -> RunResult:
+    policy = fields.pop("policy", {})
+    workflow = workflow_of(tool("a", "send", {"text": "x"}, **fields), policy=policy)
+    tools = ToolRegistry([send])
+    return await run(workflow, {}, gateway=NO_GATEWAY, tools=tools, journal=journal, past=past, caller=Caller(run=RUN))
+
+
+async def cut_tool(journal: Any) -> Past:
+    async def send(text: str) -> str:
+        started.set()
+        await anyio.sleep_forever()
+        return text
+
+    started = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tool_run, journal, None, send)
+        await started.wait()
+        tasks.cancel_scope.cancel()
+    return await left(journal)
+
+
+async def test_a_function_that_may_not_be_called_twice_waits_for_a_persons_word() -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    done, send = calls()
+    result = await tool_run(journal, past, send)
+    assert result.error is not None
+    assert (result.error.code, result.error.path) == ("unknown_outcome", "a")
+    assert f"orchestrate resume {RUN} --again a" in result.error.message
+    assert f"orchestrate resume {RUN} --took-place a=JSON" in result.error.message
+    assert not done
+    result = await tool_run(journal, Resumption(past=await left(journal, "failed"), again={"a"}), send)
+    assert (result.outputs, done) == ({"a": "sent x"}, {"x": 1})
+
+
+@pytest.mark.parametrize("said", [{"idempotent": True}, {"policy": {"idempotent": True}}])
+async def test_a_function_that_may_be_called_twice_is(said: dict[str, Any]) -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    done, send = calls()
+    assert (await tool_run(journal, past, send, **said)).outputs == {"a": "sent x"}
+    assert done == {"x": 1}
+
+
+async def test_a_step_says_more_than_its_workflow() -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    done, send = calls()
+    result = await tool_run(journal, past, send, idempotent=False, policy={"idempotent": True})
+    assert result.status == "failed"
+    assert not done
+
+
+async def test_nothing_is_paid_for_while_the_journal_does_not_work() -> None:
+    class Full(MemoryJournal):
+        async def intend(self, intent: Intent) -> None:
+            raise JournalError(f"the disk is full; {intent.path} was not written")
+
+    journal, model = Full(), Model()
+    async with gateway_of(model) as gateway:
+        result = await run(TWO, {}, gateway=gateway, journal=journal, caller=Caller(run=RUN))
+    assert result.error is not None
+    assert result.error.code == "journal_failed"
+    assert "the disk is full" in result.error.message
+    assert not model.asked
