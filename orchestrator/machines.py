@@ -26,20 +26,24 @@ async def run_on_workers(
     caller: Caller,
     on_event: Callable[[Event], None] | None = None,
     tell: Callable[[str], None] | None = None,
+    workflows: Mapping[str, Workflow] | None = None,
 ) -> RunResult:
     """What came of a run on the workers of `[distributed]`. It goes on when this is cut off.
 
-    `tell` is told in words what a person may want to know, such as that no worker is there yet.
+    `tell` is told in words what a person may want to know, such as that no worker is there yet. `workflows` are those
+    that its steps run, by `name@version`; without them the library's.
 
     Raises:
         WorkflowError: the workflow does not pass the checks; nothing was started.
         InputError, DistributedError, ConfigurationError, JournalError: as their names say.
     """
     from executors.distributed.executor import DistributedExecutor
+    from orchestrator.arguments import others_of
 
-    sound = orchestrator.sound(workflow, limits)
+    others = others_of(workflow, None) if workflows is None else workflows
+    sound = orchestrator.sound(workflow, limits, workflows=others)
     async with DistributedExecutor(orchestrator.settings) as executor:
         if tell is not None and not await executor.workers():
             tell("No worker is there to execute it yet; it waits for one: orchestrate worker")
-        run_id = await executor.start(sound, inputs, caller=caller)
+        run_id = await executor.start(sound, inputs, caller=caller, workflows=others)
         return await executor.result(run_id, sound, on_event=on_event)

@@ -517,10 +517,12 @@ class Orchestrator:
             Pass(workflow=workflow, inputs=inputs, caller=caller, workflows=workflows, past=past, on_event=on_event)
         )
 
-    def sound(self, workflow: Workflow, limits: Limits = Limits()) -> Workflow:
+    def sound(
+        self, workflow: Workflow, limits: Limits = Limits(), *, workflows: Mapping[str, Workflow] | None = None
+    ) -> Workflow:
         """The workflow within the limits, as it would be run. Raises WorkflowError as `run` does."""
         within = self._limited(workflow, limits)
-        self._sound(within)
+        self._sound(within, workflows)
         return within
 
     def _sound(self, workflow: Workflow, workflows: Mapping[str, Workflow] | None = None) -> None:

@@ -246,7 +246,14 @@ async def _result(
     from orchestrator.machines import run_on_workers
 
     return await run_on_workers(
-        orchestrator, workflow, inputs, limits=limits, caller=caller, on_event=on_event, tell=console.say
+        orchestrator,
+        workflow,
+        inputs,
+        limits=limits,
+        caller=caller,
+        on_event=on_event,
+        tell=console.say,
+        workflows=launch.workflows,
     )
 
 
