@@ -34,12 +34,18 @@ async def run(step: HttpStep, run: StepRun) -> Json:
     headers = {name: run.text(value, what=f"headers.{name}") for name, value in step.headers.items()}
     request = Request.of(step.method, headers, run.render(step.body), max_bytes=settings.http.max_bytes)
     outbound = Outbound(settings=settings.http, environment=settings.environment, clock=run.context.clock)
-    again = repeatable(run)
+    again = _may_be_sent_again(step, run)
     answer = await outbound.send(request, target, label=run.label, repeatable=again, final=step.expect)
     if not (answer.status in step.expect if step.expect else 200 <= answer.status <= 299):
         raise _refused(answer, target, again=again)
     body = fitting(body_of(answer, target), step.output, what="the body of the answer")
     return {"status": answer.status, "headers": headers_of(answer), "body": body}
+
+
+def _may_be_sent_again(step: HttpStep, run: StepRun) -> bool:
+    """RFC 9110, section 9.2.2: to put or delete twice is to do it once. A person's word goes before."""
+    is_unsaid = step.idempotent is None and run.frame.workflow.policy.idempotent is None
+    return repeatable(run) or (is_unsaid and step.method in {"PUT", "DELETE"})
 
 
 def _refused(answer: Answer, target: Target, *, again: bool) -> StepFailure:
