@@ -17,6 +17,7 @@ from executors.drive import Drive
 from executors.identity import MEANING, key_of
 from executors.inputs import resolve
 from executors.kinds import KINDS
+from executors.kinds.approval import output_of
 from executors.labels import Labels, input_labels
 from executors.memory import Memory, step_id
 from executors.recording import replayed
@@ -85,7 +86,7 @@ async def preview(
         slots=Slots(_NO_LIMIT),
         tokens=False,
         caller=resumption.past.caller,
-        kinds={**KINDS, "approval": _stand_still},
+        kinds={**KINDS, "approval": rehearsal.approval},
         perform=rehearsal.perform,
         workflows={name: _wide(one) for name, one in workflows.items()},
     )
@@ -144,6 +145,14 @@ class _Rehearsal:
             return await _stand_still(run.step, run)
         self.kept.append(run.path)
         return replayed(run, claim.result, paid=True)
+
+    async def approval(self, _step: object, run: StepRun) -> Json:
+        """What was answered, or nothing yet."""
+        key = key_of(run)
+        for asked in self.resumption.past.approvals:
+            if (asked.path, asked.key) == (run.path, key) and asked.decision is not None:
+                return output_of(asked, asked.decision)
+        return await _stand_still(_step, run)
 
     def outcome(self, ids: Sequence[str]) -> Preview:
         past = self.resumption.past

@@ -113,6 +113,8 @@ class Past:
     results: tuple[Recorded, ...] = ()
     """In the order in which they were recorded."""
     unsettled: tuple[Unsettled, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    """What was asked of people, with the answers that there are."""
     cancel_requested: bool = False
 
 

@@ -122,6 +122,7 @@ class MemoryJournal:
             started=run.started,
             results=tuple(run.results.values()),
             unsettled=tuple(run.open.values()),
+            approvals=tuple(run.approvals.values()),
             cancel_requested=run.cancel_requested,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -101,8 +102,11 @@ class Reader:
             [row] = found
             kept = _rows(connection, select(results).where(results.c.run_id == run_id).order_by(results.c.number))
             open_ = _rows(connection, select(intents).where(intents.c.run_id == run_id).order_by(intents.c.number))
-            lists = [row["begun_blobs"], row["subject_blobs"], *(one["blobs"] for one in kept)]
-            return _past(row, kept, open_, contents(connection, lists))
+            asked = _rows(connection, select(approvals).where(approvals.c.run_id == run_id))
+            lists = [row["begun_blobs"], row["subject_blobs"], *(one["blobs"] for one in (*kept, *asked))]
+            held = contents(connection, lists)
+            questions = tuple(decoding.approval_of(one, held) for one in asked)
+            return replace(_past(row, kept, open_, held), approvals=questions)
 
     def success(self, key: str) -> Recorded | None:
         query = select(results).where(results.c.key == key, results.c.status == "succeeded")

@@ -15,7 +15,7 @@ from executors.journal.entries import Approval, Decision, JournalError
 from unified_api.types import Json
 from workflows.model import ApprovalStep
 
-__all__ = ["run"]
+__all__ = ["output_of", "run"]
 
 POLL_S = 0.5
 """How often it is looked whether somebody answered from another program."""
@@ -43,6 +43,11 @@ async def run(step: ApprovalStep, run: StepRun) -> Json:
             )
         )
         decision = await _Waiting(asked, run).answer()
+    return output_of(asked, decision)
+
+
+def output_of(asked: Approval, decision: Decision | None) -> Json:
+    """What the step gives; None is a question that nobody answered in time. Raises StepFailure."""
     if decision is None or _is_late(decision, asked):
         return _expired(asked)
     return {"approved": decision.approved, "by": decision.by, "comment": decision.comment, "expired": False}

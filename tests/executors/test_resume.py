@@ -9,7 +9,7 @@ import anyio
 from running import gateway_of, llm, workflow_of
 
 from executors.events import RunResumed
-from executors.journal.entries import Journal, Past
+from executors.journal.entries import Approval, Decision, Journal, Past
 from executors.journal.memory import MemoryJournal
 from executors.preview import Preview, preview
 from executors.result import RunResult
@@ -272,6 +272,20 @@ async def test_a_preview_goes_through_lists_cases_and_rounds() -> None:
     other = await seen(workflow("tell"), journal)
     assert other.again == ("each[0]/say", "each[1]/say")
     assert other.perhaps == ("route/many",)
+
+
+async def test_a_preview_knows_what_people_have_answered() -> None:
+    ask = {"id": "ask", "kind": "approval", "message": "Go on?"}
+    after = llm("after", "after {{ steps.ask.output.approved }}")
+    workflow, journal = workflow_of(ask, after), MemoryJournal()
+
+    async def agree(_: Approval) -> Decision:
+        return Decision(approved=True)
+
+    async with gateway_of(Model()) as gateway:
+        await run(workflow, {}, gateway=gateway, journal=journal, caller=Caller(run=RUN), approve=agree)
+    assert await seen(workflow, journal) == Preview(kept=("after",))
+    assert await seen(workflow, journal, approvals=()) == Preview(perhaps=("after",))
 
 
 def test_costs_of_a_past_are_summed_with_what_is_possibly_paid() -> None:
