@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchestrator.cli import console, words
 from orchestrator.cli.console import plain
-from orchestrator.cli.inside import Inside, is_inside, root
+from orchestrator.cli.inside import is_inside, root
+from orchestrator.cli.step_view import StepView
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -18,52 +19,17 @@ if TYPE_CHECKING:
 
     from executors.events import Event, StepFinished, StepRetrying, StepStarted, StepToken, StepWaiting
     from workflows.expressions import Scope
-    from workflows.model import Step, Workflow
+    from workflows.model import Workflow
 
     StepEvent: TypeAlias = StepStarted | StepToken | StepRetrying | StepWaiting | StepFinished
 
-__all__ = ["Progress", "StepView", "showing"]
+__all__ = ["Progress", "showing"]
 
 STYLES = {"succeeded": "green", "failed": "red", "skipped": "yellow", "cancelled": "yellow", "running": "cyan"}
 MOST_FAILURES = 20
 """Failures inside of one step that get a line of their own."""
 TAIL = 200
 """Characters of a running step's text that are kept for its row."""
-
-
-@dataclass(slots=True)
-class StepView:
-    """A step as it is shown now."""
-
-    id: str
-    kind: str
-    model: str
-    status: str = "pending"
-    started: float | None = None
-    ended: float | None = None
-    tail: str = ""
-    inside: Inside = field(default_factory=lambda: Inside(""))
-    """How far the steps inside of it have come."""
-    tenths: int = 0
-    """Of a map's items that lines have told of."""
-
-    @classmethod
-    def of(cls, step: Step) -> StepView:
-        inner = Inside(step.kind)
-        if step.kind == "map":
-            inner.width = len(step.steps)
-        elif step.kind == "loop":
-            inner.most = step.max_rounds
-        return cls(step.id, step.kind, words.model_choice(step), inside=inner)
-
-    @property
-    def name(self) -> str:
-        """The id, and for a step that holds others how far it has come."""
-        far = self.inside.told() if self.status == "running" else ""
-        return f"{self.id} {far}" if far and self.inside.latest else self.id
-
-    def elapsed(self, now: float) -> float | None:
-        return None if self.started is None else (self.ended or now) - self.started
 
 
 @dataclass(slots=True)
