@@ -9,15 +9,20 @@ from workflows.shapes import ANY, CLOSED, Shape, of_value, overlap
 
 __all__ = ["any_item", "compatible", "known", "list_of", "movable", "object_of", "union"]
 
+_MOST_ALTERNATIVES = 50
+"""A value that may have more shapes than these is one that nothing is known of."""
+
 
 def known(value: Any) -> Shape:
     """The shape of a value that is known."""
     schema = of_value(value)
-    return Shape(schema, schema)
+    return Shape(schema, schema, free=True)
 
 
 def movable(shape: Shape) -> bool:
     """Whether the schema means the same in another document: nothing in it refers to its own one."""
+    if shape.free:
+        return True
     seen: set[int] = set()
     waiting = [shape.schema]
     for part in waiting:  # grows while it is read
@@ -35,13 +40,14 @@ def _combined(shapes: Iterable[Shape], make: Callable[[list[Any]], Any]) -> Shap
     tied = next((one for one in found if not movable(one)), None)
     root = None if tied is None else tied.root
     schema = make([one.schema if one.root is root or movable(one) else True for one in found])
-    return Shape(schema, schema if tied is None else root)
+    return Shape(schema, schema, free=True) if tied is None else Shape(schema, root)
 
 
 def union(shapes: Sequence[Shape]) -> Shape:
     """The shape of a value that has one of these."""
-    distinct = list({id(one.schema): one for one in shapes}.values())
-    if not distinct or any(not isinstance(one.schema, dict) for one in distinct):
+    flat = (part for one in shapes for part in one.alternatives())
+    distinct = list({id(one.schema): one for one in flat}.values())
+    if not 0 < len(distinct) <= _MOST_ALTERNATIVES or any(not isinstance(one.schema, dict) for one in distinct):
         return ANY
     return distinct[0] if len(distinct) == 1 else _combined(distinct, lambda schemas: {"anyOf": schemas})
 
@@ -76,9 +82,9 @@ def _item(shape: Shape) -> Shape:
     first = schema.get("prefixItems")
     rest = schema.get("items")
     if isinstance(first, list):
-        more = [] if rest is False else [Shape(rest, shape.root)]
-        return union([*(Shape(one, shape.root) for one in first), *more])
-    return Shape(rest, shape.root) if isinstance(rest, dict) else ANY
+        possible = first if rest is False else [*first, rest]
+        return union([Shape(one, shape.root, shape.free) for one in possible])
+    return Shape(rest, shape.root, shape.free) if isinstance(rest, dict) else ANY
 
 
 def compatible(one: Shape, other: Shape, *, depth: int = 8) -> bool:

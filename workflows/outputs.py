@@ -148,7 +148,7 @@ class Shapes:
         if isinstance(value, str):
             return self.of_template(value, frame)
         inferred = self._schema(value, frame)
-        return Shape(inferred, inferred)
+        return Shape(inferred, inferred, free=True)
 
     def _schema(self, value: Any, frame: Frame) -> Any:
         if isinstance(value, str):

@@ -34,6 +34,8 @@ class Shape:
 
     schema: Any
     root: Any
+    free: bool = False
+    """Whether it is known to hold no reference, so that it means the same in any document."""
 
     @classmethod
     def of(cls, schema: Mapping[str, Any] | None) -> Shape:
@@ -52,7 +54,7 @@ class Shape:
             words = ("anyOf", "oneOf") if isinstance(schema, dict) else ()
             branches = next((schema[word] for word in words if isinstance(schema.get(word), list)), None)
             if branches is None:
-                found[id(schema)] = Shape(schema, self.root)
+                found[id(schema)] = Shape(schema, self.root, self.free)
             else:
                 waiting.extend(reversed(branches))
         return tuple(found.values())
@@ -119,7 +121,7 @@ class Shape:
             return (named or absent or [Absent(0, "there is no such value")])[0]
         if len(found) == 1:
             return found[0]
-        return Shape({"anyOf": [one.schema for one in found]}, self.root)
+        return Shape({"anyOf": [one.schema for one in found]}, self.root, self.free)
 
 
 ANY = Shape(schema=True, root=True)
@@ -163,10 +165,10 @@ def _field(shape: Shape, name: str) -> Shape | Absent:
         return ANY
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
-        return Shape(properties[name], shape.root)
+        return Shape(properties[name], shape.root, shape.free)
     others = schema.get("additionalProperties")
     if isinstance(others, dict):
-        return Shape(others, shape.root)
+        return Shape(others, shape.root, shape.free)
     # Without a word about other fields JSON Schema allows any; but nothing promises them, so a reference to one
     # is a slip of the pen in every case seen.
     if not isinstance(properties, dict) or not properties or others is True or "patternProperties" in schema:
@@ -183,9 +185,9 @@ def _item(shape: Shape, number: int) -> Shape | Absent:
         return ANY
     first = schema.get("prefixItems")
     if isinstance(first, list) and 0 <= number < len(first):
-        return Shape(first[number], shape.root)
+        return Shape(first[number], shape.root, shape.free)
     if isinstance(items := schema.get("items"), dict) and types == frozenset({"array"}):
-        return Shape(items, shape.root)
+        return Shape(items, shape.root, shape.free)
     return ANY
 
 
