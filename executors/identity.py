@@ -106,6 +106,9 @@ UNMEANT: Mapping[str, frozenset[str]] = {
 }
 """The fields that do not, by the kind, and of every kind; `kind` and `sensitivity` are in the key by other ways."""
 
+_UNTOLD = frozenset({"clearance", "repeatable"})
+"""What a tool's description says of who may see it and when it is tried again, not of what it does."""
+
 
 def identity(run: StepRun) -> Mapping[str, Any]:
     """All that a key is made of, with the values so far filled in. Raises StepFailure when that fails."""
@@ -135,7 +138,10 @@ def key_of(run: StepRun) -> str:
 def _version(run: StepRun, name: str) -> str | None:
     """The tool as it is now: a tool that takes or gives something else, or says so, is another one."""
     spec = run.context.tools.specs.get(name)
-    return None if spec is None else sha256(_canonical(asdict(spec))).hexdigest()
+    if spec is None:
+        return None
+    told = {field: value for field, value in asdict(spec).items() if field not in _UNTOLD}
+    return sha256(_canonical(told)).hexdigest()
 
 
 def _canonical(value: Any) -> bytes:

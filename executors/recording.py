@@ -172,6 +172,10 @@ def repeatable(run: StepRun) -> bool:
     said = step.idempotent if step.idempotent is not None else run.frame.workflow.policy.idempotent
     if said is not None:
         return said
+    if step.kind == "tool":
+        spec = run.context.tools.specs.get(step.tool)
+        # Of the tools of servers it is told; a function of this program that a retry does no harm may have worked.
+        return spec is not None and spec.clearance is not None and spec.repeatable
     return step.kind in _MODELS or (step.kind == "http" and step.method in _READING)
 
 

@@ -343,8 +343,9 @@ class Orchestrator:
         from orchestrator.resuming import Wish, continuation
 
         edited = None if workflow is None else workflow_of(workflow)
-        wish = Wish(workflow=edited, again=again, took_place=took_place or {})
-        return await continuation(self.runs, self._named(run_id), tools=self.tools, wish=wish)
+        others = {} if edited is None else others_of(edited, workflow)
+        wish = Wish(workflow=edited, workflows=others, again=again, took_place=took_place or {})
+        return await continuation(self.runs, self._named(run_id), tools=self.tools, wish=wish, ready=self.known_tools)
 
     async def resume(
         self,
@@ -369,7 +370,6 @@ class Orchestrator:
 
         if isinstance(run, str):
             run = await self.continuation(run, workflow, again=again, took_place=took_place)
-        await self.known_tools(run.workflow)
         self._sound(run.workflow, run.workflows)
         run = await take(self.runs, run)
         past = run.past

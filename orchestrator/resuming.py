@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -50,8 +50,10 @@ class Wish:
     took_place: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def continuation(journal: SqlJournal, run_id: str, *, tools: ToolRegistry, wish: Wish) -> Continuation:
-    """What going on with a run means, without doing anything.
+async def continuation(
+    journal: SqlJournal, run_id: str, *, tools: ToolRegistry, wish: Wish, ready: Callable[[Workflow], Awaitable[object]]
+) -> Continuation:
+    """What going on with a run means, without doing anything; `ready` makes the tools of its workflow known.
 
     Raises:
         ResumeError: there is nothing to go on with, or `again` or `took_place` names no step that was under way.
@@ -69,6 +71,7 @@ async def continuation(journal: SqlJournal, run_id: str, *, tools: ToolRegistry,
         )
     if past.status == "succeeded" and wish.workflow is None:
         raise ResumeError(f"run {run_id} succeeded: nothing of it is left to do. An edited workflow: --workflow FILE")
+    await ready(workflow)
     _known((*wish.again, *wish.took_place), past)
     told = _told(past, wish.took_place)
     past = _fitted(past, told, workflow)
