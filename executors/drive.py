@@ -34,9 +34,9 @@ class Drive:
         self._frame = frame
         self._slots: Slots = frame.slots or frame.context.slots
         self._call = self._hire  # one object, by which the slots know who asks
-        self._scheduler = Scheduler(layout.ranking)
+        self._scheduler: Scheduler  # of a pass that a chain of steps does without
+        self._done: anyio.Event
         self._tasks: TaskGroup | None = None
-        self._done = anyio.Event()
         self._stopped = False
         """Whether a cancellation has come, after which nothing is started."""
         self.receipt = Receipt()
@@ -49,6 +49,7 @@ class Drive:
 
     async def until_done(self) -> None:
         """Returns when nothing runs any more: all steps ended, or one failed for good."""
+        self._scheduler, self._done = Scheduler(self._layout.ranking), anyio.Event()
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
