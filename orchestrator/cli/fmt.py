@@ -43,6 +43,7 @@ def fmt_workflows(
 def _one(name: str, *, check: bool) -> str:
     """What became of the file: `same`, `changed` or `broken`."""
     from orchestrator.cli.findings import show_findings
+    from orchestrator.cli.reading import write_text
     from orchestrator.formatting import formatted
     from workflows.findings import WorkflowError
 
@@ -57,7 +58,7 @@ def _one(name: str, *, check: bool) -> str:
     if name == "-" and not check:
         console.print_result(after)
     elif not same and not check:
-        _write(Path(name).expanduser(), after)
+        write_text(Path(name).expanduser(), after)
     if not same:
         console.say(f"{name}: {'would change' if check else 'laid out'}")
     return "same" if same else "changed"
@@ -73,12 +74,3 @@ def _read(name: str) -> bytes:
         return Path(source).read_bytes()
     except OSError as error:
         raise CommandError(f"cannot read {name!r}: {error.strerror or error}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    from orchestrator.whole_file import replace_text
-
-    try:
-        replace_text(path, text)
-    except OSError as error:
-        raise CommandError(f"cannot write {str(path)!r}: {error.strerror or error}") from error

@@ -36,7 +36,7 @@ def graph_workflow(
       orchestrate workflow graph research-brief
       orchestrate workflow graph plan.json --out plan.svg
     """
-    from orchestrator.cli.reading import workflow_source
+    from orchestrator.cli.reading import workflow_source, write_text
     from orchestrator.drawing.mermaid import mermaid
     from orchestrator.drawing.sketch import TooManyToDrawError
     from orchestrator.drawing.svg import svg
@@ -51,14 +51,5 @@ def graph_workflow(
     if out is None:
         console.print_result(picture)
     else:
-        _write(out, picture)
-
-
-def _write(path: Path, picture: str) -> None:
-    from orchestrator.whole_file import replace_text
-
-    try:
-        replace_text(path, picture)
-    except OSError as error:
-        raise CommandError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-    console.say(f"Drawn: {path}")
+        write_text(out, picture)
+        console.say(f"Drawn: {out}")

@@ -38,17 +38,14 @@ def new_workflow(
       orchestrate workflow new summaries --kind map
       orchestrate workflow new my-brief --from research-brief
     """  # fmt: skip
-    from orchestrator.whole_file import replace_text
+    from orchestrator.cli.reading import write_text
 
     folder, stem = Path(name).expanduser().parent, Path(name).name.removesuffix(".json")
     text = _text(stem, kind=kind, library=library)
     path = folder / f"{stem}.json"
     if path.exists() and not force:
         raise CommandError(f"{str(path)!r} is there already: take another name, or --force to write over it")
-    try:
-        replace_text(path, text)
-    except OSError as error:
-        raise CommandError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    write_text(path, text)
     console.print_result(str(path))
     tools = " --tools mine.py" if kind == "tool" else ""
     console.say(f"Next: orchestrate check {path}{tools}; orchestrate workflow show {path}", style="dim")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.cli.errors import CommandError
 from orchestrator.sources import find
+from orchestrator.whole_file import replace_text
 
 __all__ = ["read_stdin", "read_task", "read_text", "workflow_source", "write_text"]
 
@@ -46,10 +47,8 @@ def workflow_source(name: str) -> Path | str | bytes:
 
 def write_text(path: Path, text: str) -> None:
     """Writes the file, or leaves what was there: never half of it."""
-    fresh = path.with_name(f".{path.name}.part")
     try:
-        fresh.write_text(text, "utf-8")
-        fresh.replace(path)
+        replace_text(path, text)
     except OSError as error:
         raise CommandError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
