@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from running import MODEL, PRICES, llm, workflow_of
+
+from executors.events import Event, RunResumed, StepStarted
+from executors.preview import Preview
+from executors.result import RunResult
+from orchestrator import Orchestrator
+from orchestrator.resuming import ResumeError
+from unified_api.settings import Settings
+from unified_api.testing import scripted_gateway
+from unified_api.types import Caller, Request, TextPart
+from workflows.model import Workflow
+
+TWO = workflow_of(llm("a", "a"), llm("b", "b {{ steps.a.output }}"))
+
+
+class Model:
+    """Answers a prompt, but for those that it never answers; counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.hanging: set[str] = set()
+
+    async def __call__(self, request: Request) -> str:
+        prompt = "".join(part.text for part in request.messages[-1].parts if isinstance(part, TextPart))
+        self.asked[prompt] += 1
+        if prompt in self.hanging:
+            await anyio.sleep_forever()
+        return f"<{prompt}>"
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+def opened(model: Model, folder: Path, resume: Any = None, toml: str = "") -> Orchestrator:
+    (folder / "orchestrator.toml").write_text(toml)
+    settings = Settings.load(folder / "orchestrator.toml", environ={"ORCHESTRATOR_HOME": str(folder)})
+    gateway = scripted_gateway({MODEL: model}, prices=PRICES, settings=settings)
+    return Orchestrator(gateway=gateway, settings=settings, resume=resume)
+
+
+async def cancelled_at(
+    orchestrator: Orchestrator, step: str, *, workflow: Workflow = TWO, workflows: Any = None
+) -> RunResult:
+    """The end of a run that is cancelled from within its own program once the step has started."""
+    started, ended = anyio.Event(), list[RunResult]()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step_id == step:
+            started.set()
+
+    async def go() -> None:
+        ended.append(await orchestrator.run(workflow, workflows=workflows, caller=Caller(run="r1"), on_event=listen))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(go)
+        await started.wait()
+        assert await orchestrator.cancel("r1")
+    return ended[0]
+
+
+async def test_a_run_that_is_cancelled_here_ends_at_once_and_can_go_on(model: Model, tmp_path: Path) -> None:
+    model.hanging = {"b <a>"}
+    async with opened(model, tmp_path) as orchestrator:
+        with anyio.fail_after(5):
+            result = await cancelled_at(orchestrator, "b")
+        assert (result.status, result.outputs) == ("cancelled", {})
+        assert [step.status for step in result.steps] == ["succeeded", "cancelled"]
+        assert not await orchestrator.cancel("r1")
+
+        model.hanging = set()
+        model.asked.clear()
+        result = await orchestrator.resume("r1")
+        assert result.outputs == {"b": "<b <a>>"}
+        assert model.asked == {"b <a>": 1}
+        assert result.cost_usd is None, "the call that was broken off is possibly paid"
+        events = [event for _, event in await orchestrator.runs.events("r1")]
+        [resumed] = [event for event in events if isinstance(event, RunResumed)]
+        assert (resumed.kept, resumed.again) == (1, ("b",))
+        with pytest.raises(ResumeError, match="succeeded"):
+            await orchestrator.resume("r1")
+
+
+async def test_a_continuation_says_what_would_be_done_and_does_nothing(model: Model, tmp_path: Path) -> None:
+    async with opened(model, tmp_path) as orchestrator:
+        await orchestrator.run(TWO, caller=Caller(run="r1"))
+        model.asked.clear()
+        edited = workflow_of(llm("a", "A"), llm("b", "b {{ steps.a.output }}"))
+        found = await orchestrator.continuation("r1", edited)
+        assert found.preview == Preview(again=("a",), perhaps=("b",))
+        assert not model.asked
+        assert orchestrator.runs.get_run("r1").status == "succeeded"
+        result = await orchestrator.resume(found)
+        assert result.outputs == {"b": "<b <A>>"}
+        definition = orchestrator.runs.get_run("r1").definition
+        assert definition is not None
+        assert definition["steps"][0]["prompt"] == "A"
+
+
+async def test_a_workflow_that_runs_as_a_step_is_resumed_as_it_was(model: Model, tmp_path: Path) -> None:
+    inner = {"workflow": "1", "name": "inner", "steps": [llm("x", "x"), llm("y", "y {{ steps.x.output }}")]}
+    step = {"id": "sub", "kind": "workflow", "workflow": "inner", "version": "1.0.0"}
+    outer = workflow_of(step)
+    model.hanging = {"y <x>"}
+    async with opened(model, tmp_path) as orchestrator:
+        workflows = {"inner@1.0.0": Workflow.model_validate(inner)}
+        await cancelled_at(orchestrator, "sub/y", workflow=outer, workflows=workflows)
+        model.hanging = set()
+        result = await orchestrator.resume("r1")
+        assert result.outputs == {"sub": {"y": "<y <x>>"}}
+        assert model.asked["x"] == 1
+
+
+@pytest.mark.parametrize(("resume", "toml"), [("auto", ""), (None, '[run]\nresume = "auto"\n')])
+async def test_what_was_interrupted_goes_on_by_itself_where_that_is_wanted(
+    model: Model, tmp_path: Path, resume: Any, toml: str
+) -> None:
+    await _interrupted(model, tmp_path)
+    async with opened(model, tmp_path, resume, toml) as orchestrator:
+        pass
+    assert model.asked == {"a": 1, "b <a>": 1}
+    assert orchestrator.runs.get_run("r1").status == "succeeded"
+
+
+async def test_what_was_interrupted_waits_otherwise(model: Model, tmp_path: Path) -> None:
+    await _interrupted(model, tmp_path)
+    async with opened(model, tmp_path) as orchestrator:
+        assert await orchestrator.interrupted() == ("r1",)
+    assert not model.asked
+
+
+async def test_a_cancelled_run_whose_program_died_is_not_taken_up(model: Model, tmp_path: Path) -> None:
+    journal = await _interrupted(model, tmp_path)
+    assert await journal.request_cancel("r1")
+    journal.close()
+    async with opened(model, tmp_path, "auto") as orchestrator:
+        pass
+    assert orchestrator.runs.get_run("r1").status == "cancelled"
+    assert not model.asked
+
+
+async def _interrupted(model: Model, folder: Path) -> Any:
+    """A run that was begun by a program that is no more."""
+    from executors.context import now
+    from executors.journal.store import SqlJournal
+
+    settings = opened(model, folder).settings
+    journal = SqlJournal.of(settings)
+    journal.owner = "/".join([*journal.owner.split("/")[:-2], "999999999", "0"])
+    await journal.begin("r1", definition=TWO, workflows={}, inputs={}, caller=Caller(run="r1"), at=now())
+    journal.close()
+    return journal
