@@ -87,7 +87,7 @@ def _call(subject: Subject, site: Site, told: set[str]) -> Iterator[Finding]:
     elif min(most) > budgets[where] and where not in told:
         yield Finding(
             code="over_budget",
-            severity=severity,
+            severity="warning",  # the run refuses it by itself, and unpaid; others may have answered it before
             pointer=site.at("model"),
             message=f"one call of {site.path!r} may cost {_usd(min(most))} on its cheapest model, and the budget is "
             f"{_usd(budgets[where])}: it will not be started",
