@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.words import model_choice, one_line, plural
 from workflows.blocks import Inner, inner_blocks, nested_steps
@@ -101,8 +102,8 @@ def _box(step: Step, keys: Iterator[str]) -> Box:
 
 
 def _note(step: Step) -> str:
-    """What the step asks, where its kind does not say it already."""
-    if step.kind == "set":
+    """What the step asks, where neither its kind nor what stands inside of it says so already."""
+    if step.kind in {"set", "map", "loop"}:
         return ""
     return step.tool if step.kind == "tool" else model_choice(step)
 
@@ -111,8 +112,12 @@ def _inside(step: Step, inner: Inner, keys: Iterator[str]) -> Group:
     group = _group(_block_label(step, inner), inner.steps, keys)
     if group.boxes:
         return group
-    gives = "nothing" if inner.result is None else str(inner.result)
+    gives = "nothing" if inner.result is None else _written(inner.result)
     return Group(group.key, group.label, (Box(next(keys), _label(f"gives {gives}"), "result"),), ())
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _block_label(step: Step, inner: Inner) -> str:

@@ -114,9 +114,8 @@ def _lines(box: Box) -> list[tuple[str, str]]:
     """The class and the text of each line of a box."""
     if box.kind == "result":
         return [("note", box.title)]
-    lines = [("title", box.title), ("note", f"{box.kind} · {box.note}" if box.note else box.kind)]
-    if len(box.groups) == 1 and box.kind != "branch":
-        lines.append(("note", box.groups[0].label))
+    note = box.note or (box.groups[0].label if len(box.groups) == 1 and box.kind != "branch" else "")
+    lines = [("title", box.title), ("note", f"{box.kind} · {note}" if note else box.kind)]
     if box.condition:
         lines.append(("when", box.condition))
     return lines
