@@ -34,7 +34,7 @@ class McpServers:
         self._settings = settings
         self._environment = environment
         self._servers: dict[str, Server] = {}
-        self._loading = anyio.Lock()
+        self._loading: dict[str, anyio.Lock] = {name: anyio.Lock() for name in settings.servers}
         self._stack = AsyncExitStack()
         self._specs: dict[str, ToolSpec] = {}
         self._loaded: set[str] = set()
@@ -82,17 +82,21 @@ class McpServers:
 
         One that cannot be reached is noted in `troubles`, and asked again when a tool of it is named.
         """
-        async with self._loading:
-            if tools is None:
-                wanted = [name for name in self._servers if name not in self.troubles]
-            else:
-                wanted = [name for tool in tools if (name := self.server_of(tool)) in self._servers]
-            async with anyio.create_task_group() as tasks:
-                for name in dict.fromkeys(wanted):
-                    if name not in self._loaded:
-                        tasks.start_soon(self._load, self._servers[name])
+        if tools is None:
+            wanted = [name for name in self._servers if name not in self.troubles]
+        else:
+            wanted = [name for tool in tools if (name := self.server_of(tool)) in self._servers]
+        async with anyio.create_task_group() as tasks:
+            for name in dict.fromkeys(wanted):
+                if name not in self._loaded:
+                    tasks.start_soon(self._load, self._servers[name])
 
     async def _load(self, server: Server) -> None:
+        async with self._loading[server.name]:
+            if server.name not in self._loaded:
+                await self._ask(server)
+
+    async def _ask(self, server: Server) -> None:
         try:
             found = await server.tools()
         except ToolError as error:
@@ -109,7 +113,8 @@ class McpServers:
 
     async def call(self, name: str, arguments: Mapping[str, Json]) -> Json:
         """Calls `SERVER.TOOL`. Raises ToolError: `unknown_tool`, `invalid_argument`, or as `Server.call`."""
-        await self.load([name])
+        if name not in self._specs:
+            await self.load([name])
         server = self._servers.get(self.server_of(name) or "")
         spec = self._specs.get(name)
         if server is None or spec is None:

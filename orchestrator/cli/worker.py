@@ -64,6 +64,7 @@ async def _work(orchestrator: Orchestrator, settings: Settings) -> None:
 
     stop, trouble = anyio.Event(), list[SQLAlchemyError]()
     async with orchestrator, anyio.create_task_group() as tasks:
+        await orchestrator.known_tools()  # the others must know what this one can call
         own = Worker(settings=settings, gateway=orchestrator.gateway, tools=orchestrator.tools, tell=_tell)
         tasks.start_soon(_watch, stop)
         _tell(f"This worker executes {words.plural(settings.distributed.worker_concurrency, 'step')} at one time")
