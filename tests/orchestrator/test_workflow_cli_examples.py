@@ -24,6 +24,7 @@ from unified_api.testing import ScriptedModel, scripted_gateway
 from workflows import library
 from workflows.checks import check
 from workflows.parse import read
+from workflows.sources import Library
 
 FOLDER = Path(__file__).parents[2] / "examples" / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -64,7 +65,7 @@ async def ended(
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_has_no_finding_and_describes_itself(name: str) -> None:
     workflow = read(FOLDER / f"{name}.json")
-    assert check(workflow) == ()
+    assert check(workflow, workflows=Library()) == ()
     assert workflow.name == name
     assert len(workflow.description) > 60
     assert workflow.outputs

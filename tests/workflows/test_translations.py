@@ -80,6 +80,7 @@ def test_a_translation_has_no_finding_and_the_one_layout(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text("utf-8")
     workflow = parse(text)
     assert check(workflow) == ()
+    assert check(workflow, workflows={f"{one.name}@{one.version}": one for one in map(translated, NAMES)}) == ()
     assert workflow.name == name
     assert formatted(text) == text
 
