@@ -79,6 +79,10 @@ models = ["scripted"]
 clearance = "public"
 prices = {{ "*" = {{ input = 1.0, output = 10.0 }} }}
 
+[providers.box]
+base_url = "{url}"
+models = ["scripted"]
+
 [providers.sealed]
 base_url = "{url}"
 models = ["scripted"]
