@@ -70,9 +70,11 @@ async def running(
     Raises:
         OSError: it cannot be started.
     """
-    started = await anyio.open_process(
-        list(command), env=dict(environ), cwd=cwd, start_new_session=hasattr(os, "killpg")
-    )
+    # A start that is given up half-way would leave a process that nobody waits for.
+    with anyio.CancelScope(shield=True):
+        started = await anyio.open_process(
+            list(command), env=dict(environ), cwd=cwd, start_new_session=hasattr(os, "killpg")
+        )
     # From here to the task group nothing waits, or a cancellation would leave the process behind.
     program.pid = started.pid
     inbox, received = anyio.create_memory_object_stream["SessionMessage | Exception"](0)
