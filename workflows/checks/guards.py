@@ -10,6 +10,7 @@ from workflows.findings import Finding
 from workflows.lexer import Token, scan
 from workflows.model import BranchStep, Step
 from workflows.references import Reference, usage
+from workflows.templates import templates
 
 __all__ = ["guarded"]
 
@@ -35,10 +36,17 @@ def _is_safe(place: Place, reference: Reference, target: Located, facts: _Facts)
     step = target.step
     if _defined(step.id) in known:
         return True
-    if step.on_error == "skip":
+    if step.on_error == "skip" or not _mean_the_same(target, place):
         return False
     open_ended = isinstance(step, BranchStep) and step.else_ is None
     return _conjuncts(step.when) <= known and (not open_ended or _one_holds(step, known))
+
+
+def _mean_the_same(target: Located, place: Place) -> bool:
+    """Whether the variables in the conditions of a step are those that a template elsewhere sees by these names."""
+    conditions = [source for path, source in templates(target.step) if path[-1] == "when"]
+    names = {one.name for source in conditions for one in usage(source).variables}
+    return all(place.variables.get(name) is target.variables.get(name) for name in names)
 
 
 def _one_holds(step: Step, known: frozenset[str]) -> bool:
