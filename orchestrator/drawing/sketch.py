@@ -21,6 +21,8 @@ __all__ = ["MOST_STEPS", "Box", "Group", "TooManyToDrawError", "sketch"]
 
 MOST_STEPS: Final = 1_000
 """Steps of a picture, wherever they stand: nobody reads a larger one, and browsers take minutes for it."""
+MOST_LINES: Final = 5_000
+"""Lines between steps: with more nothing can be told from a picture."""
 LONGEST: Final = 60
 """Characters of a label."""
 _INVISIBLE: Final = dict.fromkeys(
@@ -30,7 +32,7 @@ _INVISIBLE: Final = dict.fromkeys(
 
 
 class TooManyToDrawError(ValueError):
-    """A workflow with more steps than a picture can show."""
+    """A workflow with more steps, or lines between them, than a picture can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def sketch(workflow: Workflow) -> Group:
     """The picture of a workflow.
 
     Raises:
-        TooManyToDrawError: it has more than `MOST_STEPS` steps.
+        TooManyToDrawError: it has more than `MOST_STEPS` steps, or than `MOST_LINES` lines between them.
 
     """
     steps = sum(1 + sum(1 for _ in nested_steps(step)) for step in workflow.steps)
@@ -75,7 +77,18 @@ def sketch(workflow: Workflow) -> Group:
             "`orchestrate workflow show` lists them; parts of it can be workflows of their own and be drawn apart"
         )
     keys = (f"n{number}" for number in count(1))
-    return _group(workflow.name, workflow.steps, keys)
+    whole = _group(workflow.name, workflow.steps, keys)
+    lines = _lines(whole)
+    if lines > MOST_LINES:
+        raise TooManyToDrawError(
+            f"{workflow.name!r} has {plural(lines, 'line')} between its steps; a picture shows {MOST_LINES:,} at most. "
+            "`orchestrate workflow show` lists who waits for whom"
+        )
+    return whole
+
+
+def _lines(group: Group) -> int:
+    return len(group.edges) + sum(_lines(inner) for box in group.boxes for inner in box.groups)
 
 
 def _group(label: str, steps: tuple[Step, ...], keys: Iterator[str]) -> Group:

@@ -174,8 +174,8 @@ def test_the_same_workflow_gives_the_same_picture() -> None:
 
 
 def test_as_many_steps_as_can_be_drawn_are_drawn_in_seconds_and_more_are_refused() -> None:
-    def many(count: int) -> Workflow:
-        waits = [[f"{{{{ steps.s{other}.output }}}}" for other in range(max(0, n - 40), n, 7)] for n in range(count)]
+    def many(count: int, reach: int = 28) -> Workflow:
+        waits = [[f"{{{{ steps.s{other}.output }}}}" for other in range(max(0, n - reach), n, 7)] for n in range(count)]
         return flow(*({"id": f"s{n}", "kind": "set", "value": value} for n, value in enumerate(waits)))
 
     began = time.perf_counter()
@@ -183,6 +183,8 @@ def test_as_many_steps_as_can_be_drawn_are_drawn_in_seconds_and_more_are_refused
     assert time.perf_counter() - began < 5
     with pytest.raises(TooManyToDrawError, match="10,000 steps"):
         svg(many(10_000))
+    with pytest.raises(TooManyToDrawError, match="lines between its steps"):
+        svg(many(MOST_STEPS, reach=80))
 
 
 def test_the_command_draws_to_standard_output_and_to_files(
