@@ -47,7 +47,7 @@ class Recorded:
     output: Any = None
     error: StepError | None = None
     label: Sensitivity = "public"
-    """The label of the output."""
+    """The label of what was sent and of the output, before anybody declassified it."""
     model: str | None = None
     provider: str | None = None
     quality: Quality | None = None
@@ -114,7 +114,7 @@ class Past:
     """In the order in which they were recorded."""
     unsettled: tuple[Unsettled, ...] = ()
     approvals: tuple[Approval, ...] = ()
-    """What was asked of people, with the answers that there are."""
+    """What was asked of people, in order, with the answers that there are."""
     cancel_requested: bool = False
 
 

@@ -102,11 +102,13 @@ class Reader:
             [row] = found
             kept = _rows(connection, select(results).where(results.c.run_id == run_id).order_by(results.c.number))
             open_ = _rows(connection, select(intents).where(intents.c.run_id == run_id).order_by(intents.c.number))
-            asked = _rows(connection, select(approvals).where(approvals.c.run_id == run_id))
+            questions = select(approvals).where(approvals.c.run_id == run_id).order_by(approvals.c.number)
+            asked = _rows(connection, questions)
             lists = [row["begun_blobs"], row["subject_blobs"], *(one["blobs"] for one in (*kept, *asked))]
             held = contents(connection, lists)
-            questions = tuple(decoding.approval_of(one, held) for one in asked)
-            return replace(_past(row, kept, open_, held), approvals=questions)
+            return replace(
+                _past(row, kept, open_, held), approvals=tuple(decoding.approval_of(one, held) for one in asked)
+            )
 
     def success(self, key: str) -> Recorded | None:
         query = select(results).where(results.c.key == key, results.c.status == "succeeded")

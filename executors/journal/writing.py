@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, text, update
 
 from executors.journal.encoding import Blob
 from executors.journal.entries import JournalError
 from executors.journal.rows import EventRow, Forget, IntentRow, ResultRow, Row, Spend, Withdraw
-from executors.journal.tables import blobs, events, intents, results, runs, steps
+from executors.journal.statements import BY_DIALECT, COUNT, END_INTENT, EVENT, FORGET, LOCK_RUNS, SPEND, THERE, WITHDRAW
+from executors.journal.tables import runs
 
 __all__ = ["BLOBS_LOCK", "LEASE_S", "Act", "Transaction", "now_of"]
 
@@ -26,56 +26,6 @@ _AT_ONCE = 500
 _Key: TypeAlias = tuple[str, str, str]
 
 
-def _upsert(dialect: Any, table: Table, *, keeping: Iterable[str] = ()) -> Any:
-    statement = dialect.insert(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {
-        one.name: statement.excluded[one.name] for one in table.c if one.name not in keys and one.name not in keeping
-    }
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
-
-
-def _statements(dialect: Any) -> dict[str, Any]:
-    return {
-        "step": _upsert(dialect, steps),
-        "intent": _upsert(dialect, intents, keeping=("spent_usd", "held_usd")),
-        "result": _upsert(dialect, results),
-        "blob": dialect.insert(blobs).on_conflict_do_nothing(),
-        "run": dialect.insert(runs).on_conflict_do_nothing(),
-    }
-
-
-_BY_DIALECT = {"sqlite": _statements(sqlite), "postgresql": _statements(postgresql)}
-_LOCK_RUNS = (
-    select(runs.c.id, runs.c.owner, runs.c.events, runs.c.entries)
-    .where(runs.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(runs.c.id)
-    .with_for_update()
-)
-_THERE = select(blobs.c.digest).where(blobs.c.digest.in_(bindparam("digests", expanding=True)))
-_EVENT = insert(events)
-_COUNT = (
-    update(runs)
-    .where(runs.c.id == bindparam("run"))
-    .values(events=bindparam("all_events"), entries=bindparam("all_entries"))
-)
-_END_INTENT = delete(intents).where(
-    intents.c.run_id == bindparam("run"), intents.c.path == bindparam("at_path"), intents.c.key == bindparam("its_key")
-)
-_WITHDRAW = _END_INTENT.where(intents.c.crashes == 0, intents.c.spent_usd == "0", intents.c.held_usd == "0")
-_LATEST = (
-    select(func.max(intents.c.number))
-    .where(intents.c.run_id == bindparam("run"), intents.c.path == bindparam("at_path"))
-    .scalar_subquery()
-)
-_SPEND = (
-    update(intents)
-    .where(intents.c.run_id == bindparam("run"), intents.c.path == bindparam("at_path"), intents.c.number == _LATEST)
-    .values(spent_usd=bindparam("spent"), held_usd=bindparam("held"))
-)
-_FORGET = delete(results).where(
-    results.c.run_id == bindparam("run"), results.c.path == bindparam("at_path"), results.c.status == "failed"
-)
 _STUB = {
     "workflow": "",
     "status": "running",
@@ -165,10 +115,10 @@ class Transaction:
                 self._add_spend(row)
             case Withdraw():
                 self.flush()
-                self.connection.execute(_WITHDRAW, {"run": row.run_id, "at_path": row.path, "its_key": row.key})
+                self.connection.execute(WITHDRAW, {"run": row.run_id, "at_path": row.path, "its_key": row.key})
             case Forget():
                 self.flush()
-                self.connection.execute(_FORGET, {"run": row.run_id, "at_path": row.path})
+                self.connection.execute(FORGET, {"run": row.run_id, "at_path": row.path})
 
     def change(self, run_id: str, columns: Mapping[str, Any]) -> None:
         self._changed.setdefault(run_id, {}).update(columns)
@@ -188,14 +138,14 @@ class Transaction:
     def flush(self) -> None:
         """Writes what was added."""
         self._write_blobs()
-        self._run_many(_EVENT, self._events)
+        self._run_many(EVENT, self._events)
         self._run_many(self._statement("step"), list(self._steps.values()))
         spent = [
             {"run": one.run_id, "at_path": one.path, "spent": one.spent, "held": one.held}
             for one in self._spent.values()
         ]
-        self._run_many(_SPEND, spent)
-        self._run_many(_END_INTENT, [{"run": run, "at_path": path, "its_key": key} for run, path, key in self._ended])
+        self._run_many(SPEND, spent)
+        self._run_many(END_INTENT, [{"run": run, "at_path": path, "its_key": key} for run, path, key in self._ended])
         self._run_many(self._statement("intent"), list(self._intents.values()))
         self._run_many(self._statement("result"), list(self._results.values()))
         self._write_runs()
@@ -212,7 +162,7 @@ class Transaction:
 
     def _lock(self, ids: Sequence[str]) -> None:
         for begin in range(0, len(ids), _AT_ONCE):
-            found = self.connection.execute(_LOCK_RUNS, {"ids": ids[begin : begin + _AT_ONCE]})
+            found = self.connection.execute(LOCK_RUNS, {"ids": ids[begin : begin + _AT_ONCE]})
             for run_id, owner, events_, entries in found:
                 self._runs[run_id] = _Run(owner, events_, entries)
 
@@ -287,7 +237,7 @@ class Transaction:
             self.connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": BLOBS_LOCK})
         wanted, there = sorted(self._blobs), set[str]()
         for begin in range(0, len(wanted), _AT_ONCE):
-            there.update(self.connection.execute(_THERE, {"digests": wanted[begin : begin + _AT_ONCE]}).scalars())
+            there.update(self.connection.execute(THERE, {"digests": wanted[begin : begin + _AT_ONCE]}).scalars())
         for digest in wanted:
             if digest not in there:
                 content = self._blobs[digest]
@@ -298,7 +248,7 @@ class Transaction:
     def _write_runs(self) -> None:
         fresh = [(run_id, run) for run_id, run in self._runs.items() if not run.counted]
         counts = [{"run": run_id, "all_events": run.events, "all_entries": run.entries} for run_id, run in fresh]
-        self._run_many(_COUNT, counts)
+        self._run_many(COUNT, counts)
         for _, run in fresh:
             run.counted = True
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -314,7 +264,7 @@ class Transaction:
             self.connection.execute(statement, rows)
 
     def _statement(self, name: str) -> Any:
-        return _BY_DIALECT[self.connection.dialect.name][name]
+        return BY_DIALECT[self.connection.dialect.name][name]
 
 
 Act: TypeAlias = Callable[[Transaction], Any]

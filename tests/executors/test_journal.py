@@ -247,6 +247,7 @@ async def test_blobs_are_collected_while_others_write_and_none_that_is_referred_
                 assert past.results[-1].output == f"{number % 3} {LARGE}"
                 writer.forget("r", "a")
             done.set()
+        writer.flush()
         await collector.collect()
         assert sql(address, "SELECT count(*) FROM journal_blobs WHERE size > 65536") == [(0,)]
 
