@@ -199,7 +199,7 @@ def _recorded(
         status="succeeded" if failure is None else "failed",
         output=output,
         error=None if failure is None else failure.error(run.path),
-        label=run.output_label,
+        label=run.label,
         model=receipt.model,
         provider=receipt.provider,
         quality=receipt.quality,
@@ -221,6 +221,7 @@ def replayed(run: StepRun, result: Recorded, *, paid: bool) -> Json:
     """The output of a recorded result; `paid` says that what it cost counts here. Raises StepFailure."""
     receipt = run.receipt
     run.reused = True
+    run.raise_label(result.label)  # the gateway may have found something in what was sent
     receipt.model, receipt.provider, receipt.quality = result.model, result.provider, result.quality
     receipt.attempts, receipt.shares, receipt.calls = result.attempts, result.shares, len(result.shares)
     if paid:

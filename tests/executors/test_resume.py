@@ -290,3 +290,14 @@ async def test_a_preview_knows_what_people_have_answered() -> None:
 
 def test_costs_of_a_past_are_summed_with_what_is_possibly_paid() -> None:
     assert Resumption(past=Past(run_id=RUN, status="running")).counted_usd == Decimal(0)
+
+
+async def test_a_recorded_result_keeps_the_label_that_it_came_to_have() -> None:
+    """Of what it was made from, or more: the gateway may have found something secret in what was sent."""
+    workflow, journal = workflow_of(llm("a", "a"), llm("b", "b {{ steps.a.output }}")), MemoryJournal()
+    await go(workflow, Model(), journal=journal)
+    past = await journal.past(RUN)
+    assert past is not None
+    secret = tuple(replace(one, label="restricted") if one.path == "a" else one for one in past.results)
+    result = await resumed(workflow, Model(), journal=journal, results=secret)
+    assert [step.label for step in result.steps] == ["restricted", "restricted"]
