@@ -160,7 +160,7 @@ def show_going_on(run_id: str) -> None:
     """After Ctrl-C where others execute the run."""
     console.say("Not followed any longer; the workers go on with the run.", style="yellow")
     console.say(
-        f"`orchestrate runs follow {run_id}` follows it again, `orchestrate runs cancel {run_id}` ends it. Both need"
+        f"`orchestrate runs follow {run_id}` follows it again, `orchestrate cancel {run_id}` ends it. Both need"
         " the workers' database as `address_env` in [journal]."
     )
 
