@@ -82,7 +82,8 @@ class Inside:
     def told(self) -> str:
         """How far it has come: `37/120`, `round 2 of at most 5`, or the step it is at."""
         if self.kind == "map":
-            return f"{self._done:,}/{'?' if self.total is None else f'{self.total:,}'}"
+            wrong = f" ({self.failed:,} failed)" if self.failed else ""
+            return f"{self._done:,}/{'?' if self.total is None else f'{self.total:,}'}{wrong}"
         if self.kind == "loop":
             return f"round {self.rounds} of at most {self.most}" if self.rounds else ""
         return self.latest

@@ -92,6 +92,7 @@ async def test_lines_tell_a_map_by_tenths_and_failures_by_path(capsys: pytest.Ca
     await followed(workflow, {"numbers": [number % 50 for number in range(200)]}, plain=True)
     told = capsys.readouterr().err
     assert len(re.findall(r"each: \d+/200", told)) == 10
+    assert "each: 200/200 (4 failed)" in told
     assert told.count("each[0]/tenth: failed: ") == told.count("each[50]/tenth: failed: ") == 1
     assert "each: succeeded in" in told
     assert "200 items, 4 steps failed" in told
