@@ -112,7 +112,9 @@ def test_what_a_call_may_cost_goes_by_max_tokens():
     one = Candidate(model="p/m", provider="p", clearance="public", least=rates, most=rates)
     policy = {"budget_usd": 0.5}
     assert found(workflow(llm("a", max_tokens=500), policy=policy), one) == []
-    assert found(workflow(llm("a", max_tokens=501), policy=policy), one) == [("over_budget", "warning", "/steps/0/model")]
+    assert found(workflow(llm("a", max_tokens=501), policy=policy), one) == [
+        ("over_budget", "warning", "/steps/0/model")
+    ]
     assert [code for code, _, _ in found(workflow(llm("a"), policy=policy), one)] == ["over_budget"]
 
 
