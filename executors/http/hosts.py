@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from executors.failures import StepFailure
 from executors.http.target import Target
-from unified_api.settings import Environment, HttpSettings
+from unified_api.settings import Environment, HostSettings, HttpSettings
 from unified_api.types import Sensitivity
 from unified_api.types.sensitivity import cleared
 
@@ -92,11 +92,14 @@ def _entries(target: Target) -> Iterator[str]:
 
 
 def _how_to_allow(target: Target, settings: HttpSettings) -> str:
+    if not settings.hosts:
+        how = f'to allow them write `[http]` and `hosts = ["{target.authority}"]` into orchestrator.toml'
+    elif all(host == HostSettings() for host in settings.hosts.values()):
+        how = f'to allow them add "{target.authority}" to `hosts` in [http] of orchestrator.toml'
+    else:
+        how = f'to allow them write `[http.hosts."{target.authority}"]` into orchestrator.toml'
     known = ", ".join(list(settings.hosts)[:10]) or "none"
-    return (
-        f"requests to {target.authority!r} are not allowed, so nothing was sent; to allow them write"
-        f' `[http]` and `hosts = ["{target.authority}"]` into orchestrator.toml (allowed now: {known})'
-    )
+    return f"requests to {target.authority!r} are not allowed, so nothing was sent; {how} (allowed now: {known})"
 
 
 def secured(target: Target, host: AllowedHost, *, is_private: bool) -> None:

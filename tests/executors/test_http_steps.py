@@ -33,6 +33,7 @@ from executors.http.target import Target
 from executors.result import RunResult
 from executors.runner import run
 from unified_api.clock import MonotonicClock
+from unified_api.errors import ConfigurationError
 from unified_api.settings import Environment, HttpSettings, Settings
 from unified_api.testing import scripted_gateway
 
@@ -256,6 +257,30 @@ async def test_an_allowed_host_at_a_private_address_is_not_reached_unless_that_i
         assert outputs(await requested(settings, http(url=f"http://localhost:{server.port}")))["status"] == 200
 
 
+def test_hosts_are_read_from_a_list_or_from_tables(tmp_path: Path) -> None:
+    file = tmp_path / "orchestrator.toml"
+    file.write_text('[http]\nhosts = ["API.example.com", "*.example.org:8443"]\nmax_bytes = 2048\n')
+    assert list(Settings.load(file, {}).http.hosts) == ["api.example.com", "*.example.org:8443"]
+    file.write_text('[http.hosts."a.example"]\nclearance = "internal"\ntoken_env = "T"\n[http.hosts."b.example"]\n')
+    made = Settings.load(file, {}).http
+    assert allowed(Target.of("https://a.example/"), made).clearance == "internal"
+    assert allowed(Target.of("https://b.example/"), made).clearance == "public"
+    with pytest.raises(StepFailure, match=r'\[http\.hosts\."c\.example"\]'):
+        allowed(Target.of("https://c.example/"), made)
+
+
+@pytest.mark.parametrize(
+    "host", ["*", "*.com", "https://a.b", "a b", "me@a.b", "a.b:0", "a.b:x", "a.b:", "::1", "1.2.3", "[::g]", "a/b", ""]
+)
+def test_a_host_that_cannot_be_is_an_error_of_the_settings_with_its_place(tmp_path: Path, host: str) -> None:
+    file = tmp_path / "orchestrator.toml"
+    file.write_text(f"[http]\nhosts = [{host!r}]\n")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(file, {})
+    assert "orchestrator.toml" in str(caught.value)
+    assert "http.hosts" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("entry", "url", "is_allowed"),
     [
@@ -475,6 +500,8 @@ async def test_a_connection_that_breaks_is_tried_again_only_where_that_does_no_h
         ({}, None),
         ({"method": "POST"}, "unknown_outcome"),
         ({"method": "POST", "idempotent": True}, None),
+        ({"method": "PUT"}, None),
+        ({"method": "DELETE", "idempotent": False}, "unknown_outcome"),
     ]:
         with site(answer) as server:
             result = await requested(local(server.port), http(url=server.url, retry=retry, **fields))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from running import NO_GATEWAY, failure, tool, value, workflow_of
 
 from executors.runner import run
 from executors.tools import ToolRegistry
+from unified_api.errors import ConfigurationError
+from unified_api.settings import Settings
 
 
 @pytest.fixture
@@ -122,3 +125,22 @@ async def test_a_cancelled_orchestrator_leaves_no_server_behind(script: Path) ->
             await servers.call("test.sleep", {"seconds": 60})
     [pid] = pids(script)
     await gone(pid)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("timeout_s = 3", "`command`"),
+        ("command = ['a']\nurl = 'https://a.example/mcp'", "not both"),
+        ("command = []", "command"),
+        ("command = ['a']\ntoken_env = 'T'", "token_env"),
+        ("url = 'https://a.example/mcp'\nenv = ['T']", "env"),
+        ("url = 'a.example'", "address"),
+        ("comand = ['a']", "did you mean 'command'"),
+    ],
+)
+def test_a_table_of_a_server_that_cannot_be_is_told_with_its_mend(tmp_path: Path, table: str, said: str) -> None:
+    file = tmp_path / "orchestrator.toml"
+    file.write_text(f"[mcp.servers.files]\n{table}\n")
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        Settings.load(file, {})
