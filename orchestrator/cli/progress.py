@@ -98,7 +98,7 @@ class Progress:
             case StepToken():
                 view.tail = (view.tail + event.text)[-TAIL:]
             case StepRetrying():
-                view.tail, view.tenths = "", 0
+                view.tail, view.marks = "", 0
                 view.inside.again()
                 self._line(f"{view.id}: trying again ({words.failure(view.id, event.error.message)})", "yellow")
             case StepWaiting():
@@ -145,9 +145,10 @@ class Progress:
             self._line(f"{event.step_id}: failed: {why}{rest}", "red")
         elif view.kind != "map" and "[" not in event.step_id and event.status != "cancelled":
             self._line(f"{event.step_id}: {event.status}", STYLES.get(event.status))
-        tenths = 10 * inner.done // max(inner.total or 0, inner.done, 1)
-        if view.kind == "map" and tenths > view.tenths:
-            view.tenths = tenths
+        # Of an unknown number of items: the first, the tenth, the hundredth.
+        marks = 10 * inner.done // inner.total if inner.total else len(str(inner.done)) * (inner.done > 0)
+        if view.kind == "map" and marks > view.marks:
+            view.marks = marks
             self._line(f"{view.id}: {inner.told()}", "cyan")
 
     def _start(self, view: StepView) -> None:

@@ -27,8 +27,8 @@ class StepView:
     tail: str = ""
     inside: Inside = field(default_factory=lambda: Inside(""))
     """How far the steps inside of it have come."""
-    tenths: int = 0
-    """Of a map's items that lines have told of."""
+    marks: int = 0
+    """Of a map's items that lines have told of: tenths, where their number is known."""
 
     @classmethod
     def of(cls, step: Step) -> StepView:

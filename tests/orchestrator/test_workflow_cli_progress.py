@@ -99,6 +99,14 @@ async def test_lines_tell_a_map_by_tenths_and_failures_by_path(capsys: pytest.Ca
     assert len(told.splitlines()) < 20
 
 
+def test_a_list_of_unknown_length_is_told_of_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(workflow_of(each("{{ inputs.numbers }}", value("a")), inputs=NUMBERS), plain=True)
+    progress(started("each", "map"))
+    for number in range(250):
+        progress(finished(f"each[{number}]/a"))
+    assert re.findall(r"each: (\d+)/\?", capsys.readouterr().err) == ["1", "10", "100"]
+
+
 async def test_many_failures_are_told_up_to_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
     progress = await followed(
         workflow_of(each(on_item_error="drop"), inputs=NUMBERS), {"numbers": [0] * 100}, plain=True
