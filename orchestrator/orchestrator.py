@@ -249,7 +249,9 @@ class Orchestrator:
         from unified_api.errors import NoCandidateError
 
         check_choices(model=model, planner=planner)
-        await self.tools.load()
+        for trouble in (await self.known_tools()).values():
+            if on_progress is not None:
+                on_progress(f"{trouble}; the plan is made without its tools")
         chosen, planner = model or self._model, planner or self._planner
         made: Plan | None = None
         with anyio.move_on_after(limits.deadline_s):

@@ -24,6 +24,9 @@ __all__ = ["Answer", "Unanswered", "exchange"]
 _CONNECT_S = 10.0
 """Seconds for the connection to one of several addresses."""
 _USER_AGENT = "meta-orchestrator"
+_SECRET = 6
+"""Characters that a credential has at least; to hide less would hide other words."""
+_HIDDEN = "[credential]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ async def exchange(
             except httpx.HTTPError as error:
                 raise Unanswered(str(error) or type(error).__name__) from error
             try:
-                return await _read(request, response, target, max_bytes=max_bytes)
+                answer = await _read(request, response, target, max_bytes=max_bytes)
             finally:
                 await _close(response)
+            return _without(credentials, answer)
     raise StepFailure("connection_failed", f"no connection to {target.origin}: {failed}", retryable=True)
 
 
@@ -130,6 +134,17 @@ async def _read(request: Request, response: httpx.Response, target: Target, *, m
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise Unanswered(str(error) or type(error).__name__) from error
     return Answer(response.status_code, headers, bytes(body))
+
+
+def _without(credentials: dict[str, str], answer: Answer) -> Answer:
+    """Some servers repeat what they were sent, and a workflow must not hand credentials on."""
+    headers, body = dict(answer.headers), answer.body
+    for value in credentials.values():
+        secret = value.rpartition(" ")[2]
+        if len(secret) >= _SECRET:
+            body = body.replace(secret.encode(), _HIDDEN.encode())
+            headers = {name: told.replace(secret, _HIDDEN) for name, told in headers.items()}
+    return Answer(answer.status, headers, body)
 
 
 def _too_large(target: Target, max_bytes: int) -> StepFailure:

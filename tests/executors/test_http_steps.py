@@ -400,6 +400,24 @@ async def test_headers_that_speak_for_somebody_else_are_refused(headers: dict[st
     assert server.seen == []
 
 
+async def test_a_server_that_repeats_a_credential_tells_it_to_no_workflow() -> None:
+    def echo(seen: Seen) -> Reply:
+        told = {"sent": dict(seen.headers)}
+        headers = {"content-type": "application/json", "x-request-id": seen.headers["x-key"]}
+        return Reply(status=401 if seen.path == "/401" else 200, body=json.dumps(told).encode(), headers=headers)
+
+    with site(echo) as server:
+        host = {"token_env": "TOKEN", "headers_env": {"X-Key": "KEY"}}
+        settings = HttpSettings(hosts={f"127.0.0.1:{server.port}": host}, private_addresses=True)
+        for path in ("/", "/401"):
+            result = await requested(
+                settings, http(url=server.url + path), environ={"TOKEN": "t0ken-of-mine", "KEY": "k3y-of-mine"}
+            )
+            assert "of-mine" not in repr(result)
+            assert "[credential]" in repr(result)
+    assert server.seen[0].headers["authorization"] == "Bearer t0ken-of-mine"
+
+
 async def test_credentials_are_not_sent_unencrypted_through_the_internet() -> None:
     settings = HttpSettings(hosts={"api.example.com": {"token_env": "TOKEN"}})
     outbound = _outbound(settings, ["93.184.216.34"], environ={"TOKEN": "x"})
