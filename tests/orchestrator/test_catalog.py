@@ -13,6 +13,7 @@ from unified_api.models import Prices
 from unified_api.settings import Settings
 from unified_api.testing import scripted_gateway
 from unified_api.types import Message, Policy, Request
+from workflows import library
 from workflows.checks import check
 from workflows.model import ModelNeeds, Workflow
 from workflows.models import KnownModels
@@ -88,6 +89,11 @@ def test_what_the_checks_take_a_call_to_cost_at_most_is_what_the_gateway_reserve
         assert one.most is not None
         assert reserved is not None
         assert one.most.cost(600, 100) <= reserved <= one.most.cost(700, 100)
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_nothing_is_proved_against_the_library(name: str):
+    assert check(library.load(name), models=catalog(**KEY)) == ()
 
 
 def test_a_large_workflow_is_proved_within_seconds():

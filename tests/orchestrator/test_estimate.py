@@ -262,6 +262,17 @@ def test_the_command_prints_totals_and_json(tmp_path: Path, monkeypatch, capsys)
     assert told["total"]["cost_usd"]["p50"] < told["total"]["cost_usd"]["p95"]
 
 
+async def test_a_workflow_beside_the_file_is_estimated_in_its_place(make: Callable[[], Orchestrator], tmp_path: Path):
+    (tmp_path / "seen.json").write_text(json.dumps(FILE), encoding="utf-8")
+    call = {"id": "sub", "kind": "workflow", "workflow": "seen", "version": "1.0.0", "inputs": {"list": [1, 2]}}
+    outer = tmp_path / "outer.json"
+    outer.write_text(json.dumps({"workflow": "1", "name": "outer", "steps": [call]}), encoding="utf-8")
+    async with make() as orchestrator:
+        estimate = orchestrator.estimate(outer)
+    assert [one.path for one in estimate.steps] == ["sub/each/a"]
+    assert estimate.total.cost_usd.p50 is not None
+
+
 def test_the_command_says_that_the_unknown_is_unknown(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
     file = tmp_path / "file.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -90,11 +89,12 @@ class Pace:
         self, last: str | None, came: dict[str, str | None], steps: dict[str, Step], prefix: str
     ) -> tuple[str, ...]:
         """The steps on the way to the last one that take any time."""
-        way: Sequence[str] = ()
+        way: list[str] = []
         while last is not None:
-            way = [*([last] if self._counted(steps[last], prefix).path else []), *way]
+            if self._counted(steps[last], prefix).path:
+                way.append(last)
             last = came[last]
-        return tuple(way)
+        return tuple(reversed(way))
 
 
 def _items(step: MapStep, block: Took, most: int) -> Took:
