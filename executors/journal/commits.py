@@ -23,8 +23,10 @@ __all__ = ["Commits", "failures"]
 
 Answer = TypeVar("Answer")
 _TRIES = 3
-_AGAIN = frozenset({"40001", "40P01"})
-"""PostgreSQL's serialization failure and deadlock: the transaction is to be tried again (its manual, appendix A)."""
+_AGAIN = frozenset({"40001", "40P01", "55P03"})
+"""PostgreSQL's serialization failure, deadlock, and lock that did not come in time (its manual, appendix A)."""
+_TOLD = 100
+"""Reasons that are remembered at most."""
 _MOST_OWED = 256_000_000
 """Bytes that are held for a disk that cannot be written; what comes after them is lost, and told."""
 _BEAT = (
@@ -150,7 +152,7 @@ class Commits:
                 return
             except Exception as error:  # noqa: BLE001  # told to whoever waits, and at the end
                 entry.error = error
-                self.lost.append(error)
+                self._lose(error)
         self._clear()
 
     def _owe(self, entries: Sequence[Entry], error: BaseException) -> None:
@@ -160,10 +162,14 @@ class Commits:
             if entry.event is not None:
                 entry.outcome, entry.error = None, error
             elif self._owed_bytes + entry.size > _MOST_OWED:
-                self.lost.append(error)
+                self._lose(error)
             else:
                 self._owed.append(entry)
                 self._owed_bytes += entry.size
+
+    def _lose(self, error: BaseException) -> None:
+        if len(self.lost) < _TOLD:
+            self.lost.append(error)
 
     def _clear(self) -> None:
         self.failed = None

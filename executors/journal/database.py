@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 Answer = TypeVar("Answer")
+_TOLD = 100
+"""Reasons that are remembered at most."""
 
 
 class Database:
@@ -65,10 +67,7 @@ class Database:
 
     def flush(self) -> None:
         """Waits until everything taken so far is on disk. Raises JournalError when something is not."""
-        if self._turns.lives:
-            entry = Entry(None, event=threading.Event())
-            self._turns.put(entry)
-            entry.wait_here()
+        self._wait()
         self._tell()
 
     def close(self) -> None:
@@ -77,12 +76,26 @@ class Database:
             self.flush()
         finally:
             self._stop()
+            self._amiss.clear()
+            if self._commits is not None:
+                self._commits.lost.clear()
+
+    def _wait(self) -> None:
+        if self._turns.lives:
+            entry = Entry(None, event=threading.Event())
+            self._turns.put(entry)
+            entry.wait_here()
+
+    def _note(self, error: BaseException) -> None:
+        """Remembers for the end what could not be kept."""
+        if len(self._amiss) < _TOLD:
+            self._amiss.append(error)
 
     def _put(self, row: Row) -> None:
         try:
             speakable(row.run_id)
         except JournalError as error:
-            self._amiss.append(error)
+            self._note(error)
             return
         self._started()
         self._turns.put(Entry(row, row.size))
@@ -105,7 +118,9 @@ class Database:
         return await anyio.to_thread.run_sync(partial(self._answered, query), limiter=_limiter(self))
 
     def _read(self, query: Callable[[Reader], Answer]) -> Answer | None:
-        self.flush()
+        self._wait()
+        if self._commits is not None and self._commits.owes:
+            self._tell()  # what would be shown lacks the latest
         return self._answered(query)
 
     def _answered(self, query: Callable[[Reader], Answer]) -> Answer | None:
@@ -148,7 +163,7 @@ class Database:
         try:
             self._opened().apply(batch)
         except Exception as error:  # noqa: BLE001  # whoever waits has to be told, or would wait for ever
-            self._amiss.append(error)
+            self._note(error)
             for entry in batch:
                 entry.error = error
 

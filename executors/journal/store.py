@@ -26,6 +26,7 @@ __all__ = ["SqlJournal"]
 
 _ROOM = 64_000_000
 """Bytes that may wait for the disk before `room` holds back."""
+_FORGOTTEN_AT_ONCE = 200
 _POLL_S = 0.2
 """How often it is looked for what other programs have written."""
 
@@ -48,7 +49,7 @@ class SqlJournal(Database):
         try:
             row = event_row(event)
         except (JournalError, TypeError, ValueError, RecursionError) as error:
-            self._amiss.append(error)  # told by `close`; the run goes on
+            self._note(error)  # the run goes on
             return
         if row is not None:
             self._put(row)
@@ -81,7 +82,7 @@ class SqlJournal(Database):
         try:
             row = result_row(result)
         except (JournalError, TypeError, ValueError, RecursionError) as error:
-            self._amiss.append(error)
+            self._note(error)
             return
         self._put(row)
 
@@ -134,7 +135,12 @@ class SqlJournal(Database):
         """Deletes the runs that ended before, and what only they refer to; says how many."""
         from executors.journal import acts
 
-        return int(await self._done(acts.forget_runs(before), alone=True))
+        forgotten, some = 0, _FORGOTTEN_AT_ONCE
+        while some == _FORGOTTEN_AT_ONCE:
+            some = int(await self._done(acts.forget_runs(before, most=_FORGOTTEN_AT_ONCE), alone=True))
+            forgotten += some
+        await self.collect()
+        return forgotten
 
     async def collect(self) -> int:
         """Deletes the blobs that nothing refers to any more; says how many."""

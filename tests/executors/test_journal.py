@@ -227,6 +227,14 @@ async def test_old_runs_are_forgotten_with_all_that_only_they_refer_to(address: 
         journal.get_run("old")
 
 
+async def test_any_number_of_runs_is_forgotten(address: str, journal: SqlJournal):
+    for number in range(450):
+        journal(finished(f"r{number}"))
+    assert await journal.forget_runs(before=NOON) == 0
+    assert await journal.forget_runs(before=NOON + timedelta(seconds=1)) == 450
+    assert sql(address, "SELECT count(*) FROM journal_events") == [(0,)]
+
+
 async def test_blobs_are_collected_while_others_write_and_none_that_is_referred_to_is_lost(address: str):
     with SqlJournal(address) as writer, SqlJournal(address) as collector:
         await begun(writer)
@@ -397,6 +405,7 @@ async def test_what_is_no_json_is_told_at_the_end_and_hinders_nobody(address: st
     past = await journal.past("r")
     assert past is not None
     assert [one.path for one in past.results] == ["good"]
+    assert journal.get_run("r").status == "running"
     with pytest.raises(JournalError, match="is no JSON"):
         journal.close()
     with pytest.raises(JournalError, match="no name that a journal can keep"):
