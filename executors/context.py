@@ -131,6 +131,8 @@ class RunContext:
     """Executes a step that holds no others, with all its tries."""
     workflows: Mapping[str, Workflow] = field(default_factory=dict)
     """Those that steps of kind `workflow` run, by `name@version`."""
+    versions: dict[str, str | None] = field(default_factory=dict)
+    """Which version of each tool, by name, the run found: see `executors.identity`."""
     spend: Spend | None = None
     """Told what steps under a budget have spent, and hold besides."""
     layouts: Layouts = field(default_factory=Layouts)

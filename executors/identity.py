@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from executors.context import StepRun
 from workflows.model import ModelNeeds
+from workflows.tools import ToolSpec
 
 __all__ = ["MEANING", "UNMEANT", "identity", "key_of"]
 
@@ -137,9 +138,14 @@ def key_of(run: StepRun) -> str:
 
 def _version(run: StepRun, name: str) -> str | None:
     """The tool as it is now: a tool that takes or gives something else, or says so, is another one."""
-    spec = run.context.tools.specs.get(name)
-    if spec is None:
-        return None
+    versions = run.context.versions
+    if name not in versions:
+        spec = run.context.tools.specs.get(name)
+        versions[name] = None if spec is None else _digest(spec)
+    return versions[name]
+
+
+def _digest(spec: ToolSpec) -> str:
     told = {field: value for field, value in asdict(spec).items() if field not in _UNTOLD}
     return sha256(_canonical(told)).hexdigest()
 

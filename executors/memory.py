@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from executors.journal.entries import Recorded, Unsettled
 
-__all__ = ["Claim", "Memory", "counted", "step_id"]
+__all__ = ["Claim", "Memory", "counted", "is_untold", "step_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Memory:
         for one in unsettled:
             memory._unsettled[one.intent.path, one.intent.key] = one
             memory._left += one.spent_usd
+            memory._unknown += is_untold(one)
         return memory
 
     @property
@@ -147,11 +148,17 @@ class Memory:
         one = self._unsettled.pop((path, key), None)
         if one is not None:
             self._left -= one.spent_usd
+            self._unknown -= is_untold(one)
 
 
 def counted(result: Recorded) -> Decimal:
     """What a budget counts for it."""
     return (result.cost_usd or Decimal(0)) if result.counted_usd is None else result.counted_usd
+
+
+def is_untold(one: Unsettled) -> bool:
+    """Whether it may have cost what nobody knows: a call was under way, or nobody counted."""
+    return one.intent.kind in {"llm", "image", "embed"} and (one.held_usd > 0 or not one.spent_usd)
 
 
 def step_id(path: str) -> str:

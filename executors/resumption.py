@@ -11,7 +11,7 @@ from executors.context import now
 from executors.events import RunResumed
 from executors.identity import MEANING
 from executors.journal.entries import Past, Recorded
-from executors.memory import Memory, counted
+from executors.memory import Memory, counted, is_untold
 from workflows.blocks import nested_steps
 from workflows.model import MapStep, Step, Workflow, WorkflowStep
 
@@ -38,7 +38,9 @@ class Resumption:
         """What earlier passes paid; None when that is unknown."""
         costs = [one.cost_usd for one in self.past.results]
         spent = sum((one.spent_usd for one in self.past.unsettled), Decimal(0))
-        return None if None in costs else sum((cost for cost in costs if cost is not None), spent)
+        if None in costs or any(map(is_untold, self.past.unsettled)):
+            return None
+        return sum((cost for cost in costs if cost is not None), spent)
 
     @property
     def counted_usd(self) -> Decimal:

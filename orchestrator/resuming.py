@@ -110,7 +110,7 @@ async def end_cancelled(journal: SqlJournal, past: Past) -> None:
             at=at,
             status="cancelled",
             outputs={},
-            cost_usd=None if past.unsettled else Resumption(past=past).cost_usd,
+            cost_usd=Resumption(past=past).cost_usd,
             seconds=(at - past.started).total_seconds() if past.started else 0.0,
             error=StepError("cancelled", "the run was cancelled after its program had died"),
         )

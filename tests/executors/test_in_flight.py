@@ -105,6 +105,14 @@ async def test_a_call_that_is_free_is_free_twice() -> None:
     assert result.cost_usd == 0
 
 
+async def test_a_call_that_is_not_asked_again_is_possibly_paid_all_the_same() -> None:
+    journal = MemoryJournal()
+    past = await cut_off(TWO, journal)
+    result = await resumed(workflow_of(llm("a", "a")), journal, past)
+    assert result.status == "succeeded"
+    assert (result.cost_usd, result.earlier_usd) == (None, None)
+
+
 async def test_the_same_call_is_not_asked_for_ever() -> None:
     journal = MemoryJournal()
     past = await cut_off(TWO, journal)

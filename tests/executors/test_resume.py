@@ -175,6 +175,10 @@ async def test_what_succeeded_in_a_failed_try_of_a_list_is_not_paid_again_in_the
             return await super().__call__(request)
 
     workflow, model, journal = workflow_of(each, policy={"max_parallel": 1}), Shaky(), MemoryJournal()
+    async with gateway_of(model) as gateway:
+        assert (await run(workflow, {}, gateway=gateway)).status == "succeeded"
+    assert model.asked == {"say a": 1, "say b": 1, "say c": 2}, "without a journal, too"
+    model.asked.clear()
     result = await go(workflow, model, journal=journal)
     assert result.outputs == {"each": ["<say a>", "<say b>", "<say c>"]}
     assert model.asked == {"say a": 1, "say b": 1, "say c": 2}
