@@ -11,10 +11,11 @@ from orchestrator.expectation import Expected, Expecting
 from orchestrator.history import ENOUGH, History
 from workflows.blocks import is_container
 from workflows.checks.units import Site, Unit
-from workflows.expressions import ExpressionError, Scope, render, render_value
+from workflows.expressions import ExpressionError, Scope, render_value
 from workflows.frames import Frame
-from workflows.model import BranchStep, LoopStep, MapStep, Step
+from workflows.model import BranchStep, LoopStep, MapStep, Step, WorkflowStep
 from workflows.references import usage
+from workflows.templates import strings
 
 __all__ = ["Rehearsal", "Sample"]
 
@@ -25,6 +26,7 @@ _ITEMS: Final = (16, 8, 4, 2, 1)
 """Items of a list that are thought through; the others are taken to be like them."""
 _ASSUMED_ITEMS: Final = 10
 _ASSUMED_ROUNDS: Final = 3
+_UNDECIDED: Final = object()
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Rehearsal:
     def __init__(self, units: Sequence[Unit], expecting: Expecting, past: History, inputs: Mapping[str, Any]) -> None:
         self._root = units[0]
         self._past = past
-        self._inputs = dict(inputs)
+        self._inputs: dict[str, dict[str, Any]] = {"": dict(inputs)}
         self.assumed: dict[str, str] = {}
         """What nobody said, and is taken for granted, by the paths of steps."""
         self._sites: dict[str, Site] = {}
@@ -97,25 +99,37 @@ class Rehearsal:
 
     def _given(self, site: Site, source: str) -> int | None:
         """The length of a list that the inputs alone decide."""
-        used = usage(source)
-        if site.unit.caller is not None or used.variables or any(one.root != "inputs" for one in used.references):
-            return None
-        try:
-            value = render(source, Scope(self._inputs))
-        except ExpressionError:
-            return None
+        value = self._decided(site.unit, source)
         return len(value) if isinstance(value, list) else None
 
     def _holds(self, site: Site, condition: str) -> bool | None:
         """Whether a condition holds that the inputs alone decide."""
-        used = usage(condition)
-        decided = not used.variables and all(one.root == "inputs" for one in used.references)
-        if site.unit.caller is not None or not decided:
-            return None
+        value = self._decided(site.unit, condition)
+        return None if value is _UNDECIDED else bool(value)
+
+    def _decided(self, unit: Unit, value: Any) -> Any:
+        """What templates give that name nothing but inputs that are known."""
+        used = [usage(source) for _, source in strings(value, ())]
+        if any(one.variables or any(name.root != "inputs" for name in one.references) for one in used):
+            return _UNDECIDED
         try:
-            return bool(render_value(condition, Scope(self._inputs)))
+            return render_value(value, Scope(self._known(unit)))
         except ExpressionError:
-            return None
+            return _UNDECIDED
+
+    def _known(self, unit: Unit) -> dict[str, Any]:
+        """The inputs of a unit that are known."""
+        found = self._inputs.get(unit.name)
+        if found is None:
+            schemas = unit.workflow.inputs.items()
+            found = {name: schema["default"] for name, schema in schemas if "default" in schema}
+            step = None if unit.caller is None else unit.caller.located.step
+            if unit.caller is not None and isinstance(step, WorkflowStep):
+                given = {name: self._decided(unit.caller.unit, value) for name, value in step.inputs.items()}
+                found = {**found, **given}
+            found = {name: value for name, value in found.items() if value is not _UNDECIDED}
+            self._inputs[unit.name] = found
+        return found
 
     def _size(self, items: int) -> int:
         """Executions of steps in one run in thought, at most."""

@@ -269,7 +269,9 @@ async def test_a_workflow_beside_the_file_is_estimated_in_its_place(make: Callab
     outer.write_text(json.dumps({"workflow": "1", "name": "outer", "steps": [call]}), encoding="utf-8")
     async with make() as orchestrator:
         estimate = orchestrator.estimate(outer)
-    assert [one.path for one in estimate.steps] == ["sub/each/a"]
+    [one] = estimate.steps
+    assert (one.path, one.times) == ("sub/each/a", 2)
+    assert estimate.assumed == ()
     assert estimate.total.cost_usd.p50 is not None
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from running import NO_GATEWAY
 
 from executors.events import Event, StepFinished
 from executors.runner import run
-from executors.tools import ToolRegistry
+from executors.tools import ToolError, ToolRegistry
 from orchestrator.history import plain_path
 from workflows.blocks import implied_result, inner_blocks
 from workflows.checks import check
@@ -22,6 +22,7 @@ from workflows.model import LoopStep, MapStep, Step, Workflow, WorkflowStep
 from workflows.models import ModelProblem
 from workflows.references import usage
 from workflows.templates import strings, templates
+from workflows.tools import ToolSpec
 
 LABELS = ("public", "internal", "confidential", "restricted")
 SECRET = {"patient": {"type": "string", "sensitivity": "confidential"}}
@@ -321,3 +322,44 @@ async def test_no_run_finds_a_higher_label_than_was_proved():
                 assert LABELS.index(event.label) <= LABELS.index(most), (seed, event.step_id)
                 compared += 1
     assert compared > 1_000
+
+
+class Server:
+    """Tools that are cleared for `internal` data, as those of a server elsewhere."""
+
+    def __init__(self, tool: _Tool) -> None:
+        self._tool = tool
+
+    @property
+    def specs(self) -> Mapping[str, ToolSpec]:
+        return {"act": ToolSpec("act", parameters={"type": "object"}, clearance="internal")}
+
+    async def load(self, tools: Collection[str] | None = None) -> None:
+        """All is known already."""
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        try:
+            return await self._tool.waiting(**arguments)
+        except ValueError as error:
+            raise ToolError("tool_failed", str(error)) from None
+
+
+async def test_no_run_refuses_what_was_proved_to_be_cleared():
+    refused = sent = 0
+    for seed in range(300):
+        random = made(seed, labels=True)
+        flow = Workflow.model_validate(random.document)
+        others = {name: Workflow.model_validate(one) for name, one in random.workflows.items()}
+        events, tools = list[Event](), ToolRegistry()
+        tools.attach(Server(_Tool(seed)))
+        await run(flow, random.inputs, gateway=NO_GATEWAY, tools=tools, workflows=others, on_event=events.append)
+        proved = labels_of(flow, others)
+        for event in events:
+            if not isinstance(event, StepFinished) or event.kind != "tool":
+                continue
+            if event.error is not None and event.error.code == "insufficient_clearance":
+                refused += 1
+                assert proved[plain_path(event.step_id)].call in {"confidential", "restricted"}, (seed, event.step_id)
+            sent += event.error is None
+    assert refused > 100
+    assert sent > 100
