@@ -26,7 +26,7 @@ from workflows.parse import from_json, read
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path
-    for folder in ("workflows/library", "examples/workflows", "tests/workflows/translations", "orchestrator/starters")
+    for folder in ("workflows/library", "examples", "tests/workflows/translations", "orchestrator/starters")
     for path in (ROOT / folder).glob("*.json")
 )
 SVG = "{http://www.w3.org/2000/svg}"
@@ -104,7 +104,7 @@ def test_a_picture_holds_nothing_that_could_be_executed() -> None:
 
 
 def test_steps_inside_stand_inside_of_their_box_and_lines_join_who_waits() -> None:
-    workflow = read(ROOT / "examples/workflows/route-inquiries.json")
+    workflow = read(ROOT / "examples/route-inquiries.json")
     picture = drawn(workflow)
     around = {}
     for group in picture.iter(f"{SVG}g"):
@@ -168,8 +168,8 @@ def test_a_circle_is_drawn_with_a_line_upwards() -> None:
 
 
 def test_the_same_workflow_gives_the_same_picture() -> None:
-    workflow = read(ROOT / "examples/workflows/summarise-many.json")
-    assert svg(workflow) == svg(read(ROOT / "examples/workflows/summarise-many.json"))
+    workflow = read(ROOT / "examples/summarise-many.json")
+    assert svg(workflow) == svg(read(ROOT / "examples/summarise-many.json"))
     assert mermaid(workflow) == mermaid(workflow)
 
 

@@ -24,7 +24,7 @@ from workflows.parse import parse
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path
-    for folder in ("workflows/library", "examples/workflows", "tests/workflows/translations", "orchestrator/starters")
+    for folder in ("workflows/library", "examples", "tests/workflows/translations", "orchestrator/starters")
     for path in (ROOT / folder).glob("*.json")
 )
 MESSY = (
@@ -118,7 +118,7 @@ def test_numbers_stay_as_they_are_written() -> None:
 
 
 def test_what_fits_stands_on_one_line_and_a_step_never_shares_one() -> None:
-    text = formatted((ROOT / "examples/workflows/route-inquiries.json").read_bytes())
+    text = formatted((ROOT / "examples/route-inquiries.json").read_bytes())
     lines = text.splitlines()
     # Only a text that cannot be broken makes a line longer.
     assert all(len(line) <= COLUMNS or line.count('"') >= 2 for line in lines)
