@@ -21,6 +21,7 @@ from workflows.findings import Path
 from workflows.grammar import FUNCTIONS, ROOTS, Problem, oversized, problems
 from workflows.lexer import Segment, scan
 from workflows.metering import metered
+from workflows.nearest import nearest
 from workflows.references import MOST_CACHED, MOST_TEMPLATES, Reference, usage
 
 __all__ = [
@@ -253,11 +254,14 @@ def unknown_name(name: str, variables: Iterable[str] = ()) -> Problem:
     """What is wrong with a name that is none of those that a template sees."""
     known = ("inputs", "steps", *sorted(variables))
     told = ", ".join(f"`{one}`" for one in known[:-1])
+    near = nearest(name, known)
     return Problem(
         "unknown_name",
         f"`{name}` means nothing here: expressions know {told} and `{known[-1]}`",
-        known,
-        f"Write `inputs.{name}` for an input or `steps.{name}.output` for a step.",
+        tuple(dict.fromkeys([*near, *known])),
+        f"Did you mean `{near[0]}`?"
+        if near
+        else f"Write `inputs.{name}` for an input or `steps.{name}.output` for a step.",
     )
 
 

@@ -89,6 +89,26 @@ def test_a_mend_knows_the_variables(prompt: str, fix: str):
     assert finding.fix == fix
 
 
+@pytest.mark.parametrize(
+    ("prompt", "fix"),
+    [
+        ("{{ paperr.x }} {{ paper }}", "Did you mean `paper`?"),
+        ("{{ q }} {{ paper }}", "Write `inputs.q`: it is an input."),
+        ("{{ outer }} {{ paper }}", "Write `steps.outer.output`: it is a step."),
+        ("{{ zebra }} {{ paper }}", "Write `inputs.zebra` for an input or `steps.zebra.output` for a step."),
+    ],
+)
+def test_a_name_that_means_nothing_is_told_with_what_was_meant(prompt: str, fix: str):
+    (finding,) = findings(llm("outer"), each([1], llm("a", prompt), **{"as": "paper"}))
+    assert (finding.code, finding.fix) == ("unknown_name", fix)
+
+
+def test_a_variable_is_not_seen_outside_of_its_map():
+    (finding,) = findings(each([1], llm("a", "{{ paper }}"), **{"as": "paper"}), llm("b", "{{ paper }}"))
+    assert (finding.code, finding.pointer) == ("unknown_name", "/steps/1/prompt")
+    assert finding.fix == "Use it inside of 'each' alone, or have the `result` of 'each' hold what is needed."
+
+
 def test_a_container_and_what_it_needs_form_a_cycle():
     (finding,) = findings(each([1], llm("a", "{{ item }} {{ steps.b.output }}")), llm("b", "{{ steps.each.output }}"))
     assert (finding.code, finding.pointer) == ("cycle", "/steps/0")

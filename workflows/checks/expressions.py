@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from workflows.checks.subject import Place, Subject
 from workflows.expressions import template, unknown_name
 from workflows.findings import Finding
+from workflows.grammar import Problem
 
 __all__ = ["conditions", "renderable"]
 
@@ -14,7 +16,7 @@ __all__ = ["conditions", "renderable"]
 def renderable(subject: Subject) -> Iterator[Finding]:
     for place in subject.places:
         compiled = template(place.source)
-        unknown = (unknown_name(name, place.variables) for name in sorted(compiled.free - place.variables.keys()))
+        unknown = (_unknown(subject, place, name) for name in sorted(compiled.free - place.variables.keys()))
         for problem in (*compiled.problems, *unknown):
             yield Finding(
                 code=problem.code,
@@ -23,6 +25,22 @@ def renderable(subject: Subject) -> Iterator[Finding]:
                 allowed=problem.allowed,
                 fix=problem.fix,
             )
+
+
+def _unknown(subject: Subject, place: Place, name: str) -> Problem:
+    """What a name may have been meant for, where the workflow has something of that name."""
+    problem = unknown_name(name, place.variables)
+    fix = problem.fix
+    owner = subject.owners.get(name)
+    if name in subject.workflow.inputs:
+        fix = f"Write `inputs.{name}`: it is an input."
+    elif place.frame.sees(name) is not None:
+        fix = f"Write `steps.{name}.output`: it is a step."
+    elif owner is not None:
+        fix = (
+            f"Use it inside of {owner.step.id!r} alone, or have the `result` of {owner.step.id!r} hold what is needed."
+        )
+    return replace(problem, fix=fix)
 
 
 def conditions(subject: Subject) -> Iterator[Finding]:

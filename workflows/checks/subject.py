@@ -123,6 +123,11 @@ class Subject:
         """Every step, however deep, by its id; of two with one id the first."""
         return by_id(self.steps)
 
+    @cached_property
+    def owners(self) -> Mapping[str, Located]:
+        """The maps and loops by the names of their variables; of two with one name the later."""
+        return {name: variable.owner for frame in self.frames for name, variable in frame.variables.items()}
+
     @property
     def frame(self) -> Frame:
         """The workflow's own steps."""
