@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,9 @@ _POLL_S = 0.05
 """How often a worker looks for work."""
 _IDLE_TRANSACTION_S = 3.0
 """A worker that was stopped in the middle of a transaction must not keep the others from taking over its work."""
+
+_CONNECTIONS = 8
+"""Of DBOS in a worker, besides those of the exchange, of the journal, and for posting."""
 
 Work = Callable[[str], Awaitable[None]]
 
@@ -60,6 +63,7 @@ class Application:
             "application_version": self.version,
             "executor_id": executor,
             "serializer": DBOSPortableJSONSerializer(),
+            "sys_db_pool_size": _CONNECTIONS,
             "sys_db_idle_transaction_timeout_sec": _IDLE_TRANSACTION_S,
             "enable_otlp": False,
             "log_level": "CRITICAL",
@@ -111,19 +115,21 @@ class Application:
         """Removes what is done with."""
         self._client.delete_workflows(list(ids))
 
-    def take_over(self, executor: str, *, but: frozenset[str] = frozenset()) -> list[str]:
-        """Has others execute what one executor had under way, except for `but`; gives back what that was."""
-        pending = self._client.list_workflows(
-            status="PENDING", executor_id=executor, load_input=False, load_output=False
-        )
-        by_queue: dict[str, list[str]] = {_RUNS: [], _STEPS: []}
-        for one in pending:
-            if one.queue_name in by_queue and one.workflow_id not in but:
-                by_queue[one.queue_name].append(one.workflow_id)
-        for queue, ids in by_queue.items():
+    def take_over(self, executor: str) -> None:
+        """Has others execute what an executor had under way."""
+        self.again(self.under_way(executor))
+
+    def under_way(self, executor: str) -> dict[str, str]:
+        """What an executor has taken and not ended, and of which queue."""
+        found = self._client.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
+        return {one.workflow_id: one.queue_name for one in found if one.queue_name in (_RUNS, _STEPS)}
+
+    def again(self, work: Mapping[str, str]) -> None:
+        """Puts work back into the queues that it was taken from."""
+        for queue in (_RUNS, _STEPS):
+            ids = [one for one, its in work.items() if its == queue]
             if ids:
                 self._client.resume_workflows(ids, queue_name=queue)
-        return [one for ids in by_queue.values() for one in ids]
 
     def close(self) -> None:
         opened, self._opened = self._opened, None

@@ -144,12 +144,19 @@ class Exchange:
         """Ends a run that the worker leads, and forgets its steps; gives back their ids."""
         with self.engine.begin() as connection:
             mine = update(runs).where(runs.c.id == run_id, runs.c.worker == worker)
-            if connection.execute(mine.values(ended=True, worker=None, trouble=trouble)).rowcount == 0:
+            if connection.execute(mine.values(ended=True, worker=None, request="", trouble=trouble)).rowcount == 0:
                 return []
             gone = connection.execute(delete(steps).where(steps.c.run_id == run_id).returning(steps.c.id)).scalars()
             forgotten = list(gone)
             connection.execute(delete(values).where(values.c.run_id == run_id))
             return forgotten
+
+    def call_off(self, run_id: str) -> bool:
+        """Ends a run that nobody leads yet; whether that was so."""
+        idle = update(runs).where(runs.c.id == run_id, runs.c.worker.is_(None), ~runs.c.ended)
+        with self.engine.begin() as connection:
+            trouble = "it was cancelled before a worker began it"
+            return connection.execute(idle.values(ended=True, request="", trouble=trouble)).rowcount > 0
 
     def state(self, run_id: str) -> tuple[bool, str | None] | None:
         """Whether the run has ended, and why nobody could lead it to an end; None for a run that was not posted."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 import anyio.to_thread
 
-from executors.context import now
 from executors.distributed.address import database_of
 from executors.distributed.application import Application
 from executors.distributed.errors import DistributedError
@@ -18,6 +17,7 @@ from executors.distributed.exchange import Exchange
 from executors.distributed.parcel import RunRequest, packed
 from executors.events import Event, RunFinished, RunResumed, RunStarted, StepFinished
 from executors.inputs import resolve
+from executors.journal.errors import RunNotFoundError
 from executors.journal.store import SqlJournal
 from executors.result import RunResult
 from executors.runner import new_run_id
@@ -83,9 +83,6 @@ class DistributedExecutor:
         await self._check_tools((workflow, *(workflows or {}).values()))
         run_id = caller.run or new_run_id()
         caller = replace(caller, run=run_id)
-        await self.journal.begin(
-            run_id, definition=workflow, workflows=workflows or {}, inputs=values, caller=caller, at=now()
-        )
         request = RunRequest(
             run_id=run_id,
             workflow=workflow,
@@ -140,8 +137,14 @@ class DistributedExecutor:
             await anyio.sleep(_LOOK_S)
 
     async def cancel(self, run_id: str) -> bool:
-        """Asks for the end of a run; False when it has ended already."""
-        return await self.journal.request_cancel(run_id)
+        """Asks for the end of a run; False when it has ended already. Raises RunNotFoundError."""
+        try:
+            return await self.journal.request_cancel(run_id)
+        except RunNotFoundError:
+            # No worker has begun it, who would have written it down.
+            if not await anyio.to_thread.run_sync(self._exchange.call_off, run_id):
+                raise
+            return True
 
     async def run(
         self,

@@ -40,10 +40,13 @@ async def granted(run: StepRun) -> AsyncIterator[Grant]:
         yield Grant()
         return
     grant = Grant(held.amount, held.worst)
+    run.pay(held=held.amount)
     try:
         yield grant
     finally:
-        run.budget.settle(held, held.amount if grant.counted is None else grant.counted)
+        counted = held.amount if grant.counted is None else grant.counted
+        run.budget.settle(held, counted)
+        run.pay(held=-held.amount, counted=counted)
 
 
 async def _held(run: StepRun) -> Held | None:

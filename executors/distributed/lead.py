@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import anyio
 
+from executors.context import now
 from executors.distributed.parcel import RunRequest, unpacked
 from executors.distributed.remote import Arrivals, Remote
 from executors.events import Event
@@ -54,7 +56,7 @@ class Leader:
             await self._led(request, claimed, past, goes_on)
             # Answered once all that was handed over before is written: the end of the run must be told before it ends.
             await self.journal.cancel_requested(request.run_id)
-        except (InputError, WorkflowError, JournalError) as error:
+        except (InputError, WorkflowError) as error:
             return str(error)
         return None
 
@@ -65,6 +67,16 @@ class Leader:
     async def _past(self, request: RunRequest, claimed: Claimed) -> Past | None:
         """What earlier leaders left. Steps that are under way still are no matter of theirs: they have outcomes yet."""
         journal, run_id = self.journal, request.run_id
+        if await journal.past(run_id) is None:
+            await journal.begin(
+                run_id,
+                definition=request.workflow,
+                workflows=request.workflows,
+                inputs=request.inputs,
+                caller=request.caller,
+                at=now(),
+            )
+            return None
         # Ours it is already: the exchange gives a run to one worker at a time. A late word of its former leader is
         # refused from now on.
         await journal.claim_run(run_id, although_held=True)
@@ -82,28 +94,37 @@ class Leader:
             generation=claimed.claims,
             keeps=goes_on,
         )
+        refused: Exception | None = None
         async with anyio.create_task_group() as tasks:
             scope = anyio.CancelScope()
             tasks.start_soon(self._watch, request.run_id, scope)
-            with scope:
-                await run(
-                    request.workflow,
-                    request.inputs,
-                    gateway=self.gateway,
-                    tools=self.tools,
-                    max_parallel=request.max_parallel,
-                    caller=request.caller,
-                    workflows=request.workflows,
-                    journal=_Gate(self.journal, goes_on),
-                    past=past,
-                    execute=remote,
-                )
+            try:
+                with scope:
+                    await run(
+                        request.workflow,
+                        request.inputs,
+                        gateway=self.gateway,
+                        tools=self.tools,
+                        max_parallel=request.max_parallel,
+                        caller=request.caller,
+                        workflows=request.workflows,
+                        journal=_Gate(self.journal, goes_on),
+                        past=past,
+                        execute=remote,
+                    )
+            except (InputError, WorkflowError, JournalError) as error:
+                refused = error  # and not the group that it would come out in
             tasks.cancel_scope.cancel()
+        if refused is not None:
+            raise refused
 
     async def _watch(self, run_id: str, scope: anyio.CancelScope) -> None:
         """Cuts the run off once somebody has asked for its end."""
-        while not await self.journal.cancel_requested(run_id):  # noqa: ASYNC110  # another program says it
+        asked = False
+        while not asked:
             await anyio.sleep(_LOOK_S)
+            with suppress(JournalError):  # it is asked again
+                asked = await self.journal.cancel_requested(run_id)
         scope.cancel()
 
 

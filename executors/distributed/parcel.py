@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from executors.context import Receipt, StepRun
+from executors.context import Receipt, StepRun, add_usage
 from executors.events import StepError, StepRetrying
 from unified_api.types import Attempt, Caller, Quality, Sensitivity, Usage
 from workflows.expressions import Scope, template
@@ -44,9 +44,15 @@ class Paper:
         return cls(**{name: getattr(receipt, name) for name in cls.__slots__})
 
     def enter(self, receipt: Receipt) -> None:
-        """Writes it on the receipt of a step that has used nothing else."""
-        for name in self.__slots__:
-            setattr(receipt, name, getattr(self, name))
+        """Adds it to the receipt of the step that was executed elsewhere."""
+        receipt.model, receipt.provider, receipt.quality = self.model, self.provider, self.quality
+        if self.usage is not None:
+            receipt.usage = add_usage(receipt.usage, self.usage)
+        receipt.attempts += self.attempts
+        receipt.shares += self.shares
+        receipt.spent += self.spent
+        receipt.calls += self.calls
+        receipt.uncertain |= self.uncertain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from executors.context import StepRun
 from executors.distributed.exchange import Exchange
 from executors.distributed.grant import granted
 from executors.distributed.parcel import Outcome, Parcel, packed, seen_by, unpacked
+from executors.distributed.patience import answered
 from executors.failures import StepFailure
 from executors.identity import key_of
 from executors.recording import repeatable
@@ -48,7 +49,7 @@ class Arrivals:
             if not self._waiting:
                 self._some = anyio.Event()
                 await self._some.wait()
-            there = await anyio.to_thread.run_sync(self._exchange.outcomes, list(self._waiting))
+            there = await answered(partial(self._exchange.outcomes, list(self._waiting)))
             for step_id, outcome in there.items():
                 if step_id in self._waiting:
                     event, box = self._waiting[step_id]
@@ -112,8 +113,8 @@ class Remote:
         apart: dict[str, str] = {}
         parcel = packed(_parcel(run, budget), apart)
         run_id = run.context.run_id
-        await anyio.to_thread.run_sync(self.exchange.post_step, step_id, run_id, parcel, apart)
-        await anyio.to_thread.run_sync(self.application.enqueue_step, step_id)
+        await answered(partial(self.exchange.post_step, step_id, run_id, parcel, apart))
+        await answered(partial(self.application.enqueue_step, step_id))
 
     async def _outcome(self, step_id: str) -> Outcome:
         try:
@@ -121,7 +122,7 @@ class Remote:
         except anyio.get_cancelled_exc_class():
             if not self.keeps():
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._call_off, step_id)
+                    await answered(partial(self._call_off, step_id))
             raise
         outcome: Outcome = unpacked(Outcome, text)
         return outcome
@@ -160,6 +161,8 @@ def _enter(outcome: Outcome, run: StepRun) -> None:
     run.raise_label(outcome.label)
     for retry in outcome.retries:
         run.context.emit(retry)
+    if run.possibly_paid:
+        run.receipt.uncertain, run.possibly_paid = True, False
     if outcome.lost and run.step.kind in _MODELS:
         run.receipt.uncertain = True
         told = f"the worker that asked for this died ({outcome.lost}x), so it is possibly paid for more than once"

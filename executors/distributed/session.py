@@ -16,8 +16,11 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from executors.distributed.execution import Execution
-from executors.distributed.parcel import Parcel, packed, unpacked
+from executors.distributed.parcel import Outcome, Parcel, packed, unpacked
+from executors.distributed.patience import answered, said
 from executors.distributed.remote import Arrivals
+from executors.events import StepError
+from executors.journal.entries import JournalError
 
 if TYPE_CHECKING:
     from executors.distributed.application import Application
@@ -30,6 +33,8 @@ _WATCH_S = 0.2
 """How often it is asked whether somebody has called off what runs here."""
 _HELD_S = 0.5
 """How often it is asked whether what another worker executes has become free."""
+_STRAY_S = 5.0
+"""How often it is looked for work that got lost on its way here."""
 _AGAIN_S = 0.5
 """Seconds before the database is told again what it could not be told."""
 Answer = TypeVar("Answer")
@@ -54,6 +59,9 @@ class Session:
     executed: int = 0
     _steps: dict[str, anyio.CancelScope] = field(default_factory=dict)
     _runs: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    _strays: set[str] = field(default_factory=set)
+    """What it seemed to have taken and not begun, when it was last looked at."""
+    _looked: float = field(default_factory=time.monotonic)
     _beaten: float = field(default_factory=time.monotonic)
 
     async def run(self, stop: anyio.Event, *, grace_s: float) -> None:
@@ -110,7 +118,7 @@ class Session:
         try:
             await anyio.to_thread.run_sync(self._leave)
         except SQLAlchemyError as error:
-            self.tell(f"The others take over once the lease has ended, as the database cannot be told: {_said(error)}")
+            self.tell(f"The others take over once the lease has ended, as the database cannot be told: {said(error)}")
 
     def _leave(self) -> None:
         self.exchange.leave(self.worker)
@@ -140,6 +148,17 @@ class Session:
         """Has the work of workers that are silent done by others."""
         for one in self.exchange.bury(self.application.take_over):
             self.tell(f"Worker {one} is silent; the others take over what it was doing")
+        if time.monotonic() - self._looked > _STRAY_S and not self.ending:
+            self._looked = time.monotonic()
+            self._put_back()
+
+    def _put_back(self) -> None:
+        """Puts back what DBOS has taken for this worker and never begun, as when the database failed between."""
+        taken = self.application.under_way(self.worker)
+        known = {*self._steps, *self._runs}
+        strays = {one: its for one, its in taken.items() if not {one, one.rpartition(":")[0]} & known}
+        self.application.again({one: its for one, its in strays.items() if one in self._strays})
+        self._strays = set(strays).difference(self._strays)
 
     async def _watch(self) -> None:
         """Cuts off steps and runs that somebody has called off."""
@@ -155,13 +174,21 @@ class Session:
             claimed = await self._claimed(
                 partial(self.exchange.claim_step, step_id, self.worker), partial(self.exchange.step_is_open, step_id)
             )
-            if claimed is not None:
+            if claimed is None:
+                return
+            try:
                 await self._perform(step_id, claimed)
+            except Exception as error:  # noqa: BLE001  # whoever waits for the step would wait for ever
+                self.tell(f"Step {step_id} broke down: {type(error).__name__}: {error}")
+                broken = StepError(
+                    "internal_error", f"worker {self.worker} broke down: {type(error).__name__}: {error}"
+                )
+                text = packed(Outcome(worker=self.worker, error=broken))
+                await self._told(partial(self.exchange.end_step, step_id, text))
 
     async def _perform(self, step_id: str, claimed: Claimed) -> None:
         parcel: Parcel = unpacked(Parcel, claimed.body, claimed.apart)
-        outcome = await self.execution.outcome(parcel, lost=claimed.claims - 1, age_s=claimed.age_s)
-        text = packed(outcome)
+        text = packed(await self.execution.outcome(parcel, lost=claimed.claims - 1, age_s=claimed.age_s))
         # What is paid for must become known, whatever else is called off meanwhile.
         with anyio.CancelScope(shield=True):
             await self._told(partial(self.exchange.end_step, step_id, text))
@@ -174,11 +201,22 @@ class Session:
             )
             if claimed is None:
                 return
-            trouble = await self.leader.lead(claimed, goes_on=self._is_over)
+            trouble = await self._led(claimed)
             with anyio.CancelScope(shield=True):
                 if not self._is_over():
                     gone = await self._told(partial(self.exchange.end_run, run_id, self.worker, trouble=trouble))
                     await self._told(partial(self.application.forget, gone or []))
+
+    async def _led(self, claimed: Claimed) -> str | None:
+        """Why the run cannot be brought to an end, if so."""
+        while True:
+            try:
+                return await self.leader.lead(claimed, goes_on=self._is_over)
+            except JournalError as error:
+                self.tell(f"A run waits for its journal: {error}")
+            except Exception as error:  # noqa: BLE001  # whoever follows the run would wait for ever
+                return f"worker {self.worker} broke down: {type(error).__name__}: {error}"
+            await anyio.sleep(_AGAIN_S)
 
     @contextmanager
     def _entered(self, where: dict[str, anyio.CancelScope], one: str) -> Iterator[anyio.CancelScope]:
@@ -205,14 +243,7 @@ class Session:
 
     async def _told(self, ask: Callable[[], Answer]) -> Answer:
         """The database's answer, however long it does not work."""
-        while True:
-            try:
-                return await anyio.to_thread.run_sync(ask)
-            except SQLAlchemyError as error:
-                if self.lost.is_set():
-                    raise
-                self.tell(f"The database cannot be asked just now: {_said(error)}")
-            await anyio.sleep(_AGAIN_S)
+        return await answered(ask, tell=self.tell, until=self.lost.is_set)
 
     async def _asked(self, ask: Callable[[], Answer]) -> Answer | None:
         """The database's answer, if it works."""
@@ -220,7 +251,3 @@ class Session:
             return await anyio.to_thread.run_sync(ask)
         except SQLAlchemyError:
             return None
-
-
-def _said(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
