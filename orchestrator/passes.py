@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from unified_api.types import Caller
     from workflows.model import Workflow
 
-__all__ = ["POLL_S", "Pass", "Passes"]
+__all__ = ["POLL_S", "Pass", "Passes", "RunUnderWayError"]
 
 POLL_S = 0.5
 """How often it is looked whether another program asked for the end of a run."""
+
+
+class RunUnderWayError(Exception):
+    """Two passes of one run at one time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +62,19 @@ class Passes:
         """The run's end. One that was cancelled by `cancel` ends like any other, without an exception.
 
         A run that cannot be written down is done all the same, with a warning: it cannot be resumed.
+
+        Raises:
+            RunUnderWayError: a run of this name is under way.
         """
         from executors.runner import run
 
-        journal = await self._begun_in(one)
+        if one.run_id in self._scopes:
+            raise RunUnderWayError(f"run {one.run_id} is under way in this program already")
         ending = _Ending(one.on_event)
         scope = self._scopes[one.run_id] = anyio.CancelScope()
         self._begun.set()
         try:
+            journal = await self._begun_in(one)
             with scope:
                 return await run(
                     one.workflow,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.limits import Limits, limited
+
 if TYPE_CHECKING:
     from executors.journal.entries import Past, Recorded
     from executors.journal.store import SqlJournal
@@ -48,6 +50,7 @@ class Wish:
     """Those that the edited one runs as steps, besides those that were run."""
     again: Collection[str] = ()
     took_place: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = Limits()
 
 
 async def continuation(
@@ -71,6 +74,7 @@ async def continuation(
         )
     if past.status == "succeeded" and wish.workflow is None:
         raise ResumeError(f"run {run_id} succeeded: nothing of it is left to do. An edited workflow: --workflow FILE")
+    workflow = limited(workflow, wish.limits)
     await ready(workflow)
     _known((*wish.again, *wish.took_place), past)
     told = _told(past, wish.took_place)
@@ -87,10 +91,14 @@ async def take(journal: SqlJournal, found: Continuation) -> Continuation:
     run_id = found.past.run_id
     if not await journal.claim_run(run_id):
         raise ResumeError(f"run {run_id} is under way in another program; `orchestrate runs follow {run_id}` shows it")
-    for result in found.told:
-        journal.record(result)
     # Whoever had it until now may have gone on since it was looked at.
     fresh = await _past(journal, run_id)
+    if fresh.cancel_requested:
+        # Its program died before it could end it. Whoever takes it up by its name wants it all the same.
+        await end_cancelled(journal, fresh)
+        await journal.claim_run(run_id)
+    for result in found.told:
+        journal.record(result)
     past = _fitted(replace(fresh, status=found.past.status), found.told, found.workflow)
     return replace(found, resumption=replace(found.resumption, past=past))
 

@@ -149,6 +149,7 @@ def _typed() -> tuple[type[BaseException], ...]:
     from executors.inputs import InputError
     from executors.journal.entries import JournalError
     from executors.tools import ToolDefinitionError
+    from orchestrator.passes import RunUnderWayError
     from orchestrator.resuming import ResumeError
     from orchestrator.sources import WorkflowNotFoundError
     from orchestrator.tool_files import ToolFileError
@@ -163,6 +164,7 @@ def _typed() -> tuple[type[BaseException], ...]:
         JournalError,
         PlanError,
         ResumeError,
+        RunUnderWayError,
         TaskError,
         ToolDefinitionError,
         ToolFileError,

@@ -99,13 +99,19 @@ def perform(
     """Opens an orchestrator, does the work, and gives the exit status; Ctrl-C ends it cleanly.
 
     With `offer` the embedded model's weights are offered first where nothing else can answer. Runs that were
-    interrupted are named, if the settings want it.
+    interrupted are named or taken up, as the settings want it; without `names_interrupted` they are left alone.
     """
     functions = functions_of(launch.tools)
 
     async def whole() -> int:
         person = Person(launch) if Person.is_here(launch) else None
-        orchestrator = Orchestrator(tools=functions, model=model, planner=planner, approve=person)
+        orchestrator = Orchestrator(
+            tools=functions,
+            model=model,
+            planner=planner,
+            approve=person,
+            resume=None if names_interrupted else "never",
+        )
         async with orchestrator:
             for provider, why in orchestrator.gateway.catalog.unreachable.items():
                 console.say(f"Warning: {provider} does not answer: {why}", style="yellow")

@@ -11,7 +11,7 @@ import typer
 
 from orchestrator.cli import console, words
 from orchestrator.cli.errors import CommandError
-from orchestrator.cli.options import JsonOption, OutOption, ToolsOption
+from orchestrator.cli.options import DeadlineOption, JsonOption, MaxParallelOption, OutOption, ToolsOption
 
 if TYPE_CHECKING:
     from executors.preview import Preview
@@ -45,6 +45,12 @@ def resume(
             "--took-place", metavar="PATH[=JSON]", help="A step that was cut off: take it as done, with this output."
         ),
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", min=0, max=1_000_000, help="US dollars for all passes of the run together."),
+    ] = None,
+    deadline: DeadlineOption = None,
+    max_parallel: MaxParallelOption = None,
     out: OutOption = None,
     tools: ToolsOption = None,
     yes: Annotated[
@@ -69,13 +75,16 @@ def resume(
         raise CommandError("name one run, such as `orchestrate resume 01K3`, or --all; `orchestrate runs` lists them")
     if every and (workflow or again or took_place):
         raise CommandError("--all takes runs as they are: --workflow, --again and --took-place are for one run")
-    wish = launch.Launch(out=out, as_json=as_json, yes=yes, tools=tools or ())
+    limits = launch.limits(budget, deadline, None, max_parallel)
+    wish = launch.Launch(limits=limits, out=out, as_json=as_json, yes=yes, tools=tools or ())
     outputs = dict(map(_output, took_place or ()))
 
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:
         if run is not None:
             source = None if workflow is None else Path(workflow)
-            found = await orchestrator.continuation(run, source, again=again or (), took_place=outputs)
+            found = await orchestrator.continuation(
+                run, source, again=again or (), took_place=outputs, limits=launched.limits
+            )
             return await _go_on(orchestrator, found, launched)
         return await _go_on_with_all(orchestrator, launched)
 
@@ -103,7 +112,9 @@ async def _go_on_with_all(orchestrator: Orchestrator, launched: Launch) -> int:
     for run_id in left:
         console.say(f"Run {run_id}", style="bold")
         try:
-            status |= await _go_on(orchestrator, await orchestrator.continuation(run_id), launched)
+            status |= await _go_on(
+                orchestrator, await orchestrator.continuation(run_id, limits=launched.limits), launched
+            )
         except (ResumeError, JournalError) as error:  # the others go on
             console.say(f"Error: {words.clean(str(error))}", style="red")
             status = 1

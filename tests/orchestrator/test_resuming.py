@@ -12,11 +12,13 @@ from executors.events import Event, RunResumed, StepStarted
 from executors.preview import Preview
 from executors.result import RunResult
 from orchestrator import Orchestrator
+from orchestrator.limits import Limits
+from orchestrator.passes import RunUnderWayError
 from orchestrator.resuming import ResumeError
 from unified_api.settings import Settings
 from unified_api.testing import scripted_gateway
 from unified_api.types import Caller, Request, TextPart
-from workflows.model import Workflow
+from workflows.model import Workflow, WorkflowPolicy
 
 TWO = workflow_of(llm("a", "a"), llm("b", "b {{ steps.a.output }}"))
 
@@ -146,6 +148,55 @@ async def test_a_cancelled_run_whose_program_died_is_not_taken_up(model: Model, 
         pass
     assert orchestrator.runs.get_run("r1").status == "cancelled"
     assert not model.asked
+
+
+async def test_who_names_a_cancelled_run_wants_it_all_the_same(model: Model, tmp_path: Path) -> None:
+    journal = await _interrupted(model, tmp_path)
+    assert await journal.request_cancel("r1")
+    journal.close()
+    async with opened(model, tmp_path) as orchestrator:
+        assert (await orchestrator.resume("r1")).outputs == {"b": "<b <a>>"}
+
+
+async def test_a_run_is_not_under_way_twice(model: Model, tmp_path: Path) -> None:
+    model.hanging = {"b <a>"}
+    async with opened(model, tmp_path) as orchestrator:
+        raised: list[BaseException] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, StepStarted) and event.step_id == "b":
+                started.set()
+
+        async def go() -> None:
+            await orchestrator.run(TWO, caller=Caller(run="r1"), on_event=listen)
+
+        started = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go)
+            await started.wait()
+            try:
+                await orchestrator.resume("r1")
+            except RunUnderWayError as error:
+                raised.append(error)
+            await orchestrator.cancel("r1")
+        assert [str(error) for error in raised] == ["run r1 is under way in this program already"]
+        assert model.asked == {"a": 1, "b <a>": 1}
+
+
+async def test_a_run_that_had_too_little_goes_on_with_more(model: Model, tmp_path: Path) -> None:
+    tight = TWO.model_copy(update={"policy": WorkflowPolicy(budget_usd=0.02)})
+    steps = [step.model_copy(update={"max_tokens": 1_500}) for step in tight.steps]
+    tight = tight.model_copy(update={"steps": tuple(steps)})
+    async with opened(model, tmp_path) as orchestrator:
+        wide = await orchestrator.run(tight, caller=Caller(run="r1"))
+        assert wide.status == "succeeded"
+        edited = tight.model_copy(update={"steps": (steps[0], steps[1].model_copy(update={"prompt": "c"}))})
+        nothing = Limits(budget_usd=float(wide.cost_usd or 0))
+        refused = await orchestrator.resume(await orchestrator.continuation("r1", edited, limits=nothing))
+        assert refused.error is not None
+        assert refused.error.code == "budget_exceeded"
+        result = await orchestrator.resume("r1", limits=Limits(budget_usd=0.1))
+        assert result.outputs == {"a": "<a>", "b": "<c>"}
 
 
 async def _interrupted(model: Model, folder: Path) -> Any:
