@@ -25,6 +25,7 @@ from unified_api.errors import ConfigurationError
 from unified_api.settings import Settings
 from workflows.model import Workflow
 
+_ENDED = "SELECT ended FROM machine_runs WHERE id = %s"
 pytestmark = pytest.mark.skipif(find_spec("dbos") is None, reason="dbos is not installed")
 
 
@@ -89,6 +90,21 @@ async def test_steps_of_one_run_execute_on_both_workers_and_never_more_than_the_
         assert (await executor.result(run_id, each(60))).status == "succeeded"
     assert len(names) == 2
     assert 2 <= workers.model.most <= 10
+
+
+async def test_a_run_outlives_its_connections_to_the_database(executor: Any, workers: Workers) -> None:
+    run_id = await executor.start(each(60), {})
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = %s"
+    with anyio.fail_after(40):
+        for share in (10, 30):
+            while len(workers.model.asked) < share:  # noqa: ASYNC110  # other programs do it
+                await anyio.sleep(0.02)
+            await anyio.to_thread.run_sync(workers.ask, cut, "client backend")
+        while not (await anyio.to_thread.run_sync(workers.ask, _ENDED, run_id))[0][0]:  # noqa: ASYNC110  # likewise
+            await anyio.sleep(0.1)
+        assert (await executor.result(run_id, each(60))).status == "succeeded"
+    assert {text for _, text in workers.model.asked} == {f"{number} {number}" for number in range(60)}
+    assert len(workers.model.asked) == 60
 
 
 async def test_another_worker_takes_over_what_a_killed_one_was_doing(executor: Any, workers: Workers) -> None:
