@@ -24,7 +24,7 @@ def json_of(name: str, result: CallToolResult) -> Json:
     if result.is_error:
         said = " ".join(part for part in map(_part, result.content) if not part.startswith("data:"))
         raise ToolError("tool_failed", f"tool {name!r} failed: {said[:_LONGEST_COMPLAINT] or 'it does not say why'}")
-    if result.structured_content is not None or "structured_content" in result.model_fields_set:
+    if result.structured_content is not None:
         structure: Json = result.structured_content
         return structure
     parts: list[Json] = [_part(block) for block in result.content]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from mcp.types import CallToolResult
 from mcp_servers import failed, gone, is_alive, opened, pids, program, written
 from running import NO_GATEWAY, failure, tool, value, workflow_of
 
+from executors.mcp.results import json_of
 from executors.runner import run
 from executors.tools import ToolRegistry
 from unified_api.errors import ConfigurationError
@@ -144,3 +147,33 @@ def test_a_table_of_a_server_that_cannot_be_is_told_with_its_mend(tmp_path: Path
     file.write_text(f"[mcp.servers.files]\n{table}\n")
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         Settings.load(file, {})
+
+
+async def test_without_the_package_the_error_says_what_to_install(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    async with opened(program(script)) as servers:
+        await servers.load()
+        assert "pip install 'meta-orchestrator[mcp]'" in servers.troubles["test"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"content": [], "structuredContent": {"a": 1}}, {"a": 1}),
+        ({"content": [{"type": "text", "text": "a"}], "structuredContent": None}, "a"),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "a\nb"),
+        ({"content": []}, None),
+        ({"content": [{"type": "image", "data": "UE5H", "mimeType": "image/png"}]}, "data:image/png;base64,UE5H"),
+        ({"content": [{"type": "audio", "data": "QQ==", "mimeType": "audio/wav"}]}, "data:audio/wav;base64,QQ=="),
+        ({"content": [{"type": "resource_link", "name": "x", "uri": "file:///x"}]}, "file:///x"),
+        ({"content": [{"type": "resource", "resource": {"uri": "a:b", "text": "T"}}]}, "T"),
+        (
+            {"content": [{"type": "resource", "resource": {"uri": "a:b", "blob": "QQ=="}}]},
+            "data:application/octet-stream;base64,QQ==",
+        ),
+    ],
+)
+def test_a_result_is_its_structure_else_its_text_else_what_it_shows(answer: dict[str, Any], expected: Any) -> None:
+    assert json_of("a.b", CallToolResult.model_validate(answer)) == expected
