@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -18,6 +20,13 @@ from sqlalchemy import (
 __all__ = ["HOLDERS", "METADATA", "approvals", "blobs", "events", "intents", "results", "runs", "schema", "steps"]
 
 METADATA = MetaData()
+
+
+def _place() -> tuple[Column[Any], ...]:
+    """What an intent, a result or a question is found by, and its place in the order of its run."""
+    names = (Column(name, Text, primary_key=True) for name in ("run_id", "path", "key"))
+    return (*names, Column("number", BigInteger, nullable=False))
+
 
 schema = Table("journal_schema", METADATA, Column("version", Integer, nullable=False))
 
@@ -73,10 +82,7 @@ events = Table(
 intents = Table(
     "journal_intents",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("path", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False),
+    *_place(),
     Column("kind", Text, nullable=False),
     Column("at", Text, nullable=False),
     Column("crashes", Integer, nullable=False),
@@ -87,10 +93,7 @@ intents = Table(
 results = Table(
     "journal_results",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("path", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False),
+    *_place(),
     Column("kind", Text, nullable=False),
     Column("at", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -102,10 +105,7 @@ results = Table(
 approvals = Table(
     "journal_approvals",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("path", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False),
+    *_place(),
     Column("body", Text, nullable=False),
     Column("blobs", Text),
     Column("decision", Text),

@@ -23,7 +23,7 @@ _BATCH = 4_000
 _BATCH_BYTES = 8_000_000
 _CROWD = 16
 _PACE_S = 0.002
-"""Waited for more to come together where many come at once."""
+"""Waited for more to come together where many wait at once."""
 _BEAT_S = 2.0
 
 
@@ -109,7 +109,7 @@ class Turns:
                 time.sleep(_PACE_S)
             with self._change:
                 batch = self._taken()
-            self._crowded = len(batch) >= _CROWD
+            self._crowded = sum(entry.event is not None for entry in batch) >= _CROWD
             self._act(batch)
             with self._change:
                 self.waiting_bytes -= sum(entry.size for entry in batch)
