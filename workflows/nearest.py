@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from itertools import islice
 
 __all__ = ["Suggestions", "nearest"]
@@ -30,11 +30,15 @@ class Suggestions:
 
     def __init__(self, *, most: int = 100) -> None:
         self._left = most
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._known: dict[tuple[str, Hashable], tuple[str, ...]] = {}
 
-    def nearest(self, name: str, among: Iterable[str]) -> tuple[str, ...]:
-        """As the function, but nothing once the most different names have been asked for."""
-        if name not in self._known:
+    def nearest(self, name: str, among: Iterable[str], *, within: Hashable = None) -> tuple[str, ...]:
+        """As the function, but nothing once the most different names have been asked for.
+
+        `within` tells apart the places where different names may be meant.
+        """
+        key = (name, within)
+        if key not in self._known:
             self._left -= 1
-            self._known[name] = nearest(name, among) if self._left >= 0 else ()
-        return self._known[name]
+            self._known[key] = nearest(name, among) if self._left >= 0 else ()
+        return self._known[key]

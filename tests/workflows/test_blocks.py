@@ -76,6 +76,37 @@ def test_a_reference_to_a_sibling_of_a_block_around_names_the_nearest_step_in_si
     assert (finding.code, finding.allowed[0]) == ("unknown_step", "outer")
 
 
+def test_what_is_suggested_is_in_sight_of_the_place_that_errs():
+    wrong = llm("b", "{{ item }} {{ steps.drft.output }}")
+    told = findings(each([1], llm("draft"), wrong), llm("c", "{{ steps.drft.output }}"))
+    near = {one.pointer: one.fix for one in told if one.code == "unknown_step"}
+    assert near == {
+        "/steps/0/steps/1/prompt": "Did you mean 'draft'?",
+        "/steps/1/prompt": "Name a step of this workflow.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("holder", "output", "fine"),
+    [
+        (each([1], llm("a", "{{ item }}")), [], True),
+        (each([1], llm("a", "{{ item }}")), ["x"], True),
+        (each([1], llm("a", "{{ item }}")), [1], False),
+        (each([1], llm("a", "{{ item }}")), {}, False),
+        (rounds(value("a", {"n": 1})), {"n": 2}, True),
+        (rounds(value("a", {"n": 1})), {"n": "x"}, False),
+        (branch(case(result="a")), None, True),
+        (branch(case(result="a")), 1, False),
+        ({"id": "h", "kind": "http", "url": "https://a.example"}, {"status": 0, "headers": {}, "body": 1}, True),
+        ({"id": "h", "kind": "http", "url": "https://a.example"}, "", False),
+        ({"id": "h", "kind": "approval", "message": "?"}, {"approved": True}, False),
+    ],
+)
+def test_a_stand_in_is_of_the_make_of_what_the_step_gives(holder: dict, output: Any, fine: bool):
+    told = [one for one in found({**holder, "on_error": {"output": output}}) if one[0] == "invalid_stand_in"]
+    assert bool(told) != fine
+
+
 @pytest.mark.parametrize(
     ("prompt", "fix"),
     [

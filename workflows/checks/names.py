@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from workflows.checks.subject import Frame, Located, Place, Subject
 from workflows.findings import Finding
@@ -12,6 +13,8 @@ from workflows.references import Reference
 __all__ = ["cycles", "duplicate_ids", "order_only", "resolved"]
 
 _MOST_NAMES_SHOWN = 20
+_MOST_NAMES = 1_000
+"""Names that one that is unknown is compared with."""
 
 
 def duplicate_ids(subject: Subject) -> Iterator[Finding]:
@@ -81,8 +84,8 @@ def _unseen(subject: Subject, frame: Frame, name: str, where: str) -> Finding:
 
 
 def _unknown_step(subject: Subject, frame: Frame, name: str, where: str) -> Finding:
-    seen = tuple(one for outer in frame.outwards() for one in outer.own)
-    near = subject.suggestions.nearest(name, seen)
+    seen = tuple(islice((one for outer in frame.outwards() for one in outer.own), _MOST_NAMES))
+    near = subject.suggestions.nearest(name, seen, within=frame)
     fix = f"Did you mean {near[0]!r}?" if near else "Name a step of this workflow."
     if not near and name in subject.workflow.inputs:
         fix = f"Write `inputs.{name}`: it is an input."
