@@ -404,14 +404,14 @@ class Orchestrator:
                 await end_cancelled(self.runs, past)
         return asked
 
-    async def known_tools(self, workflow: Workflow | None = None) -> Mapping[str, str]:
-        """Asks the configured servers for their tools, so that `check` knows them: all, or those of the workflow.
+    async def known_tools(self, *workflows: Workflow) -> Mapping[str, str]:
+        """Asks the configured servers for their tools, so that `check` knows them: all, or those of the workflows.
 
         Gives why each of those that cannot be used is not: server -> reason.
         """
         from orchestrator.outside import tools_of
 
-        await self.tools.load(None if workflow is None else tools_of(workflow))
+        await self.tools.load([name for one in workflows for name in tools_of(one)] if workflows else None)
         return {} if self._servers is None else dict(self._servers.troubles)
 
     async def approvals(self, run_id: str | None = None) -> tuple[Approval, ...]:
@@ -515,7 +515,7 @@ class Orchestrator:
         workflows: Mapping[str, Workflow],
         past: Resumption | None = None,
     ) -> RunResult:
-        await self.known_tools(workflow)
+        await self.known_tools(workflow, *workflows.values())
         self._sound(workflow, workflows)
         if self._passes is None:
             raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`, or call run_sync")

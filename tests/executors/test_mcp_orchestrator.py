@@ -167,3 +167,11 @@ async def test_an_orchestrator_sends_requests_as_its_settings_allow(home: Path) 
         result = await orchestrator.run(workflow, inputs={"url": "https://api.example.com/"})
     assert result.error is not None
     assert result.error.code == "host_not_allowed"
+
+
+async def test_the_servers_of_the_workflows_that_it_runs_are_started_too(home: Path) -> None:
+    inner = workflow_of(tool("a", "loud.shout", {"text": "hi"}))
+    outer = workflow_of({"id": "in", "kind": "workflow", "workflow": "test", "version": inner.version}, name="outer")
+    async with Orchestrator(settings=settings(home)) as orchestrator:
+        result = await orchestrator.run(outer, workflows={f"test@{inner.version}": inner})
+    assert result.outputs == {"in": {"a": {"result": "HI"}}}
