@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from unified_api import pricing
 from unified_api.errors import ConfigurationError, NoCandidateError
+from unified_api.models import Requirements
 from unified_api.providers import is_loopback
+from unified_api.routing.filters import select
 from unified_api.types import Attempt, Capability, Policy, Sensitivity
 from unified_api.worst_prices import dearest
 from workflows.findings import Severity
@@ -104,10 +106,20 @@ class CatalogModels:
         """Who may serve such a call now, in the order of asking; nobody where `problem` has something to say."""
         name, policy = _asked(choice, needs, sensitivity)
         try:
-            models = self._catalog.candidates(name, policy).candidates
+            models = self._routed(name, policy) or self._catalog.candidates(name, policy).candidates
         except (ConfigurationError, NoCandidateError):
             return ()
         return tuple(self._candidate(model) for model in models)
+
+    def _routed(self, name: str, policy: Policy) -> tuple[Model, ...]:
+        """Those of every branch of a route with conditions: which of them holds may depend on what is sent."""
+        route = name.removeprefix("route/")
+        branches = self._catalog.routes.named(route) if name != route else ()
+        if len(branches) < 2:
+            return ()
+        wanted = Requirements(needs=policy.needs, tier=policy.tier, sensitivity=policy.sensitivity)
+        found = {model.id: model for branch in reversed(branches) for model in branch.models}
+        return select(found.values(), wanted, named=True).candidates
 
     def _candidate(self, model: Model) -> Candidate:
         least, usual, most = self._rates(model)

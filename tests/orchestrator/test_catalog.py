@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,27 @@ def test_what_the_checks_take_a_call_to_cost_at_most_is_what_the_gateway_reserve
         assert one.most is not None
         assert reserved is not None
         assert one.most.cost(600, 100) <= reserved <= one.most.cost(700, 100)
+
+
+def test_of_a_route_with_conditions_every_branch_may_serve(tmp_path: Path):
+    config = tmp_path / "orchestrator.toml"
+    config.write_text(
+        """
+        [routes.main]
+        models = ["openai/gpt-4o"]
+        [[routes.main.when]]
+        tokens_at_least = 100000
+        models = ["openai/gpt-4.1"]
+        """,
+        encoding="utf-8",
+    )
+    settings = Settings.load(environ={"ORCHESTRATOR_CONFIG": str(config), **KEY})
+    models = CatalogModels(Catalog(settings))
+    found = models.candidates("route/main", needs=CHAT, sensitivity="public")
+    assert [one.model for one in found] == ["openai/gpt-4o", "openai/gpt-4.1"]
+    long = {"id": "a", "kind": "llm", "model": "route/main", "prompt": "x" * 6 * 200_000}
+    flow = Workflow.model_validate({"workflow": "1", "name": "x", "steps": [long]})
+    assert check(flow, models=models) == ()
 
 
 @pytest.mark.parametrize("name", library.names())
