@@ -20,7 +20,7 @@ __all__ = ["Application"]
 _NAME = "meta-orchestrator"
 _RUNS, _STEPS = "meta-orchestrator-runs", "meta-orchestrator-steps"
 _LEAD, _EXECUTE = "lead_run", "execute_step"
-_POLL_S = 0.05
+_POLL_S = 0.03
 """How often a worker looks for work."""
 _IDLE_TRANSACTION_S = 3.0
 """A worker that was stopped in the middle of a transaction must not keep the others from taking over its work."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Arrivals", "Remote"]
 
-_LOOK_S = 0.03
+_LOOK_S = 0.02
 """How often the outcomes of what is waited for are looked at."""
 _HERE = frozenset({"set"})
 """Kinds that are computed quicker than they are posted."""
