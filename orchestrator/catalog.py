@@ -67,6 +67,7 @@ _LEAST_S: Mapping[Capability, float] = {"chat": 0.1, "image_output": 1.0}
 """Seconds that no call over the network is faster than: the first token of the fastest servers, and the fastest models
 that draw."""
 _ROUND_TRIP_S = 0.02
+_FREE = Rates(given=Decimal(0), made=Decimal(0))
 
 
 def locality(catalog: Catalog) -> Callable[[str], bool]:
@@ -86,8 +87,10 @@ class CatalogModels:
     run looks again.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, keeps_answers: bool = False) -> None:
+        """`keeps_answers`: the gateway may answer from its cache, which costs nothing and takes no time."""
         self._catalog = catalog
+        self._keeps_answers = keeps_answers
         self._is_local = locality(catalog)
 
     def problem(self, choice: str | ModelNeeds, *, needs: frozenset[str], sensitivity: str) -> ModelProblem | None:
@@ -129,10 +132,10 @@ class CatalogModels:
             clearance=model.data_policy.clearance,
             context=model.context,
             max_output=model.max_output,
-            least=least,
+            least=_FREE if self._keeps_answers and least is not None else least,
             usual=usual,
             most=most,
-            least_s=0.0 if self._is_local(model.provider) else _least_s(model),
+            least_s=0.0 if self._keeps_answers or self._is_local(model.provider) else _least_s(model),
         )
 
     def _rates(self, model: Model) -> tuple[Rates | None, Rates | None, Rates | None]:

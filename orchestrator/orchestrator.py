@@ -574,7 +574,7 @@ class Orchestrator:
     def _models(self) -> CatalogModels:
         from orchestrator.catalog import CatalogModels
 
-        return CatalogModels(self.gateway.catalog)
+        return CatalogModels(self.gateway.catalog, keeps_answers=self.settings.cache.active)
 
 
 def _in_event_loop() -> bool:

@@ -79,6 +79,16 @@ def test_stated_prices_count_and_unknown_ones_are_unknown(prices: Prices | None,
     assert one.least_s == 0
 
 
+def test_where_answers_are_kept_a_call_may_cost_and_take_nothing():
+    settings = Settings.load(environ={"HOME": "/nowhere", **KEY})
+    models = CatalogModels(Catalog(settings), keeps_answers=True)
+    [one] = models.candidates("openai/gpt-4o", needs=CHAT, sensitivity="public")
+    assert one.least is not None
+    assert one.most is not None
+    assert (one.least.cost(1_000, 100), one.least_s) == (0, 0)
+    assert one.most.cost(1_000, 100) > 0
+
+
 def test_what_the_checks_take_a_call_to_cost_at_most_is_what_the_gateway_reserves():
     settings = Settings.load(environ={"HOME": "/nowhere", **KEY})
     models = CatalogModels(Catalog(settings))
