@@ -11,7 +11,7 @@ from benchmarks.bar import at_most, equal, figure, percentile, progress
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.append(str(TESTS))  # behind the packages: tests/ has folders of the same names
 
-from crashing import BOUNDARIES, STEPS, Crash, crashes  # noqa: E402  # the line above finds it
+from crashing import BOUNDARIES, STEPS, Crash, crashes, seconds_to_go_on  # noqa: E402  # the line above finds it
 
 __all__ = ["main"]
 
@@ -32,6 +32,11 @@ def main() -> None:
     figure("calls made twice, all runs together", f"{sum(one.twice for one in died)} of {len(died) * STEPS:,}")
     told = " / ".join(f"{percentile(seconds, share) * 1000:,.0f}" for share in (0.5, 0.95))
     figure("restart to first new step, p50 / p95 (ms, without Python's imports)", told)
+    with TemporaryDirectory() as folder:
+        figure(
+            "the same for `orchestrate resume` from its start, imports included (s)",
+            f"{seconds_to_go_on(Path(folder)):.2f}",
+        )
     if not all(good):
         raise SystemExit(1)
 

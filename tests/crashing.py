@@ -2,6 +2,7 @@
 
 `python crashing.py URL FOLDER POINT...` forks one program a point, which runs `WORKFLOW` on the server at URL and kills
 itself at that boundary of its journal (0 never), and then one that resumes the run; it prints a line of JSON a point.
+With `leave` in the place of the points it only dies, half-way.
 Forked programs share the imports, so that a hundred of them take seconds; each is one of its own for the journal.
 """
 
@@ -37,7 +38,7 @@ from workflows.model import Workflow
 if __name__ != "__main__":  # forked programs need no server
     from loopback import loopback
 
-__all__ = ["BOUNDARIES", "STEPS", "Crash", "crashes"]
+__all__ = ["BOUNDARIES", "STEPS", "Crash", "crashes", "seconds_to_go_on"]
 
 STEPS = 40
 """Calls of models in one run."""
@@ -192,6 +193,10 @@ def _settings(url: str, home: Path) -> Settings:
     return Settings.load(home / "orchestrator.toml", environ={"ORCHESTRATOR_HOME": str(home)})
 
 
+def _leave(url: str, folder: Path) -> None:
+    anyio.run(_first_pass, _settings(url, folder / "left"), BOUNDARIES // 2)
+
+
 def _program(url: str, folder: Path, points: Sequence[int]) -> None:
     warm = _settings(url, folder / f"before-{points[0]}")
     anyio.run(_first_pass, warm, -1)  # so that all is imported, once
@@ -243,6 +248,25 @@ def crashes(folder: Path, points: Sequence[int], *, at_once: int = 100) -> Itera
             yield _crash(json.loads(line), Counter(prompts))
 
 
+def seconds_to_go_on(folder: Path) -> float:
+    """From the start of `orchestrate resume` by hand, Python's own included, to the first call of a model."""
+    with loopback(_answer) as server:
+        path = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        subprocess.run([sys.executable, __file__, server.url, str(folder), "leave"], env=path, check=False, timeout=60)
+        home = folder / "left"
+        path |= {"ORCHESTRATOR_HOME": str(home), "ORCHESTRATOR_CONFIG": str(home / "orchestrator.toml")}
+        asked, began = len(server.requests), time.monotonic()
+        command = [sys.executable, "-m", "orchestrator", "resume", RUN, "--yes"]
+        program = subprocess.Popen(command, env=path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while len(server.requests) == asked and program.poll() is None:
+            time.sleep(0.001)
+        seconds = time.monotonic() - began
+        _, told = program.communicate(timeout=60)
+    if program.returncode:
+        raise RuntimeError(told)
+    return seconds
+
+
 def _crash(told: dict[str, Any], prompts: Counter[str]) -> Crash:
     mark = f"[{told['point']}] "
     asked = Counter({one.removeprefix(mark).split(" ")[0]: n for one, n in prompts.items() if one.startswith(mark)})
@@ -264,4 +288,7 @@ def _answer(body: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    _program(sys.argv[1], Path(sys.argv[2]), [int(one) for one in sys.argv[3:]])
+    if sys.argv[3:] == ["leave"]:
+        _leave(sys.argv[1], Path(sys.argv[2]))
+    else:
+        _program(sys.argv[1], Path(sys.argv[2]), [int(one) for one in sys.argv[3:]])
