@@ -196,8 +196,9 @@ class StepRun:
     @classmethod
     def of(cls, step: Step, frame: Frame) -> StepRun:
         """A step that is about to begin, all that it refers to having ended."""
-        stated = () if step.sensitivity is None else (step.sensitivity,)
-        label = frame.labels.of((source for _, source in templates(step)), *stated)
+        label = frame.labels.floor
+        if step.sensitivity is not None or not frame.labels.are_floor:
+            label = frame.labels.of((source for _, source in templates(step)), step.sensitivity)
         budget, deadline = frame.budget, frame.deadline
         if step.budget_usd is not None:
             budget = Budget(Decimal(str(step.budget_usd)), around=budget, whose="step")

@@ -28,9 +28,13 @@ class Labels:
 
     def of(self, templates: Iterable[str], *more: Sensitivity | None) -> Sensitivity:
         """The label of what is made from these templates here."""
-        if self.inputs or self.steps or self.variables:
-            more = (*more, *self._named(templates))
-        return most_sensitive(self.floor, *more) if more else self.floor
+        named = () if self.are_floor else self._named(templates)
+        return most_sensitive(self.floor, *more, *named)
+
+    @property
+    def are_floor(self) -> bool:
+        """Whether all that templates see here is labelled as the floor."""
+        return not (self.inputs or self.steps or self.variables)
 
     def _named(self, templates: Iterable[str]) -> Iterable[Sensitivity | None]:
         for source in templates:

@@ -141,9 +141,9 @@ def _finished(
     error: StepError | None = None,
     started: datetime | None = None,
 ) -> Ended:
-    receipt = run.receipt
+    receipt, label = run.receipt, run.output_label
     finished = StepFinished(
-        run_id=run.context.run_id,
+        run_id=run.frame.context.run_id,
         at=now(),
         step_id=run.path,
         kind=run.step.kind,
@@ -159,6 +159,6 @@ def _finished(
         attempts=receipt.attempts,
         shares=receipt.shares,
         reused=run.reused,
-        label=run.output_label,
+        label=label,
     )
-    return Ended(finished, receipt, run.output_label, run.label)
+    return Ended(finished, receipt, label, run.label)
