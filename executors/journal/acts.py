@@ -54,6 +54,8 @@ def begin(
     def act(transaction: Transaction) -> None:
         transaction.open([run_id], making=False)
         there = transaction.run(run_id) is not None
+        if there and _is_held(transaction, run_id):
+            raise JournalError(f"run {run_id} is under way in another program; wait for its end, or name another run")
         transaction.open([run_id])
         first = {} if there else {"steps": len(definition.steps), "started": stamp(at)}
         transaction.refer([*begun.blobs, *subject.blobs])
@@ -69,11 +71,7 @@ def claim(run_id: str, *, although_held: bool = False) -> Act:
 
     def act(transaction: Transaction) -> bool:
         _opened(transaction, run_id)
-        query = select(runs.c.status, runs.c.owner, runs.c.lease).where(runs.c.id == run_id)
-        row = transaction.connection.execute(query).mappings().one()
-        now = now_of(transaction.connection)
-        held = row["status"] == "running" and row["owner"] != transaction.owner and not is_left(dict(row), now)
-        if held and not although_held:
+        if not although_held and _is_held(transaction, run_id):
             return False
         transaction.take(run_id)
         transaction.change(run_id, {"status": "running"})
@@ -184,6 +182,15 @@ def _delete(connection: Connection, statement: Any, ids: Iterable[str]) -> None:
     rows = [{"one": one} for one in ids]
     for start in range(0, len(rows), _AT_ONCE):
         connection.execute(statement, rows[start : start + _AT_ONCE])
+
+
+def _is_held(transaction: Transaction, run_id: str) -> bool:
+    """Whether somebody else who lives has a run that has not ended."""
+    query = select(runs.c.status, runs.c.owner, runs.c.lease).where(runs.c.id == run_id)
+    row = dict(transaction.connection.execute(query).mappings().one())
+    if row["status"] != "running" or row["owner"] == transaction.owner:
+        return False
+    return not is_left(row, now_of(transaction.connection))
 
 
 def _opened(transaction: Transaction, run_id: str) -> None:

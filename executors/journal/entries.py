@@ -173,7 +173,8 @@ class Runs(Journal, Protocol):
     ) -> None:
         """Writes a run down, durably, and takes it for this process; what it left behind before stays.
 
-        Of a run that is there already it replaces all but when it began. Raises JournalError.
+        Of a run that is there already it replaces all but when it began. Raises JournalError, also for a run that is
+        under way in another living process.
         """
 
     async def claim_run(self, run_id: str) -> bool:

@@ -26,6 +26,7 @@ _MENDS = {
     "not a database": "move that file away, and a new one is begun",
     "malformed": "move that file away, and a new one is begun",
     "disk is full": "make room on the disk",
+    "i/o error": "see whether the disk works and has room",
     "no space left": "make room on the disk",
     "file exists": _ELSEWHERE,
     "not a directory": _ELSEWHERE,

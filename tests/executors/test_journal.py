@@ -323,6 +323,8 @@ async def test_a_run_belongs_to_one_living_program(address: str, journal: SqlJou
         with SqlJournal(address) as other:
             other.owner += "-2"
             assert not await other.claim_run("r")
+            with pytest.raises(JournalError, match="under way in another program"):
+                await begun(other)
             assert await other.claim_run("r", although_held=True)
         with pytest.raises(JournalError, match="taken over"):
             await journal.intend(intent())
