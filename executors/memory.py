@@ -47,6 +47,7 @@ class Memory:
     _loose: defaultdict[tuple[str, str | None], deque[_Kept]] = field(default_factory=lambda: defaultdict(deque))
     """The successes of earlier passes by key, and the step that they are for; None is any."""
     _unsettled: dict[tuple[str, str], Unsettled] = field(default_factory=dict)
+    _unchanged: Collection[str] = ()
     _failed: dict[tuple[str, str], list[_Kept]] = field(default_factory=dict)
     """Failures whose steps may be executed again, and which their next results stand for, too."""
     _left: Decimal = Decimal(0)
@@ -67,7 +68,7 @@ class Memory:
         What these gave is for themselves, at any place of a list: of two equal steps the one that stayed keeps what
         it had. A failure that `is_fatal`, having failed the run, is not taken again.
         """
-        memory = cls(died=died)
+        memory = cls(died=died, _unchanged=unchanged)
         for result in results:
             memory._left += result.cost_usd or 0
             memory._unknown += result.cost_usd is None
@@ -140,15 +141,22 @@ class Memory:
         return [self._taken(kept, path) for kept in self._failed.pop((path, key), ())]
 
     def cut_off(self, path: str, key: str) -> Unsettled | None:
-        """What is known of an earlier execution that did not come to its end."""
-        return self._unsettled.get((path, key))
+        """What is known of an earlier execution that did not come to its end, wherever its step stood then."""
+        own = self._unsettled.get((path, key))
+        if own is not None:
+            return own
+        others = (one for one in self._unsettled.values() if one.intent.key == key)
+        return next((one for one in others if self._is_for(step_id(path), step_id(one.intent.path))), None)
 
-    def resolve(self, path: str, key: str) -> None:
+    def _is_for(self, step: str, other: str) -> bool:
+        """Whether what one step did may be what this one does: another item of a list, or a step that is no more."""
+        return step == other or other not in self._unchanged
+
+    def resolve(self, one: Unsettled) -> None:
         """The execution that did not come to its end is done again, and what it cost counts there."""
-        one = self._unsettled.pop((path, key), None)
-        if one is not None:
-            self._left -= one.spent_usd
-            self._unknown -= is_untold(one)
+        del self._unsettled[one.intent.path, one.intent.key]
+        self._left -= one.spent_usd
+        self._unknown -= is_untold(one)
 
 
 def counted(result: Recorded) -> Decimal:

@@ -88,6 +88,7 @@ class Recording:
         before = Decimal(0)
         for claim in self.memory.failed(run.path, key):
             cost = claim.result.cost_usd
+            run.again = True  # what the gateway keeps may be what failed
             if claim.earlier and claim.first:
                 run.receipt.charge(cost)
                 run.counted += counted(claim.result)
@@ -102,16 +103,16 @@ class Recording:
         earlier = self.memory.cut_off(run.path, key)
         if earlier is None:
             return 0
-        crashes = earlier.intent.crashes + self.memory.died
-        if not repeatable(run) and run.path not in self.again:
-            raise StepFailure("unknown_outcome", _unknown_outcome(run))
-        if crashes >= MOST_CRASHES and run.path not in self.again:
+        crashes, path = earlier.intent.crashes + self.memory.died, earlier.intent.path
+        if not repeatable(run) and path not in self.again:
+            raise StepFailure("unknown_outcome", _unknown_outcome(run, path))
+        if crashes >= MOST_CRASHES and path not in self.again:
             raise StepFailure(
                 "crashes_every_time",
                 f"the program has died {crashes} times while it was under way; find out why, then"
-                f" `orchestrate resume {run.context.run_id} --again {run.path}` tries it once more",
+                f" `orchestrate resume {run.context.run_id} --again {path}` tries it once more",
             )
-        self.memory.resolve(run.path, key)
+        self.memory.resolve(earlier)
         self._count(run, earlier)
         return crashes
 
@@ -146,11 +147,11 @@ def _unkept(error: JournalError) -> StepFailure:
     return StepFailure("journal_failed", f"it was not started, because the journal does not work: {error}")
 
 
-def _unknown_outcome(run: StepRun) -> str:
+def _unknown_outcome(run: StepRun, path: str) -> str:
     resume = f"orchestrate resume {run.context.run_id}"
     return (
         "it was under way when its run was cut off, and nobody knows whether it was done. Look whether it was, then"
-        f" `{resume} --again {run.path}` does it again, or `{resume} --took-place {run.path}=JSON` goes on with JSON"
+        f" `{resume} --again {path}` does it again, or `{resume} --took-place {path}=JSON` goes on with JSON"
         " as its output. A step that may be done twice says so: `idempotent: true`"
     )
 

@@ -204,6 +204,32 @@ async def test_a_function_that_may_not_be_called_twice_waits_for_a_persons_word(
     assert (result.outputs, done) == ({"a": "sent x"}, {"x": 1})
 
 
+async def test_a_renamed_step_does_not_do_again_what_may_have_been_done() -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    done, send = calls()
+    renamed = workflow_of(tool("other", "send", {"text": "x"}))
+    equal = workflow_of(tool("a", "send", {"text": "y"}), tool("b", "send", {"text": "x"}))
+    for workflow in (renamed, equal):
+        result = await run(
+            workflow, {}, gateway=NO_GATEWAY, tools=ToolRegistry([send]), past=past, caller=Caller(run=RUN)
+        )
+        assert result.error is not None
+        assert result.error.code == "unknown_outcome"
+        assert f"orchestrate resume {RUN} --again a" in result.error.message
+    assert not done["x"]
+
+
+async def test_an_equal_step_beside_the_one_that_was_under_way_is_done() -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    done, send = calls()
+    both = workflow_of(tool("a", "send", {"text": "x"}, on_error="skip"), tool("b", "send", {"text": "x"}))
+    result = await run(both, {}, gateway=NO_GATEWAY, tools=ToolRegistry([send]), past=past, caller=Caller(run=RUN))
+    assert [step.status for step in result.steps] == ["skipped", "succeeded"]
+    assert done == {"x": 1}
+
+
 @pytest.mark.parametrize("said", [{"idempotent": True}, {"policy": {"idempotent": True}}])
 async def test_a_function_that_may_be_called_twice_is(said: dict[str, Any]) -> None:
     journal = MemoryJournal()
