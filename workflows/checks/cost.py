@@ -54,7 +54,9 @@ def _policy(unit: Unit) -> str:
 def _total(least: Least, budget: Decimal, where: str, what: str, *, certain: bool) -> Iterator[Finding]:
     if least.likely > budget:
         sure = least.sure > budget
-        counted = "" if sure else ", with one item in each list whose length is not known"
+        counted = (
+            "" if sure else ", where a list of unknown length has one item, and nothing fails or is taken from before"
+        )
         yield Finding(
             code="over_budget",
             severity="error" if sure and certain else "warning",
