@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,8 @@ async def _work(orchestrator: Orchestrator, settings: Settings) -> None:
     async with orchestrator, anyio.create_task_group() as tasks:
         await orchestrator.known_tools()  # the others must know what this one can call
         own = Worker(settings=settings, gateway=orchestrator.gateway, tools=orchestrator.tools, tell=_tell)
-        tasks.start_soon(_watch, stop)
+        if sys.platform != "win32":  # whose event loops tell nothing of signals: Ctrl-C ends it at once
+            tasks.start_soon(_watch, stop)
         _tell(f"This worker executes {words.plural(settings.distributed.worker_concurrency, 'step')} at one time")
         try:
             await own.run(stop)
