@@ -2,8 +2,8 @@
 
 `python -m benchmarks dbos_alone`; left out where PostgreSQL or dbos is not installed. Nothing is held to a bar here, as
 the two keep different things: DBOS the result of a step, the journal also what was about to be done before it was, and
-the events that are shown of it. What the same steps take on two workers is told besides: there each step travels through
-a queue to another program and back.
+the events that are shown of it. What the same steps take on two workers is told besides: there each step travels
+through a queue to another program and back.
 """
 
 from __future__ import annotations

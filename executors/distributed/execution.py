@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from executors.budget import Budget
 from executors.context import Frame, RunContext, StepRun
-from executors.distributed.parcel import Outcome, Paper, Parcel
+from executors.distributed.parcel import Outcome, Parcel
 from executors.events import Event, StepError, StepRetrying
 from executors.failures import StepFailure
 from executors.kinds import KINDS
@@ -62,7 +62,7 @@ class Execution:
             error=None if failure is None else StepError(failure.code, failure.message),
             retryable=failure is not None and failure.retryable,
             label=run.label,
-            receipt=Paper.of(run.receipt),
+            receipt=run.receipt,
             counted_usd=Decimal(0) if run.budget is None else run.budget.spent,
             lost=lost,
             retries=tuple(retries),

@@ -11,48 +11,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from executors.context import Receipt, StepRun, add_usage
+from executors.context import Receipt, StepRun
 from executors.events import StepError, StepRetrying
-from unified_api.types import Attempt, Caller, Quality, Sensitivity, Usage
+from unified_api.types import Caller, Sensitivity
 from workflows.expressions import Scope, template
 from workflows.model import Step, Workflow, WorkflowPolicy
 from workflows.references import usage
 from workflows.templates import templates
 
-__all__ = ["Outcome", "Paper", "Parcel", "RunRequest", "packed", "seen_by", "unpacked"]
+__all__ = ["Outcome", "Parcel", "RunRequest", "packed", "seen_by", "unpacked"]
 
 _LARGE = 65_536
 """Characters of JSON from which on a value travels apart, once for all steps of the run that see it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
-    """What a step has used: a `Receipt` that does not change any more."""
-
-    model: str | None = None
-    provider: str | None = None
-    quality: Quality | None = None
-    usage: Usage | None = None
-    attempts: tuple[Attempt, ...] = ()
-    shares: tuple[int, ...] = ()
-    spent: Decimal = Decimal(0)
-    calls: int = 0
-    uncertain: bool = False
-
-    @classmethod
-    def of(cls, receipt: Receipt) -> Paper:
-        return cls(**{name: getattr(receipt, name) for name in cls.__slots__})
-
-    def enter(self, receipt: Receipt) -> None:
-        """Adds it to the receipt of the step that was executed elsewhere."""
-        receipt.model, receipt.provider, receipt.quality = self.model, self.provider, self.quality
-        if self.usage is not None:
-            receipt.usage = add_usage(receipt.usage, self.usage)
-        receipt.attempts += self.attempts
-        receipt.shares += self.shares
-        receipt.spent += self.spent
-        receipt.calls += self.calls
-        receipt.uncertain |= self.uncertain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +60,7 @@ class Outcome:
     error: StepError | None = None
     retryable: bool = False
     label: Sensitivity = "public"
-    receipt: Paper = Paper()
+    receipt: Receipt = field(default_factory=Receipt)
     counted_usd: Decimal = Decimal(0)
     """What its budget has to be charged with: what nobody knows the cost of is counted at the worst."""
     lost: int = 0

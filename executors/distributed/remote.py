@@ -157,7 +157,11 @@ def _settled(outcome: Outcome, worst: Decimal) -> Decimal:
 
 
 def _enter(outcome: Outcome, run: StepRun) -> None:
-    outcome.receipt.enter(run.receipt)
+    used, receipt = outcome.receipt, run.receipt
+    receipt.absorb(used)
+    receipt.model, receipt.provider, receipt.quality = used.model, used.provider, used.quality
+    receipt.attempts += used.attempts
+    receipt.shares += used.shares
     run.raise_label(outcome.label)
     for retry in outcome.retries:
         run.context.emit(retry)
