@@ -149,6 +149,7 @@ def _tries_again(workflow: Workflow) -> bool:
     return any(
         one.retry.attempts > 1
         for step in workflow.steps
+        if is_container(step)
         for one in (step, *(inner for _, inner in nested_steps(step)))
         if is_container(one)
     )

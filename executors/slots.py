@@ -30,7 +30,7 @@ class Slots:
 
     def crowded(self, call: Call) -> bool:
         """Whether anybody else than `call` waits for a place."""
-        if len(self._waiting) > (call in self._waiting):
+        if self._waiting and len(self._waiting) > (call in self._waiting):
             return True
         return self._around is not None and self._around.crowded(call)
 
