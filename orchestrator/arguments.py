@@ -83,12 +83,13 @@ def source_of(given: object) -> WorkflowSource:
 
 
 def others_of(workflow: Workflow, given: object) -> dict[str, Workflow]:
-    """The workflows that its steps run, by `name@version`: those beside its file, then the library's. What is not found
-    is left out.
-    """
-    from workflows.linking import link
+    """The workflows that its steps run, by `name@version`: those beside its file, then the library's.
 
-    return dict(link(workflow, source_of(given)).workflows)
+    Raises WorkflowError for one that is not there as the step means it, or that leads back to itself.
+    """
+    from workflows.linking import linked
+
+    return linked(workflow, source_of(given))
 
 
 def inputs_of(inputs: object) -> dict[str, Any]:
