@@ -337,6 +337,7 @@ class Orchestrator:
         *,
         again: Collection[str] = (),
         took_place: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
         limits: Limits = Limits(),
     ) -> Continuation:
         """How a run would go on, without doing anything: `.preview` says what is kept and what is paid again.
@@ -347,7 +348,14 @@ class Orchestrator:
 
         edited = None if workflow is None else workflow_of(workflow)
         others = {} if edited is None else others_of(edited, workflow)
-        wish = Wish(workflow=edited, workflows=others, again=again, took_place=took_place or {}, limits=limits)
+        wish = Wish(
+            workflow=edited,
+            workflows=others,
+            again=again,
+            took_place=took_place or {},
+            inputs=inputs_of(inputs),
+            limits=limits,
+        )
         return await continuation(self.runs, self._named(run_id), tools=self.tools, wish=wish, ready=self.known_tools)
 
     async def resume(
@@ -357,15 +365,16 @@ class Orchestrator:
         *,
         again: Collection[str] = (),
         took_place: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
     ) -> RunResult:
-        """Goes on with a run that was interrupted, failed or cancelled, or with any run by an edited workflow.
+        """Goes on with a run that was interrupted, failed or cancelled, or with any by an edited workflow or other inputs.
 
         What is recorded is not asked again. `run` is an id, or the beginning of one, or a continuation. `again` are
         the paths of steps that were under way when the run was cut off and are to be done again although they must
-        not be done twice; `took_place` are the outputs of those that are to be taken as done. `limits` stand in place
-        of those that the workflow states, such as a larger budget.
+        not be done twice; `took_place` are the outputs of those that are to be taken as done. `inputs` and
+        `limits` stand in place of those that were recorded, such as a longer list or a larger budget.
 
         Raises:
             ResumeError: there is nothing to go on with, or another program has the run.
@@ -375,7 +384,9 @@ class Orchestrator:
         from orchestrator.resuming import take
 
         if isinstance(run, str):
-            run = await self.continuation(run, workflow, again=again, took_place=took_place, limits=limits)
+            run = await self.continuation(
+                run, workflow, again=again, took_place=took_place, inputs=inputs, limits=limits
+            )
         self._sound(run.workflow, run.workflows)
         run = await take(self.runs, run)
         past = run.past

@@ -51,6 +51,8 @@ class Wish:
     again: Collection[str] = ()
     took_place: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """In place of those that were recorded."""
 
 
 async def continuation(
@@ -72,13 +74,16 @@ async def continuation(
         raise ResumeError(
             f"run {run_id} was recorded without a workflow that this release can read; give it: --workflow FILE"
         )
-    if past.status == "succeeded" and wish.workflow is None:
-        raise ResumeError(f"run {run_id} succeeded: nothing of it is left to do. An edited workflow: --workflow FILE")
+    if past.status == "succeeded" and wish.workflow is None and not wish.inputs:
+        raise ResumeError(
+            f"run {run_id} succeeded: nothing of it is left to do, but by an edited workflow (--workflow FILE) or with"
+            " other inputs (--input KEY=VALUE)"
+        )
     workflow = limited(workflow, wish.limits)
     await ready(workflow)
     _known((*wish.again, *wish.took_place), past)
     told = _told(past, wish.took_place)
-    past = _fitted(past, told, workflow)
+    past = _fitted(replace(past, inputs={**past.inputs, **wish.inputs}), told, workflow)
     workflows = {**past.workflows, **wish.workflows}
     resumption = Resumption(past=past, again=frozenset(wish.again))
     seen = await preview(resumption, workflow, workflows=workflows, tools=tools)
@@ -99,7 +104,8 @@ async def take(journal: SqlJournal, found: Continuation) -> Continuation:
         await journal.claim_run(run_id)
     for result in found.told:
         journal.record(result)
-    past = _fitted(replace(fresh, status=found.past.status), found.told, found.workflow)
+    then = found.past
+    past = _fitted(replace(fresh, status=then.status, inputs=then.inputs), found.told, found.workflow)
     return replace(found, resumption=replace(found.resumption, past=past))
 
 
@@ -133,7 +139,7 @@ async def _past(journal: SqlJournal, run_id: str) -> Past:
 
 
 def _fitted(past: Past, told: tuple[Recorded, ...], workflow: Workflow) -> Past:
-    """The past with what a person said, and without inputs that the workflow does not have any more."""
+    """The past with what a person said, and without inputs that an edited workflow does not have any more."""
     places = {(one.path, one.key) for one in told}
     return replace(
         past,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 from orchestrator.cli import console, words
 from orchestrator.cli.errors import CommandError
-from orchestrator.cli.options import DeadlineOption, JsonOption, MaxParallelOption, OutOption, ToolsOption
+from orchestrator.cli.options import DeadlineOption, InputOption, JsonOption, MaxParallelOption, OutOption, ToolsOption
 
 if TYPE_CHECKING:
     from executors.preview import Preview
@@ -31,6 +31,7 @@ def resume(
     workflow: Annotated[
         str | None, typer.Option("--workflow", "-w", metavar="FILE", help="An edited workflow to go on with.")
     ] = None,
+    inputs: InputOption = None,
     again: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,6 +67,7 @@ def resume(
     Examples:
       orchestrate resume 01K3
       orchestrate resume 01K3 --workflow edited.json
+      orchestrate resume 01K3 --input 'names=["Ada", "Bea", "Cora"]'
       orchestrate resume 01K3 --took-place 'send={"id": 7}'
       orchestrate resume --all
     """
@@ -73,8 +75,10 @@ def resume(
 
     if every == (run is not None):
         raise CommandError("name one run, such as `orchestrate resume 01K3`, or --all; `orchestrate runs` lists them")
-    if every and (workflow or again or took_place):
-        raise CommandError("--all takes runs as they are: --workflow, --again and --took-place are for one run")
+    if every and (workflow or inputs or again or took_place):
+        raise CommandError(
+            "--all takes runs as they are: --workflow, --input, --again and --took-place are for one run"
+        )
     limits = launch.limits(budget, deadline, None, max_parallel)
     wish = launch.Launch(limits=limits, out=out, as_json=as_json, yes=yes, tools=tools or ())
     outputs = dict(map(_output, took_place or ()))
@@ -82,13 +86,29 @@ def resume(
     async def work(orchestrator: Orchestrator, launched: Launch) -> int:
         if run is not None:
             source = None if workflow is None else Path(workflow)
+            values = _inputs(orchestrator, run, source, inputs or ())
             found = await orchestrator.continuation(
-                run, source, again=again or (), took_place=outputs, limits=launched.limits
+                run, source, again=again or (), took_place=outputs, inputs=values, limits=launched.limits
             )
             return await _go_on(orchestrator, found, launched)
         return await _go_on_with_all(orchestrator, launched)
 
     return launch.perform(work, wish, names_interrupted=False)
+
+
+def _inputs(orchestrator: Orchestrator, run: str, source: Path | None, given: Sequence[str]) -> Mapping[str, Any]:
+    from orchestrator.cli.reading import read_text
+    from orchestrator.inputs import InputSyntaxError, parse_inputs
+    from orchestrator.sources import load
+
+    if not given:
+        return {}
+    recorded = orchestrator.runs.get_run(run).definition or {}
+    schemas: Any = recorded.get("inputs", {}) if source is None else load(source).inputs
+    try:
+        return parse_inputs(given, schemas, read=read_text)
+    except InputSyntaxError as error:
+        raise CommandError(str(error), status=2) from None
 
 
 def _output(text: str) -> tuple[str, Any]:

@@ -162,6 +162,20 @@ def test_one_edited_prompt_of_twenty_steps_pays_for_itself_and_what_it_changes(s
     assert shell.box.asked == {"aSK <root>": 1}
 
 
+def test_a_longer_list_pays_for_its_new_items(shell: Shell) -> None:
+    each = {"id": "each", "kind": "map", "over": "{{ inputs.names }}", "steps": [step("hail", "hail {{ item }}")]}
+    flow = shell.file(each, inputs={"names": {"type": "array", "items": {"type": "string"}}})
+    assert shell.here("workflow", "run", flow, "-i", 'names=["Ada", "Cora"]')[0] == 0
+    [run] = shell.runs()
+    shell.box.asked.clear()
+    assert "other inputs" in shell.here("resume", run["run_id"])[2]
+    assert "must be array" in shell.here("resume", run["run_id"], "-i", "names=Bea")[2]
+    status, out, _ = shell.here("resume", run["run_id"], "-i", 'names=["Ada", "Bea", "Cora"]', "--json")
+    assert status == 0
+    assert json.loads(out)["outputs"] == {"each": ["<hail Ada>", "<hail Bea>", "<hail Cora>"]}
+    assert shell.box.asked == {"hail Bea": 1}
+
+
 def test_a_program_that_was_killed_is_named_and_its_run_goes_on(shell: Shell) -> None:
     flow = shell.file(step("a", "one"), step("b", "two", "a"))
     shell.box.hanging = {"two <one>"}
