@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -37,6 +38,14 @@ _BEAT = (
 def failures() -> tuple[type[Exception], ...]:
     """What opening, reading and writing may raise."""
     return (SQLAlchemyError, OSError, SchemaVersionError)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What is known of a transaction, however it ended."""
+
+    written: Transaction | None = None
+    number: str | None = None
 
 
 class Commits:
@@ -99,42 +108,41 @@ class Commits:
     def _commit(self, entries: Sequence[Entry]) -> None:
         if all(entry.item is None for entry in entries):
             return
-        for number in range(_TRIES):
-            written: list[Transaction] = []
-            number_of: list[str] = []
+        for number in range(1, _TRIES + 1):
+            attempt = _Attempt()
             try:
-                self._attempt(entries, written, number_of)
+                self._try(entries, attempt)
             except DBAPIError as error:
-                if error.connection_invalidated and number_of and self._was_committed(number_of[0]):
-                    self._keep(written[0])
-                    return
-                if number == _TRIES - 1 or not _worth_another(error):
-                    raise
-            else:
-                self._keep(written[0])
-                return
+                lost_sight = error.connection_invalidated and attempt.number is not None
+                if not (lost_sight and self._was_committed(attempt)):
+                    if number == _TRIES or not _worth_another(error):
+                        raise
+                    continue
+            self._keep(attempt)
+            return
 
-    def _attempt(self, entries: Sequence[Entry], written: list[Transaction], number_of: list[str]) -> None:
+    def _try(self, entries: Sequence[Entry], attempt: _Attempt) -> None:
         with transaction(self._opened()) as connection:
-            one = Transaction(connection, owner=self.owner, wall=datetime.now(UTC).isoformat(), claimed=self.claimed)
-            written.append(one)
-            one.open(_run_ids(entries))
+            wall = datetime.now(UTC).isoformat()
+            attempt.written = Transaction(connection, owner=self.owner, wall=wall, claimed=self.claimed)
+            attempt.written.open(_run_ids(entries))
             for entry in entries:
-                _add(one, entry)
-            one.flush()
-            number_of.extend(_number(connection))
+                _add(attempt.written, entry)
+            attempt.written.flush()
+            attempt.number = _number(connection)
 
-    def _keep(self, written: Transaction) -> None:
-        for run_id, taken in written.claims.items():
-            (self.claimed.add if taken else self.claimed.discard)(run_id)
-        self._told(set(written.touched))
+    def _keep(self, attempt: _Attempt) -> None:
+        if attempt.written is not None:
+            for run_id, taken in attempt.written.claims.items():
+                (self.claimed.add if taken else self.claimed.discard)(run_id)
+            self._told(set(attempt.written.touched))
 
-    def _was_committed(self, number: str) -> bool:
+    def _was_committed(self, attempt: _Attempt) -> bool:
         """Whether a transaction whose connection broke while it was committed had been."""
         for _ in range(20):
             with self._opened().connect() as connection:
                 query = text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))")
-                status = connection.execute(query, {"number": number}).scalar_one()
+                status = connection.execute(query, {"number": attempt.number}).scalar_one()
             if status != "in progress":
                 return bool(status == "committed")
             time.sleep(0.1)
@@ -202,12 +210,12 @@ def _add(written: Transaction, entry: Entry) -> None:
         entry.error = error
 
 
-def _number(connection: Connection) -> list[str]:
-    """The transaction's own, by which its end can be asked for later."""
+def _number(connection: Connection) -> str | None:
+    """The transaction's own, by which its end can be asked for later; None where that is never in doubt."""
     if connection.dialect.name == "sqlite":
-        return []
+        return None
     found = connection.exec_driver_sql("SELECT CAST(pg_current_xact_id_if_assigned() AS text)").scalar_one()
-    return [] if found is None else [str(found)]
+    return None if found is None else str(found)
 
 
 def _worth_another(error: DBAPIError) -> bool:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 Answer = TypeVar("Answer")
+_READERS = 4
+"""Threads that read at once, at most."""
 _TOLD = 100
 """Reasons that are remembered at most."""
 
@@ -56,6 +58,8 @@ class Database:
         self._reads = 0
         self._registered = False
         self._amiss: list[BaseException] = []
+        self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, anyio.CapacityLimiter]
+        self._limiters = weakref.WeakKeyDictionary()
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +119,13 @@ class Database:
         """What the reader answers, once all that was handed over before is there; None where there is no journal."""
         if self._turns.lives and self._turns.waiting_bytes:
             await self._done(None)
-        return await anyio.to_thread.run_sync(partial(self._answered, query), limiter=_limiter(self))
+        return await anyio.to_thread.run_sync(
+            partial(self._answered, query), abandon_on_cancel=True, limiter=self._limiter()
+        )
+
+    def _limiter(self) -> anyio.CapacityLimiter:
+        """Its own in each loop, so that nothing else of the program keeps it waiting."""
+        return self._limiters.setdefault(asyncio.get_running_loop(), anyio.CapacityLimiter(_READERS))
 
     def _read(self, query: Callable[[Reader], Answer]) -> Answer | None:
         self._wait()
@@ -202,15 +212,6 @@ class Database:
 def _shared_owner() -> str:
     """A name that no other program has: host names and process ids of containers may be alike."""
     return f"{this_owner()}/{secrets.token_hex(4)}"
-
-
-_READERS = 4
-_limiters: weakref.WeakKeyDictionary[Database, anyio.CapacityLimiter] = weakref.WeakKeyDictionary()
-
-
-def _limiter(database: Database) -> anyio.CapacityLimiter:
-    """Its own, so that nothing else of the program keeps it waiting."""
-    return _limiters.setdefault(database, anyio.CapacityLimiter(_READERS))
 
 
 def _close_quietly(reference: weakref.ref[Database]) -> None:

@@ -165,6 +165,25 @@ async def test_events_of_many_runs_from_many_threads_have_numbers_without_gaps(a
             assert [seq for seq, _ in await one.events(run_id)] == list(range(1, 61))
 
 
+def test_a_journal_serves_one_event_loop_after_the_other_and_several_at_once(address: str):
+    with SqlJournal(address) as journal:
+
+        async def ask(run_id: str) -> None:
+            await begun(journal, run_id)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(12):
+                    tasks.start_soon(journal.past, run_id)
+            assert await journal.past(run_id) is not None
+
+        anyio.run(ask, "r0")
+        threads = [threading.Thread(target=anyio.run, args=(ask, f"r{number}")) for number in range(1, 4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(journal.list_runs()) == 4
+
+
 async def test_a_run_is_followed_until_its_end_by_its_own_program_and_by_others(address: str):
     with SqlJournal(address) as writer, SqlJournal(address) as reader:
         await begun(writer)
