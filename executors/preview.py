@@ -159,9 +159,9 @@ class _Rehearsal:
         recorded = list(dict.fromkeys(one.path for one in past.results if one.status == "succeeded"))
         failed = {one.path for one in past.results} - set(recorded)
         cut = {one.intent.path for one in past.unsettled}
-        done, kept = set(recorded), list(dict.fromkeys(self.kept))
-        open_ = {*kept, *self.missed, *self.ended}
-        taken = self.memory.taken
+        # What a step gave may be of use to another one.
+        done, kept = set(recorded) - self.memory.taken, list(dict.fromkeys(self.kept))
+        unreached = done - {*kept, *self.missed, *self.ended}
         places = {one: place for place, one in enumerate(ids)}
 
         def sorted_paths(paths: Iterable[str]) -> tuple[str, ...]:
@@ -170,9 +170,7 @@ class _Rehearsal:
         return Preview(
             kept=sorted_paths(kept),
             again=sorted_paths(path for path in self.missed if path in done),
-            perhaps=sorted_paths(
-                path for path in recorded if path not in open_ and step_id(path) in places and path not in taken
-            ),
+            perhaps=sorted_paths(path for path in recorded if path in unreached and step_id(path) in places),
             failed=sorted_paths(path for path in self.missed if path in failed),
             cut_off=sorted_paths(path for path in self.missed if path in cut and path not in done | failed),
             first=sorted_paths(path for path in self.missed if path not in done | failed | cut),

@@ -369,7 +369,7 @@ class Orchestrator:
         limits: Limits = Limits(),
         on_event: OnEvent | None = None,
     ) -> RunResult:
-        """Goes on with a run that was interrupted, failed or cancelled, or with any by an edited workflow or other inputs.
+        """Goes on with what was interrupted, failed or cancelled; with any run by an edited workflow or other inputs.
 
         What is recorded is not asked again. `run` is an id, or the beginning of one, or a continuation. `again` are
         the paths of steps that were under way when the run was cut off and are to be done again although they must
