@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, error
 from sqlalchemy.exc import ProgrammingError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["Application"]
 _NAME = "meta-orchestrator"
 _RUNS, _STEPS = "meta-orchestrator-runs", "meta-orchestrator-steps"
 _LEAD, _EXECUTE = "lead_run", "execute_step"
+_MOST_RUNS = 1_000
+"""Runs that one worker leads at one time: they mostly wait."""
 _POLL_S = 0.03
 """How often a worker looks for work."""
 _IDLE_TRANSACTION_S = 3.0
@@ -76,7 +79,7 @@ class Application:
     def open_queues(self) -> None:
         """Makes the queues where they are missing; whoever does it last says what they allow."""
         most = self._settings.global_concurrency
-        self._client.register_queue(_RUNS, polling_interval_sec=_POLL_S)
+        self._client.register_queue(_RUNS, worker_concurrency=_MOST_RUNS, polling_interval_sec=_POLL_S)
         self._client.register_queue(
             _STEPS,
             global_concurrency=most,
@@ -127,9 +130,9 @@ class Application:
     def again(self, work: Mapping[str, str]) -> None:
         """Puts work back into the queues that it was taken from."""
         for queue in (_RUNS, _STEPS):
-            ids = [one for one, its in work.items() if its == queue]
-            if ids:
-                self._client.resume_workflows(ids, queue_name=queue)
+            for one in (one for one, its in work.items() if its == queue):
+                with suppress(error.DBOSNonExistentWorkflowError):  # it has ended, and is forgotten
+                    self._client.resume_workflows([one], queue_name=queue)
 
     def close(self) -> None:
         opened, self._opened = self._opened, None

@@ -83,13 +83,11 @@ class Session:
                     quiet.set()
                 tasks.cancel_scope.cancel()
 
-    @property
-    def is_held(self) -> bool:
-        """Whether nobody else can have taken it for dead; a program that was stopped finds out by its own clock."""
-        return not self.lost.is_set() and time.monotonic() - self._beaten < self.lease_s
-
     def _is_over(self) -> bool:
-        return self.ending or not self.is_held
+        """Whether others go on with what is under way here, or may do so; once true, it stays so."""
+        if not self.ending and time.monotonic() - self._beaten >= self.lease_s:
+            self.lost.set()  # a program that was stopped finds out by its own clock, before it says anything more
+        return self.ending or self.lost.is_set()
 
     async def _until(self, stop: anyio.Event) -> None:
         async with anyio.create_task_group() as tasks:
@@ -121,8 +119,9 @@ class Session:
             self.tell(f"The others take over once the lease has ended, as the database cannot be told: {said(error)}")
 
     def _leave(self) -> None:
-        self.exchange.leave(self.worker)
+        # In this order: whoever dies between the two is taken over as any worker that is silent.
         self.application.take_over(self.worker)
+        self.exchange.leave(self.worker)
 
     async def _live(self, quiet: ThreadEvent) -> None:
         # In a thread of its own, so that a step that keeps the event loop busy is not taken for a dead worker.

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
 
 from executors.distributed.address import database_of
 from executors.distributed.application import Application
 from executors.distributed.exchange import Exchange
 from executors.distributed.execution import Execution
 from executors.distributed.lead import Leader
+from executors.distributed.patience import said
 from executors.distributed.remote import Arrivals
 from executors.distributed.session import Session
 from executors.journal.entries import JournalError
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from unified_api.settings import Settings
 
 __all__ = ["Worker"]
+
+_AGAIN_S = 1.0
+"""Seconds before a database that worked once is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +50,14 @@ class Worker:
 
         Raises ConfigurationError, and SQLAlchemyError when the database cannot be opened.
         """
+        await self._session(stop)
         while not stop.is_set():
-            await self._session(stop)
+            try:
+                await self._session(stop)
+            except SQLAlchemyError as error:
+                self.tell(f"The database cannot be asked just now: {said(error)}")
+                with anyio.move_on_after(_AGAIN_S):
+                    await stop.wait()
 
     async def _session(self, stop: anyio.Event) -> None:
         address, settings = database_of(self.settings), self.settings.distributed
