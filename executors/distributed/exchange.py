@@ -71,13 +71,15 @@ class Exchange:
             statement = row.on_conflict_do_update(index_elements=["id"], set_=again).returning(runs.c.generation)
             return int(connection.execute(statement).scalar_one())
 
-    def post_step(self, step_id: str, run_id: str, parcel: str, apart: Mapping[str, str]) -> None:
-        """Makes the step known, unless it is already."""
+    def post_step(self, step_id: str, run_id: str, parcel: str, apart: Mapping[str, str]) -> bool:
+        """Makes the step known, unless it is already. True when it had been called off, and is wanted again."""
+        again = update(steps).where(steps.c.id == step_id, steps.c.cancelled, steps.c.outcome.is_(None))
         with self.engine.begin() as connection:
             for digest, value in apart.items():
                 row = insert(values).values(run_id=run_id, digest=digest, value=value)
                 connection.execute(row.on_conflict_do_nothing())
             connection.execute(insert(steps).values(id=step_id, run_id=run_id, parcel=parcel).on_conflict_do_nothing())
+            return connection.execute(again.values(cancelled=False, worker=None)).rowcount > 0
 
     def claim_run(self, run_id: str, worker: str) -> Claimed | None:
         """The run, unless it has ended or a living worker leads it."""

@@ -140,9 +140,16 @@ class _Gate:
             self.journal(event)
 
     async def intend(self, intent: Intent) -> None:
-        if self.goes_on():
-            raise JournalError("another worker leads the run by now")
-        await self.journal.intend(intent)
+        while True:
+            if self.goes_on():
+                raise JournalError("another worker leads the run by now")
+            try:
+                await self.journal.intend(intent)
+            except JournalError:
+                # A database that is away does not make the step fail; one that stays away ends this worker's lease.
+                await anyio.sleep(_LOOK_S)
+            else:
+                return
 
     def record(self, result: Recorded) -> None:
         if not self.goes_on():

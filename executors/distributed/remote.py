@@ -113,7 +113,8 @@ class Remote:
         apart: dict[str, str] = {}
         parcel = packed(_parcel(run, budget), apart)
         run_id = run.context.run_id
-        await answered(partial(self.exchange.post_step, step_id, run_id, parcel, apart))
+        if await answered(partial(self.exchange.post_step, step_id, run_id, parcel, apart)):
+            await answered(partial(self.application.forget, [step_id]))
         await answered(partial(self.application.enqueue_step, step_id))
 
     async def _outcome(self, step_id: str) -> Outcome:

@@ -175,19 +175,16 @@ class Session:
             )
             if claimed is None:
                 return
-            try:
-                await self._perform(step_id, claimed)
-            except Exception as error:  # noqa: BLE001  # whoever waits for the step would wait for ever
-                self.tell(f"Step {step_id} broke down: {type(error).__name__}: {error}")
-                broken = StepError(
-                    "internal_error", f"worker {self.worker} broke down: {type(error).__name__}: {error}"
-                )
-                text = packed(Outcome(worker=self.worker, error=broken))
-                await self._told(partial(self.exchange.end_step, step_id, text))
+            await self._perform(step_id, claimed)
 
     async def _perform(self, step_id: str, claimed: Claimed) -> None:
         parcel: Parcel = unpacked(Parcel, claimed.body, claimed.apart)
-        text = packed(await self.execution.outcome(parcel, lost=claimed.claims - 1, age_s=claimed.age_s))
+        try:
+            outcome = await self.execution.outcome(parcel, lost=claimed.claims - 1, age_s=claimed.age_s)
+        except Exception as error:  # noqa: BLE001  # whoever waits for the step would wait for ever
+            broken = StepError("internal_error", f"worker {self.worker} broke down: {type(error).__name__}: {error}")
+            outcome = Outcome(worker=self.worker, error=broken)
+        text = packed(outcome)
         # What is paid for must become known, whatever else is called off meanwhile.
         with anyio.CancelScope(shield=True):
             await self._told(partial(self.exchange.end_step, step_id, text))
@@ -218,18 +215,22 @@ class Session:
             await anyio.sleep(_AGAIN_S)
 
     @contextmanager
-    def _entered(self, where: dict[str, anyio.CancelScope], one: str) -> Iterator[anyio.CancelScope]:
+    def _entered(self, where: dict[str, anyio.CancelScope], one: str) -> Iterator[None]:
+        """Knows what is under way; what is cut off, or could not be told, DBOS is to leave for others to take over."""
+        left = False
         with anyio.CancelScope() as scope:
             key = one if one not in where else f"{one}/{id(scope)}"
             where[key] = scope
             try:
                 if self.ending:
                     scope.cancel()
-                yield scope
+                yield
+            except Exception as error:  # noqa: BLE001  # DBOS would take it for an end
+                self.tell(f"{one} is left to others: {said(error)}")
+                left = True
             finally:
                 del where[key]
-        if self.ending and scope.cancel_called:
-            # DBOS leaves what was cut off like this for others to take over.
+        if left or (self.ending and scope.cancel_called):
             raise asyncio.CancelledError
 
     async def _claimed(self, claim: Callable[[], Claimed | None], is_open: Callable[[], bool]) -> Claimed | None:

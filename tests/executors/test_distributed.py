@@ -209,3 +209,33 @@ def test_a_worker_without_a_database_says_so_and_ends(workers: Workers) -> None:
     log = max(where.folder.glob("worker-*.log"), key=os.path.getmtime).read_text()
     assert "the database of [distributed] cannot be used" in log
     assert "Traceback" not in log
+
+
+def test_a_step_belongs_to_one_living_worker_and_may_be_wanted_again(workers: Workers) -> None:
+    from executors.distributed.exchange import Exchange
+
+    exchange = Exchange(database_of(workers.where.settings), lease_s=30)
+    try:
+        for name in ("first", "second"):
+            exchange.join(name, ["sum"])
+        assert not exchange.post_step("own:1", "own", "{}", {})
+        claimed = exchange.claim_step("own:1", "first")
+        assert claimed is not None
+        assert claimed.claims == 1
+        assert exchange.claim_step("own:1", "second") is None
+        exchange.leave("first")
+        again = exchange.claim_step("own:1", "second")
+        assert again is not None
+        assert again.claims == 2
+        exchange.cancel_steps(["own:1"])
+        assert sorted(exchange.cancelled(["own:1", "unknown"])) == ["own:1", "unknown"]
+        assert not exchange.step_is_open("own:1")
+        assert exchange.post_step("own:1", "own", "{}", {})
+        assert exchange.step_is_open("own:1")
+        exchange.end_step("own:1", '"paid"')
+        exchange.end_step("own:1", '"late"')
+        assert exchange.outcomes(["own:1"]) == {"own:1": '"paid"'}
+        assert exchange.claim_step("own:1", "second") is None
+    finally:
+        exchange.leave("second")
+        exchange.close()
