@@ -30,6 +30,8 @@ class _Kept:
     result: Recorded
     earlier: bool
     path: str | None = None
+    replays: int = 0
+    """How often a failure was taken."""
 
 
 @dataclass(slots=True)
@@ -102,19 +104,25 @@ class Memory:
     def claim(self, path: str, key: str) -> Claim | None:
         """The result that the step at this path takes.
 
-        A failure is taken once, and by its own path alone: who runs again after that is tried anew.
+        A failure is taken by its own path alone, and as often as it happened: who runs again after that is tried anew.
         """
         kept = self._own.get((path, key))
         if kept is not None and kept.result.status == "failed":
-            del self._own[path, key]
-            self._failed.setdefault((path, key), []).append(kept)
-            return self._taken(kept, path) if kept.earlier else None
+            return self._failure(kept, path, key)
         if kept is None or kept.path not in (None, path):
             kept = self._any(key, step_id(path)) or self._any(key, None)
         if kept is None:
             return None
         self._own[path, key] = kept
         return self._taken(kept, path)
+
+    def _failure(self, kept: _Kept, path: str, key: str) -> Claim | None:
+        if kept.earlier and kept.replays < kept.result.times:
+            kept.replays += 1
+            return self._taken(kept, path)
+        del self._own[path, key]
+        self._failed.setdefault((path, key), []).append(kept)
+        return None
 
     def _any(self, key: str, step: str | None) -> _Kept | None:
         waiting = self._loose.get((key, step))

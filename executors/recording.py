@@ -70,24 +70,25 @@ class Recording:
 
     async def _executed(self, run: StepRun, key: str) -> Json:
         crashes = self._crashes(run, key)
-        before = self._failed_before(run, key)
+        before, times = self._failed_before(run, key)
         await self._intend(run, key, crashes)
         began = run.context.clock.now()
         try:
             output = await self.execute(run)
         except StepFailure as failure:
             seconds = run.context.clock.now() - began
-            self._record(_recorded(run, key, failure=failure, seconds=seconds, before=before))
+            self._record(_recorded(run, key, failure=failure, seconds=seconds, before=before, times=times + 1))
             raise
         seconds = run.context.clock.now() - began
         self._record(_recorded(run, key, output=output, seconds=seconds, before=before))
         return output
 
-    def _failed_before(self, run: StepRun, key: str) -> Decimal:
-        """What failures cost that this execution takes the place of on record, and that others have told of."""
-        before = Decimal(0)
+    def _failed_before(self, run: StepRun, key: str) -> tuple[Decimal, int]:
+        """What failures cost that this execution takes the place of on record and that were told of; their number."""
+        before, times = Decimal(0), 0
         for claim in self.memory.failed(run.path, key):
             cost = claim.result.cost_usd
+            times = claim.result.times
             run.again = True  # what the gateway keeps may be what failed
             if claim.earlier and claim.first:
                 run.receipt.charge(cost)
@@ -96,7 +97,7 @@ class Recording:
                     run.budget.recall(counted(claim.result), known_to=self.budget)
             else:
                 before += cost or Decimal(0)
-        return before
+        return before, times
 
     def _crashes(self, run: StepRun, key: str) -> int:
         """How often it was cut off. Raises StepFailure when it must not be done once more."""
@@ -188,6 +189,7 @@ def _recorded(
     failure: StepFailure | None = None,
     seconds: float | None = None,
     before: Decimal = Decimal(0),
+    times: int = 1,
 ) -> Recorded:
     receipt = run.receipt
     cost = None if receipt.uncertain else receipt.spent + before
@@ -210,6 +212,7 @@ def _recorded(
         attempts=receipt.attempts,
         shares=receipt.shares,
         seconds=seconds,
+        times=times,
     )
 
 

@@ -60,6 +60,8 @@ class Recorded:
     shares: tuple[int, ...] = ()
     seconds: float | None = None
     """How long it took."""
+    times: int = 1
+    """How often it failed, one execution after the other, where a step around it was tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

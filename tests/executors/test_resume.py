@@ -171,7 +171,7 @@ async def test_what_succeeded_in_a_failed_try_of_a_list_is_not_paid_again_in_the
 
     class Shaky(Model):
         async def __call__(self, request: Request) -> str:
-            self.failing = {"say c"} if not self.asked["say c"] else set()
+            self.answers = {"say c": ""} if not self.asked["say c"] else {}
             return await super().__call__(request)
 
     workflow, model, journal = workflow_of(each, policy={"max_parallel": 1}), Shaky(), MemoryJournal()
@@ -183,7 +183,45 @@ async def test_what_succeeded_in_a_failed_try_of_a_list_is_not_paid_again_in_the
     assert result.outputs == {"each": ["<say a>", "<say b>", "<say c>"]}
     assert model.asked == {"say a": 1, "say b": 1, "say c": 2}
     again = await resumed(workflow, model, journal=journal)
-    assert (again.outputs, again.cost_usd) == (result.outputs, result.cost_usd)
+    assert (again.outputs, again.cost_usd) == (result.outputs, result.cost_usd), "the answer in vain is paid, too"
+
+
+async def test_a_list_that_failed_as_often_as_it_was_tried_is_found_failed() -> None:
+    each = {
+        "id": "each",
+        "kind": "map",
+        "over": ["a", "b"],
+        "retry": {"attempts": 3, "backoff_s": 0},
+        "on_error": "skip",
+        "steps": [llm("say", "say {{ item }}")],
+    }
+    workflow, model, journal = workflow_of(each, llm("end", "end")), Model(), MemoryJournal()
+    model.failing = {"say b"}
+    await go(workflow, model, journal=journal)
+    assert model.asked == {"say a": 1, "say b": 3, "end": 1}
+    model.failing.clear()
+    result = await resumed(workflow, model, journal=journal)
+    assert [step.status for step in result.steps] == ["skipped", "succeeded"]
+    assert not model.asked
+    once = tuple(replace(one, times=1) for one in (await past_of(journal)).results)
+    result = await resumed(workflow, model, journal=journal, results=once)
+    assert model.asked == {"say b": 1}, "a program that died after the first try has two left"
+    assert result.steps[0].output == ["<say a>", "<say b>"]
+
+
+async def test_what_another_item_has_taken_is_not_shared() -> None:
+    each = {"id": "each", "kind": "map", "over": "{{ inputs.items }}", "steps": [llm("say", "say {{ item }}")]}
+    workflow = workflow_of(each, inputs={"items": {"type": "array"}}, policy={"max_parallel": 1})
+    model, journal = Model(), MemoryJournal()
+    await go(workflow, model, journal=journal, given={"items": ["p", "q"]})
+    await resumed(workflow, model, journal=journal, inputs={"items": ["q", "q"]})
+    assert model.asked == {"say q": 1}
+
+
+async def past_of(journal: Any) -> Past:
+    past: Past | None = await journal.past(RUN)
+    assert past is not None
+    return past
 
 
 async def test_results_of_other_runs_are_taken_only_where_the_step_says_so() -> None:
