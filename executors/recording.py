@@ -64,6 +64,8 @@ class Recording:
             raise _unkept(error) from error
         if found is None or found.status != "succeeded":
             return None
+        if found.run_id == run.context.run_id and not _deterministic(run):
+            return None  # two samples of one run are two answers
         kept = _like(_recorded(run, key, output=found.output), found)
         self._record(kept)
         return kept
@@ -163,9 +165,15 @@ def _shared(run: StepRun) -> bool:
     reuse = step.cache or run.frame.workflow.policy.cache
     if run.again or reuse == "run":
         return False
-    if reuse == "always" or step.kind == "embed":
-        return True
-    return (step.kind == "llm" and step.temperature == 0) or (step.kind == "http" and step.method in _READING)
+    return reuse == "always" or _deterministic(run)
+
+
+def _deterministic(run: StepRun) -> bool:
+    """Whether the same call gives the same answer."""
+    step = run.step
+    if step.kind == "llm":
+        return step.temperature == 0
+    return step.kind == "embed" or (step.kind == "http" and step.method in _READING)
 
 
 def repeatable(run: StepRun) -> bool:

@@ -244,6 +244,15 @@ async def test_results_of_other_runs_are_taken_only_where_the_step_says_so() -> 
     assert await asked(Caller(tenant="acme"), cache="always", temperature=1) == 2
 
 
+async def test_samples_of_one_run_are_taken_from_other_runs_only() -> None:
+    for fields, asked in (({"cache": "always"}, 2), ({"cache": "always", "temperature": 0}, 1)):
+        model, journal = Model(), MemoryJournal()
+        await go(
+            workflow_of(llm("a", "same", **fields), llm("b", "same", after=["a"], **fields)), model, journal=journal
+        )
+        assert model.asked == {"same": asked}
+
+
 async def test_a_resumed_run_keeps_under_the_budget_that_all_its_passes_share() -> None:
     journal, model = MemoryJournal(), Model()
     cheap = [llm(f"s{n}", f"p{n}", max_tokens=100, after=[f"s{n - 1}"] if n else []) for n in range(3)]
