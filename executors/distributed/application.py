@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from math import ceil
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, error
@@ -46,17 +47,19 @@ class Application:
         self._settings = settings
         self.version = settings.application_version or version(_NAME)
         self._opened: DBOSClient | None = None
+        self._opening = Lock()
 
     @property
     def _client(self) -> DBOSClient:
-        if self._opened is None:
-            self._opened = DBOSClient(
-                system_database_url=self._url,
-                serializer=DBOSPortableJSONSerializer(),
-                application_name=_NAME,
-                sys_db_idle_transaction_timeout_sec=_IDLE_TRANSACTION_S,
-            )
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = DBOSClient(
+                    system_database_url=self._url,
+                    serializer=DBOSPortableJSONSerializer(),
+                    application_name=_NAME,
+                    sys_db_idle_transaction_timeout_sec=_IDLE_TRANSACTION_S,
+                )
+            return self._opened
 
     def launch(self, executor: str, *, lead: Work, execute: Work) -> None:
         """Begins to take work, as tasks of the event loop that this is called in."""

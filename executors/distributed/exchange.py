@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Engine, Select, Table, delete, exists, func, or_, select, text, update
@@ -45,12 +46,14 @@ class Exchange:
         self._address = address
         self._lease = text(f"interval '{lease_s:f} seconds'")
         self._engine: Engine | None = None
+        self._opening = Lock()
 
     @property
     def engine(self) -> Engine:
-        if self._engine is None:
-            self._engine = open_engine(self._address)
-        return self._engine
+        with self._opening:
+            if self._engine is None:
+                self._engine = open_engine(self._address)
+            return self._engine
 
     def close(self) -> None:
         engine, self._engine = self._engine, None
