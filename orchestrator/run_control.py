@@ -1,0 +1,193 @@
+"""What an orchestrator does with runs there are: goes on with them, ends them, and answers what they ask."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.arguments import inputs_of, others_of, workflow_of
+from orchestrator.checked import Checked
+from orchestrator.limits import Limits
+from orchestrator.passes import Pass
+
+if TYPE_CHECKING:
+    from executors.events import Event
+    from executors.journal.entries import Approval, Decision
+    from executors.result import RunResult
+    from executors.resumption import Resumption
+    from orchestrator.explain import Explanation
+    from orchestrator.resuming import Continuation
+    from unified_api.types import Caller
+    from workflows.model import Workflow
+
+__all__ = ["OnEvent", "RunControl"]
+
+OnEvent = Callable[["Event"], None]
+
+
+class RunControl(Checked):
+    """A workplace in which runs are under way."""
+
+    def explain(self, run_id: str, step: str | None = None) -> Explanation:
+        """Why each model of a run was chosen or left out, and how every try ended; `str()` of it is the words.
+
+        `run_id` may be the beginning of an id. Raises JournalError for a run or a step that is not on record.
+        """
+        from orchestrator.explain import explain
+
+        return explain(self.runs, run_id, step)
+
+    async def continuation(
+        self,
+        run_id: str,
+        workflow: Workflow | str | Path | Mapping[str, Any] | None = None,
+        *,
+        again: Collection[str] = (),
+        took_place: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        limits: Limits = Limits(),
+    ) -> Continuation:
+        """How a run would go on, without doing anything: `.preview` says what is kept and what is paid again.
+
+        Takes what `resume` takes, and raises as it does.
+        """
+        from orchestrator.resuming import Wish, continuation
+
+        edited = None if workflow is None else workflow_of(workflow)
+        others = {} if edited is None else others_of(edited, workflow)
+        wish = Wish(
+            workflow=edited,
+            workflows=others,
+            again=again,
+            took_place=took_place or {},
+            inputs=inputs_of(inputs),
+            limits=limits,
+        )
+        return await continuation(self.runs, self._named(run_id), tools=self.tools, wish=wish, ready=self.known_tools)
+
+    async def resume(
+        self,
+        run: str | Continuation,
+        workflow: Workflow | str | Path | Mapping[str, Any] | None = None,
+        *,
+        again: Collection[str] = (),
+        took_place: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        limits: Limits = Limits(),
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
+        """Goes on with what was interrupted, failed or cancelled; with any run by an edited workflow or other inputs.
+
+        What is recorded is not asked again. `run` is an id, or the beginning of one, or a continuation. `again` are
+        the paths of steps that were under way when the run was cut off and are to be done again although they must
+        not be done twice; `took_place` are the outputs of those that are to be taken as done. `inputs` and
+        `limits` stand in place of those that were recorded, such as a longer list or a larger budget.
+
+        Raises:
+            ResumeError: there is nothing to go on with, or another program has the run.
+            RunUnderWayError: this program has it.
+            RunNotFoundError, JournalError, WorkflowError, InputError: as their names say.
+        """
+        from orchestrator.resuming import take
+
+        if isinstance(run, str):
+            run = await self.continuation(
+                run, workflow, again=again, took_place=took_place, inputs=inputs, limits=limits
+            )
+        self._sound(run.workflow, run.workflows)
+        run = await take(self.runs, run)
+        past = run.past
+        return await self._run(
+            run.workflow,
+            past.inputs,
+            on_event=on_event,
+            caller=replace(past.caller, run=past.run_id),
+            workflows=run.workflows,
+            past=run.resumption,
+        )
+
+    async def cancel(self, run_id: str) -> bool:
+        """Ends a run, whatever program it is under way in: at once here, in others within a second.
+
+        The wish is durable: a run whose program died is ended instead of resumed. False when it has ended already.
+        """
+        from orchestrator.resuming import end_cancelled
+
+        run_id = self._named(run_id)
+        asked = await self.runs.request_cancel(run_id)
+        here = self._passes is not None and self._passes.cancel(run_id)
+        if asked and not here and run_id in await self.runs.interrupted():
+            past = await self.runs.past(run_id)
+            if past is not None:
+                await end_cancelled(self.runs, past)
+        return asked
+
+    async def approvals(self, run_id: str | None = None) -> tuple[Approval, ...]:
+        """The questions to persons that nobody has answered, of one run or of all, whatever program asks them."""
+        return tuple(await self.runs.waiting_approvals(None if run_id is None else self._named(run_id)))
+
+    async def approve(
+        self, run_id: str, step: str, *, approved: bool = True, by: str | None = None, comment: str | None = None
+    ) -> Decision:
+        """Answers a step that waits for a person; `step` is its path, as in `each[3]/ask`. Gives what stands.
+
+        A run under way goes on at once here and within half a second elsewhere; one whose program died when it is
+        resumed. Raises RunNotFoundError, and JournalError where nothing is asked, or it was answered otherwise, or
+        has expired.
+        """
+        from orchestrator.deciding import decide
+
+        run_id = self._named(run_id)
+        decision = await decide(self.runs, run_id, step, approved=approved, by=by, comment=comment)
+        self._desk.answer(run_id, step, decision)
+        return decision
+
+    async def interrupted(self) -> tuple[str, ...]:
+        """The ids of the runs whose program died, oldest first. Those whose end was asked for are ended first."""
+        from orchestrator.resuming import end_cancelled
+
+        left = []
+        for run_id in await self.runs.interrupted():
+            past = await self.runs.past(run_id)
+            if past is not None and past.cancel_requested:
+                await end_cancelled(self.runs, past)
+            else:
+                left.append(run_id)
+        return tuple(left)
+
+    async def _run(
+        self,
+        workflow: Workflow,
+        inputs: Mapping[str, Any],
+        *,
+        on_event: OnEvent | None,
+        caller: Caller,
+        workflows: Mapping[str, Workflow],
+        past: Resumption | None = None,
+    ) -> RunResult:
+        await self.known_tools(workflow, *workflows.values())
+        self._sound(workflow, workflows)
+        if self._passes is None:
+            raise RuntimeError("use the Orchestrator in `async with Orchestrator() as orchestrator:`, or call run_sync")
+        return await self._passes.perform(
+            Pass(workflow=workflow, inputs=inputs, caller=caller, workflows=workflows, past=past, on_event=on_event)
+        )
+
+    async def _resume_all(self) -> None:
+        """Goes on with what was interrupted. What cannot go on is told as a warning, and the others do."""
+        from executors.journal.entries import JournalError
+        from orchestrator.resuming import ResumeError
+        from workflows.findings import WorkflowError
+
+        for run_id in await self.interrupted():
+            try:
+                await self.resume(run_id)
+            except (ResumeError, JournalError, WorkflowError) as error:
+                warnings.warn(f"run {run_id} cannot be resumed: {error}", RuntimeWarning, stacklevel=2)
+
+    def _named(self, run_id: str) -> str:
+        """The whole id of a run. Raises RunNotFoundError."""
+        return self.runs.get_run(run_id).run_id
