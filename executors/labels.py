@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from unified_api.types import Sensitivity
-from unified_api.types.sensitivity import SENSITIVITIES, cleared, most_sensitive
+from unified_api.types.sensitivity import cleared, most_sensitive
 from workflows.expressions import template
-from workflows.model import Workflow
 from workflows.references import usage
+from workflows.stated_labels import input_labels
 
 __all__ = ["Labels", "input_labels"]
 
@@ -68,9 +67,3 @@ class Labels:
 
 def _above(floor: Sensitivity, labels: Mapping[str, Sensitivity]) -> dict[str, Sensitivity]:
     return {name: label for name, label in labels.items() if not cleared(floor, label)} if labels else {}
-
-
-def input_labels(workflow: Workflow) -> dict[str, Sensitivity]:
-    """What the schemas of the inputs say of their values; only those that say something."""
-    stated: dict[str, Any] = {name: schema.get("sensitivity") for name, schema in workflow.inputs.items()}
-    return {name: label for name, label in stated.items() if label in SENSITIVITIES}

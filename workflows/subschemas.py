@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from workflows.expansion import unlimited
 from workflows.findings import pointer
 
-__all__ = ["SchemaProblem", "resolve", "unusable"]
+__all__ = ["SchemaProblem", "resolve", "subschemas", "unusable"]
 
 SchemaProblem: TypeAlias = "tuple[str, str, str | None]"
 """(pointer inside the schema, message, mend)."""
@@ -34,7 +34,7 @@ def unusable(root: Any) -> Iterator[SchemaProblem]:
 
     The metaschema sees none of it, and the validator would fetch, fall over, or take ages.
     """
-    schemas = dict(_walk(root, ""))
+    schemas = dict(subschemas(root))
     wrong = tuple(_misleading(schemas))
     yield from wrong or unlimited(schemas)
 
@@ -59,7 +59,7 @@ def _misleading(schemas: dict[str, Any]) -> Iterator[SchemaProblem]:
             yield from _pattern(pattern, place)
 
 
-def _walk(schema: Any, where: str) -> Iterator[tuple[str, Any]]:
+def subschemas(schema: Any, where: str = "") -> Iterator[tuple[str, Any]]:
     """Every schema in a schema with its pointer, itself first."""
     yield where, schema
     if not isinstance(schema, dict):
@@ -70,12 +70,12 @@ def _walk(schema: Any, where: str) -> Iterator[tuple[str, Any]]:
             for name, one in value.items():
                 if isinstance(one, list):
                     continue  # `dependencies` may also name keys
-                yield from _walk(one, here + pointer(name))
+                yield from subschemas(one, here + pointer(name))
         elif word in _LISTS and isinstance(value, list):
             for place, one in enumerate(value):
-                yield from _walk(one, f"{here}/{place}")
+                yield from subschemas(one, f"{here}/{place}")
         elif word in _SINGLES and isinstance(value, dict | bool):
-            yield from _walk(value, here)
+            yield from subschemas(value, here)
 
 
 def _reference(reference: str, schemas: dict[str, Any], where: str) -> Iterator[SchemaProblem]:

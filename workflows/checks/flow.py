@@ -14,6 +14,7 @@ from workflows.findings import Finding, pointer
 from workflows.lexer import scan
 from workflows.model import HttpStep, ToolStep
 from workflows.nearest import nearest
+from workflows.stated_labels import stated
 
 __all__ = ["StepLabels", "cleared_recipients", "declassified", "labelled_inputs", "labels_of"]
 
@@ -22,19 +23,19 @@ _ENDS: Final = frozenset("/?#")
 
 
 def labelled_inputs(subject: Subject) -> Iterator[Finding]:
-    """The `sensitivity` of an input is one of the labels."""
+    """Every `sensitivity` in the schema of an input is one of the labels."""
     for name, schema in subject.workflow.inputs.items():
-        stated = schema.get("sensitivity")
-        if "sensitivity" not in schema or stated in SENSITIVITIES:
-            continue
-        near = nearest(str(stated), SENSITIVITIES)
-        yield Finding(
-            code="unknown_label",
-            pointer=pointer("inputs", name, "sensitivity"),
-            message=f"{stated!r} is no label",
-            allowed=tuple(dict.fromkeys([*near, *SENSITIVITIES])),
-            fix=f"Did you mean {near[0]!r}?" if near else "Use one of the labels.",
-        )
+        for where, label in stated(schema):
+            if label in SENSITIVITIES:
+                continue
+            near = nearest(str(label), SENSITIVITIES)
+            yield Finding(
+                code="unknown_label",
+                pointer=pointer("inputs", name) + where,
+                message=f"{label!r} is no label",
+                allowed=tuple(dict.fromkeys([*near, *SENSITIVITIES])),
+                fix=f"Did you mean {near[0]!r}?" if near else "Use one of the labels.",
+            )
 
 
 def declassified(subject: Subject) -> Iterator[Finding]:

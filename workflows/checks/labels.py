@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any
 
 from workflows.base import Sensitivity
 from workflows.blocks import Inner, implied_result
@@ -13,12 +13,10 @@ from workflows.frames import Frame
 from workflows.graph import implied_outputs
 from workflows.model import LoopStep, MapStep, Workflow, WorkflowStep
 from workflows.references import usage
+from workflows.stated_labels import SENSITIVITIES, input_labels
 from workflows.templates import strings, templates
 
 __all__ = ["SENSITIVITIES", "Flow", "StepLabels", "cleared", "labels_of"]
-
-SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)
-"""From least to most sensitive."""
 
 
 def cleared(recipient: Sensitivity, label: Sensitivity) -> bool:
@@ -108,10 +106,9 @@ class Flow:
     def _declare(self, unit: Unit) -> None:
         """A node for everything of a unit that something may be made from."""
         floor = self._blocks[unit.frames[0]] = self._node("policy.sensitivity", unit.workflow.policy.sensitivity)
-        for name, schema in unit.workflow.inputs.items():
-            stated = schema.get("sensitivity")
-            own = stated if stated in SENSITIVITIES else None
-            self._inputs[unit.name, name] = self._node(f"inputs.{name}", own, of=[floor])
+        labels = input_labels(unit.workflow)
+        for name in unit.workflow.inputs:
+            self._inputs[unit.name, name] = self._node(f"inputs.{name}", labels.get(name), of=[floor])
         for site in unit.sites:
             step, path = site.located.step, site.path
             self._calls[path] = self._node(path, step.sensitivity, of=[self._blocks[site.located.frame]])
