@@ -14,6 +14,7 @@ from executors.journal.entries import Intent, Journal, JournalError, Recorded, U
 from executors.memory import Memory, counted
 from executors.steps import tries
 from unified_api.types import Attempt, Json
+from unified_api.types.sensitivity import most_sensitive
 
 __all__ = ["MOST_CRASHES", "Recording", "repeatable", "replayed"]
 
@@ -225,8 +226,15 @@ def _recorded(
 
 
 def _like(kept: Recorded, found: Recorded) -> Recorded:
-    """The result of another run as one of this run, which pays nothing for it."""
-    return replace(kept, model=found.model, provider=found.provider, quality=found.quality, cost_usd=Decimal(0))
+    """The result of another run as one of this run, which pays nothing for it. What raised its label does so here."""
+    return replace(
+        kept,
+        label=most_sensitive(kept.label, found.label),
+        model=found.model,
+        provider=found.provider,
+        quality=found.quality,
+        cost_usd=Decimal(0),
+    )
 
 
 def replayed(run: StepRun, result: Recorded, *, paid: bool) -> Json:
