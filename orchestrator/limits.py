@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "limited", "on_model"]
 
-_LABELS = ("public", "internal", "confidential", "restricted")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -55,7 +53,9 @@ def limited(workflow: Workflow, limits: Limits, *, max_parallel: int | None = No
         if value is not None
     }
     if limits.sensitivity is not None:
-        changes["sensitivity"] = max(limits.sensitivity, policy.sensitivity, key=_LABELS.index)
+        from unified_api.types.sensitivity import most_sensitive
+
+        changes["sensitivity"] = most_sensitive(limits.sensitivity, policy.sensitivity)
     if limits.max_parallel is not None:
         changes["max_parallel"] = limits.max_parallel
     elif max_parallel is not None and "max_parallel" not in policy.model_fields_set:

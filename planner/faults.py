@@ -9,6 +9,7 @@ from typing import cast
 from planner.prompt import TASK_INPUT
 from planner.spelling import placeholders
 from unified_api.types import Json, JsonObject
+from unified_api.types.sensitivity import SENSITIVITIES
 from workflows.checks import inspect
 from workflows.findings import Finding, pointer
 from workflows.model import Workflow, WorkflowPolicy
@@ -18,7 +19,6 @@ from workflows.tools import ToolSpec
 
 __all__ = ["Examined", "complete", "examine", "places", "tightened"]
 
-SENSITIVITIES = ("public", "internal", "confidential", "restricted")
 LEAST = ("budget_usd", "deadline_s", "max_parallel")
 """Limits of which the lower one holds."""
 
