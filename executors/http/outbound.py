@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from executors.failures import StepFailure
 from executors.http.addresses import not_public
 from executors.http.exchange import Answer, Unanswered, exchange
-from executors.http.hosts import allowed, check_clearance, secured
+from executors.http.hosts import AllowedHost, allowed, check_clearance, secured
 from executors.http.request import Request
 from executors.http.resolving import Resolve, by_name_server, checked_addresses
 from executors.http.target import Target
@@ -30,6 +30,10 @@ class _Journey:
     request: Request
     target: Target
     sent: bool = False
+    left: AllowedHost | None = None
+    """The host whose redirect is followed to another origin."""
+    was_public: bool = False
+    """Whether a host in the open internet had a say in where it goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,8 @@ class Outbound:
                 return answer
             onward = journey.target.redirected(location)
             elsewhere = onward.origin != journey.target.origin
+            is_upgrade = onward.origin == f"https://{journey.target.host}" and journey.target.scheme == "http"
+            journey.left = allowed(journey.target, self.settings) if elsewhere and not is_upgrade else None
             if journey.target.scheme == "https" and onward.scheme == "http":
                 raise StepFailure(
                     "insecure_url", f"{journey.target.named} redirects to {onward.named}, which is not encrypted"
@@ -99,7 +105,9 @@ class Outbound:
             host = allowed(target, self.settings)
             check_clearance(host, label)
             addresses = await checked_addresses(target, host, self.resolve)
-            secured(target, host, is_private=all(not_public(address) for address in addresses))
+            public = [not_public(address) is None for address in addresses]
+            secured(target, host, is_private=not any(public))
+            _check_redirect(journey, host, is_public=all(public))
             credentials = host.credentials(self.environment)
         except StepFailure as failure:
             if journey.sent:
@@ -107,7 +115,7 @@ class Outbound:
                     failure.code, f"a redirect led on to {target.named}: {failure.message}", retryable=failure.retryable
                 )
             raise failure from None
-        journey.sent = True
+        journey.sent, journey.was_public = True, journey.was_public or any(public)
         return await exchange(
             journey.request,
             target,
@@ -116,6 +124,24 @@ class Outbound:
             max_bytes=self.settings.max_bytes,
             tls=self.tls,
         )
+
+
+def _check_redirect(journey: _Journey, host: AllowedHost, *, is_public: bool) -> None:
+    """Refuses what the host that redirects could not do by itself. StepFailure `redirect_refused`."""
+    if journey.was_public and not is_public:
+        why = "a host in the open internet must not choose what is asked in a private network"
+    elif journey.left is None:
+        return
+    elif not journey.request.only_reads:
+        why = f"another host must not choose where a {journey.request.method} takes effect"
+    elif (host.token_env or host.headers_env) and host.entry != journey.left.entry:
+        why = f"another host must not choose what is asked with the credentials of {host.entry!r}"
+    else:
+        return
+    raise StepFailure(
+        "redirect_refused",
+        f"{why}; ask it in a step of its own, or put the status among `expect` to have the redirect as the answer",
+    )
 
 
 def _lost(journey: _Journey, message: str, *, repeatable: bool, code: str = "connection_lost") -> StepFailure:
