@@ -9,13 +9,13 @@ from typing import TypeAlias
 
 import anyio
 
+from executors.conditions import holds
 from executors.context import Frame, Receipt, StepRun, now
 from executors.events import StepError, StepFinished, StepRetrying, StepStarted, StepStatus
 from executors.failures import NothingToDo, StepFailure
 from executors.retry import MAX_DELAY_S, delay_s
 from unified_api.types import Json, Sensitivity
 from workflows.blocks import is_container
-from workflows.expressions import template
 from workflows.model import Recover, Step
 
 __all__ = ["End", "Ended", "run_step", "tries"]
@@ -42,7 +42,7 @@ async def run_step(step: Step, frame: Frame, *, end: End) -> None:
     run = StepRun.of(step, frame)
     started: datetime | None = None
     try:
-        if step.when is not None and not _holds(step.when, run):
+        if step.when is not None and not holds(step.when, run.frame.scope, key="when"):
             end(step, _finished(run, "skipped"))
             return
         started = now()
@@ -57,12 +57,6 @@ async def run_step(step: Step, frame: Frame, *, end: End) -> None:
         raise
     else:
         end(step, _finished(run, "succeeded", output=output, started=started))
-
-
-def _holds(condition: str, run: StepRun) -> bool:
-    if not template(condition).whole:
-        raise StepFailure("invalid_expression", f"`when` must be one expression in {{{{ }}}}, not {condition!r}")
-    return bool(run.render(condition))
 
 
 async def _in_time(run: StepRun, seconds: float) -> Json:

@@ -9,6 +9,7 @@ from workflows.blocks import may_be_skipped
 from workflows.composed import any_item, known, list_of, movable, object_of, union
 from workflows.expressions import template
 from workflows.frames import Frame, Located, Variable
+from workflows.inference import form
 from workflows.model import (
     BranchStep,
     EmbedStep,
@@ -139,7 +140,8 @@ class Shapes:
         used = usage(source)
         whole = [one for one in (*used.references, *used.variables) if one.whole]
         if len(whole) != 1:
-            return ANY
+            known_form = form(source)
+            return ANY if known_form is None else Shape(known_form, known_form, free=True)
         found = self.of_reference(whole[0], frame)
         return ANY if isinstance(found, Absent) else found
 

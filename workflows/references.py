@@ -58,6 +58,8 @@ class Reference:
     """`default` when a `| default(...)` follows, `test` when an `is defined` does."""
     whole: bool = False
     """Whether the template is nothing but this reference, so that its type is kept."""
+    asked: bool = False
+    """Whether it is asked if the value is true, within the template: by `if`, `not`, `and` or `or`."""
     pointer: str = ""
     """Place of the template in the workflow; empty for a template that stands alone."""
 
@@ -121,7 +123,8 @@ def _usage(template: str) -> Usage:
                     path, end, _ = _path(segment.tokens, place + 1)
                     guard = _guard(segment.tokens, end)
                     whole = alone and place == 0 and end == len(segment.tokens)
-                    free.append(Reference("variables", token.text, path, guard, whole=whole))
+                    asked = _asked(segment.tokens, place, end)
+                    free.append(Reference("variables", token.text, path, guard, whole=whole, asked=asked))
                 continue
             read = _read(segment.tokens, place, alone=alone)
             if isinstance(read, Misspelling):
@@ -152,7 +155,16 @@ def _read(tokens: tuple[Token, ...], place: int, *, alone: bool) -> Reference | 
         computed = end < len(tokens) and tokens[end].text == "["
         return Misspelling(f"{written}[...]" if computed else written, _spelling(root, path, computed=computed))
     whole = alone and place == 0 and end == len(tokens)
-    return Reference(root, path[0], path[needed:], _guard(tokens, end), whole=whole)
+    asked = _asked(tokens, place, end)
+    return Reference(root, path[0], path[needed:], _guard(tokens, end), whole=whole, asked=asked)
+
+
+def _asked(tokens: tuple[Token, ...], start: int, end: int) -> bool:
+    before = tokens[start - 1].text if start else ""
+    after = tokens[end].text if end < len(tokens) else ""
+    if after in {"and", "or"}:
+        return before in {"", "(", "and", "or", "not", "if", "elif"}
+    return before in {"if", "elif", "not"} and after in {"", ")", "else"}
 
 
 def _path(tokens: tuple[Token, ...], place: int) -> tuple[Path, int, int]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from executors.block import run_block
+from executors.conditions import holds
 from executors.context import StepRun
-from executors.failures import NothingToDo, StepFailure
+from executors.failures import NothingToDo
 from executors.kinds.set import fitting
 from unified_api.types import Json
 from workflows.blocks import inner_blocks
-from workflows.expressions import template
 from workflows.model import BranchStep
 
 __all__ = ["run"]
@@ -22,16 +22,11 @@ async def run(step: BranchStep, run: StepRun) -> Json:
         StepFailure: an expression's code, `invalid_output`, or that of a step inside.
     """
     blocks = list(inner_blocks(step))
-    place = next((place for place, case in enumerate(step.cases) if _holds(case.when, place, run)), len(step.cases))
+    scope = run.frame.scope
+    holding = (n for n, case in enumerate(step.cases) if holds(case.when, scope, key=f"cases/{n}/when"))
+    place = next(holding, len(step.cases))
     if place == len(blocks):
         raise NothingToDo
     end = await run_block(blocks[place], run)
     run.raise_label(end.label)
     return fitting(end.value, step.output, what="the result")
-
-
-def _holds(condition: str, place: int, run: StepRun) -> bool:
-    if not template(condition).whole:
-        told = f"`cases/{place}/when` must be one expression in {{{{ }}}}, not {condition!r}"
-        raise StepFailure("invalid_expression", told)
-    return bool(run.render(condition))

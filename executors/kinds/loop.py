@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from executors.block import BlockEnd, inside, run_block
+from executors.block import BlockEnd, run_block
+from executors.conditions import holds, single
 from executors.context import StepRun
 from executors.failures import StepFailure
 from unified_api.types import Json
 from workflows.blocks import inner_blocks
-from workflows.expressions import template
 from workflows.model import LoopStep
 
 __all__ = ["run"]
@@ -19,8 +19,7 @@ async def run(step: LoopStep, run: StepRun) -> Json:
     Raises:
         StepFailure: an expression's code, `too_many_rounds`, or that of a step inside.
     """
-    if not template(step.until).whole:
-        raise StepFailure("invalid_expression", f"`until` must be one expression in {{{{ }}}}, not {step.until!r}")
+    single(step.until, key="until")  # before a round is paid for
     inner = next(inner_blocks(step))
     previous: Json = run.render(step.initial)
     for number in range(1, step.max_rounds + 1):
@@ -38,4 +37,4 @@ async def run(step: LoopStep, run: StepRun) -> Json:
 
 def _is_done(step: LoopStep, run: StepRun, end: BlockEnd) -> bool:
     run.raise_label(end.frame.labels.of((step.until,)))
-    return bool(inside(end.frame, step.until))
+    return holds(step.until, end.frame.scope, key="until")

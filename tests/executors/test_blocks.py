@@ -119,3 +119,18 @@ async def test_another_workflow_sees_its_own_inputs_alone_and_gives_its_outputs(
     )
     assert result.outputs == {"sub": {"sum": 3}}
     assert [event.step_id for event in events if isinstance(event, StepFinished)] == ["sub/sum", "sub"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {**value("a", 1), "when": "{{ inputs.x }}"},
+        {"id": "a", "kind": "branch", "cases": [{"when": "{{ inputs.x }}", "result": 1}]},
+        {"id": "a", "kind": "loop", "max_rounds": 2, "steps": [value("b", 1)], "until": "{{ inputs.x }}"},
+    ],
+)
+@pytest.mark.parametrize("given", ["no", ["no"], {"approved": False}])
+async def test_what_is_neither_true_nor_false_fails_as_a_condition(step: dict[str, Any], given: Any):
+    code, message = failure(await outcome(workflow_of(step, inputs={"x": {}}), given={"x": given}))
+    assert code == "invalid_condition"
+    assert "must give true or false" in message

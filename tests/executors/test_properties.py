@@ -92,7 +92,9 @@ def plans(draw: st.DrawFn) -> Plan:
                 "when": draw(
                     st.sampled_from([None, None, None, "{{ true }}", "{{ false }}"])
                     if not used
-                    else st.just(" and ".join(["{{ true", *(f"steps.{p}.output | default(1)" for p in used)]) + " }}")
+                    else st.just(
+                        " and ".join(["{{ true", *(f"steps.{p}.output | default(1) != 0" for p in used)]) + " }}"
+                    )
                 ),
                 "on_error": draw(st.sampled_from(["fail", "skip", "skip", {"output": 7}])),
                 "retry": {"attempts": draw(st.integers(1, 3)), "backoff_s": 0},

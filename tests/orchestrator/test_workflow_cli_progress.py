@@ -232,7 +232,10 @@ def test_events_of_steps_that_nobody_knows_change_nothing() -> None:
 
 
 def test_the_graph_of_a_workflow_shows_the_steps_inside_below_and_further_in() -> None:
-    case = {"when": "{{ inputs.numbers }}", "steps": [value("one"), value("two", "{{ steps.one.output }}")]}
+    case = {
+        "when": "{{ inputs.numbers | length > 0 }}",
+        "steps": [value("one"), value("two", "{{ steps.one.output }}")],
+    }
     branch = {"id": "route", "kind": "branch", "cases": [case], "else": {"steps": [value("other")]}}
     workflow = workflow_of(each([1], branch), value("last", "{{ steps.each.output }}"), inputs=NUMBERS)
     lines = [line.rstrip() for line in shown(dag_table(workflow, graph=Graph.of(workflow))).splitlines()]

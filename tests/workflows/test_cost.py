@@ -62,7 +62,7 @@ def test_the_cheapest_candidate_counts():
         (block("map", 2, over=[1, 2, 3], on_item_error="keep"), [("over_budget", "warning", TOTAL)]),
         (block("loop", 6, until="{{ true }}", max_rounds=9), [("over_budget", "error", TOTAL)]),
         (block("loop", 5, until="{{ true }}", max_rounds=9), []),
-        (block("map", 6, over=[1], when="{{ inputs.list }}"), []),
+        (block("map", 6, over=[1], when="{{ inputs.list | length > 0 }}"), []),
         (block("map", 6, over=[1], on_error="skip"), [("over_budget", "warning", TOTAL)]),
     ],
 )

@@ -136,7 +136,7 @@ def test_a_block_has_the_label_of(what: str):
 
 
 def test_one_round_decides_nothing_about_itself():
-    loop = {"id": "l", "kind": "loop", "until": "{{ inputs.patient }}", "max_rounds": 1, "steps": [INSIDE]}
+    loop = {"id": "l", "kind": "loop", "until": "{{ inputs.patient == 'x' }}", "max_rounds": 1, "steps": [INSIDE]}
     assert found(workflow(loop, inputs=SECRET)) == []
 
 

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from workflows.checks.subject import Place, Subject
+from workflows.conditions import may_hold
 from workflows.expressions import template, unknown_name
 from workflows.findings import Finding
 from workflows.grammar import Problem
+from workflows.shapes import Shape, describe
 
 __all__ = ["conditions", "renderable"]
+
+_LONGEST = 80
 
 
 def renderable(subject: Subject) -> Iterator[Finding]:
@@ -44,7 +48,7 @@ def _unknown(subject: Subject, place: Place, name: str) -> Problem:
 
 
 def conditions(subject: Subject) -> Iterator[Finding]:
-    """A condition that is no expression is a text, and a text is always true."""
+    """A condition is one expression, whose value is true or false."""
     for place in subject.places:
         if place.step is None or place.path[-1] not in {"when", "until"} or not _is_condition(place):
             continue
@@ -55,11 +59,72 @@ def conditions(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 code="invalid_expression",
                 pointer=place.pointer,
-                message=f"`{key}` must be exactly one expression; this is a text, which would always be true",
+                message=f"`{key}` must be exactly one expression; this is a text",
                 fix=f"Write `{{{{ {inside} }}}}`."
                 if bare and inside
                 else "Write one `{{ ... }}` and nothing around it.",
             )
+        elif compiled.whole and not compiled.problems:
+            yield from _no_condition(subject, place)
+    yield from _always_true(subject)
+
+
+def _no_condition(subject: Subject, place: Place) -> Iterator[Finding]:
+    """A condition of a type that is neither true nor false fails when it is asked for."""
+    shape = subject.shapes.of_template(place.source, place.frame)
+    if not may_hold(types := shape.types()):
+        inside = place.source.strip().strip("{}-+ \n\t")
+        yield Finding(
+            code="type_mismatch",
+            pointer=place.pointer,
+            message=f"`{place.path[-1]}` must give true or false, and this is {describe(shape)}",
+            fix=_as_condition(shape, inside, types or frozenset()),
+        )
+
+
+def _as_condition(shape: Shape, inside: str, types: frozenset[str]) -> str:
+    told = inside if len(inside) <= _LONGEST else "..."
+    if "null" in types:
+        return f"Ask whether it is there: `{{{{ {told} is not none }}}}`, or compare it."
+    if types == {"array"}:
+        return f"Ask how long it is: `{{{{ {told} | length > 0 }}}}`."
+    if types == {"object"}:
+        fields = _truths(shape)
+        return f"Write `{{{{ {told}.{fields[0]} }}}}`." if fields else "Ask for one of its fields."
+    return f"Compare it: `{{{{ {told} | trim | lower == 'yes' }}}}`."
+
+
+def _truths(shape: Shape) -> list[str]:
+    """The fields of an object that are true or false."""
+    named = shape.schema.get("properties", {}) if isinstance(shape.schema, dict) else {}
+    children = ((name, shape.child(name)) for name in named)
+    return [name for name, one in children if isinstance(one, Shape) and one.types() == frozenset({"boolean"})]
+
+
+def _always_true(subject: Subject) -> Iterator[Finding]:
+    """An object with fields is always true, which nobody asks on purpose."""
+    for place in subject.places:
+        for reference in (*place.usage.references, *place.usage.variables):
+            if not reference.asked or (reference.root == "variables" and reference.name not in place.variables):
+                continue
+            found = subject.shapes.of_reference(reference, place.frame)
+            if isinstance(found, Shape) and _has_fields(found):
+                fields = _truths(found)
+                better = f"`{reference.text}.{fields[0]}`" if fields else "one of its fields"
+                yield Finding(
+                    code="type_mismatch",
+                    pointer=place.pointer,
+                    message=f"`{reference.text}` is an object, which is always true",
+                    fix=f"Ask for {better}.",
+                )
+
+
+def _has_fields(shape: Shape) -> bool:
+    """Whether the value is an object for certain, and not an empty one."""
+    return all(
+        one.types() == frozenset({"object"}) and isinstance(one.schema, dict) and bool(one.schema.get("required"))
+        for one in shape.alternatives()
+    )
 
 
 def _is_condition(place: Place) -> bool:
