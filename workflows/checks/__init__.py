@@ -17,6 +17,7 @@ from workflows.checks.leftovers import unused
 from workflows.checks.limits import deadlines
 from workflows.checks.linked import called_workflows
 from workflows.checks.models import served
+from workflows.checks.multitude import not_too_many
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved
 from workflows.checks.repeats import bounded
 from workflows.checks.schemas import defaults_fit, stand_ins_are_plain, stand_ins_fit, valid_schemas, values_fit
@@ -65,6 +66,7 @@ _OF_ONE: Final[tuple[_Check, ...]] = (
 )
 """What is asked of a workflow by itself, and of each that its steps run."""
 _OF_ALL: Final[tuple[_Check, ...]] = (
+    not_too_many,
     done_once,
     not_left_out,
     labelled_inputs,

@@ -8,11 +8,11 @@ from typing import Final
 
 from workflows.checks.lengths import least_bytes
 from workflows.checks.serving import Asking, asking
-from workflows.checks.spending import Least, may_be_kept
+from workflows.checks.spending import Least
 from workflows.checks.subject import Subject
 from workflows.checks.units import Site, Unit
 from workflows.findings import Finding, Severity
-from workflows.model import BranchStep, ImageStep, LlmStep, MapStep, Step
+from workflows.model import ImageStep, LlmStep
 from workflows.models import Candidate
 
 __all__ = ["affordable"]
@@ -38,13 +38,13 @@ def _totals(subject: Subject) -> Iterator[Finding]:
         budget = _decimal(unit.workflow.policy.budget_usd)
         if budget is not None:
             name = "the workflow" if unit.caller is None else f"the workflow of {unit.name!r}"
-            certain = unit.caller is None or _is_certain(unit.caller)
+            certain = unit.around.certain
             yield from _total(subject.spending.total(unit), budget, _policy(unit), name, certain=certain)
         for site in unit.sites:
             own = _decimal(site.located.step.budget_usd)
             if own is not None:
                 name, least = f"the step {site.path!r}", subject.spending.step(site)
-                yield from _total(least, own, site.at("budget_usd"), name, certain=_is_certain(site))
+                yield from _total(least, own, site.at("budget_usd"), name, certain=site.is_certain)
 
 
 def _policy(unit: Unit) -> str:
@@ -75,7 +75,7 @@ def _call(subject: Subject, site: Site, told: set[str]) -> Iterator[Finding]:
     if step is None or not candidates:
         return
     where = min(budgets, key=budgets.__getitem__)
-    severity: Severity = "error" if _is_certain(site) else "warning"
+    severity: Severity = "error" if site.is_certain else "warning"
     most = [cost for one in subject.serving.safest(site) if (cost := _most(one, step)) is not None]
     if not most:
         who = candidates[0].model if len(candidates) == 1 else f"any of the {len(candidates)} models that may serve it"
@@ -120,30 +120,6 @@ def _budgets(site: Site) -> dict[str, Decimal]:
         found[_policy(here.unit)] = here.unit.workflow.policy.budget_usd
         here = here.unit.caller
     return {where: Decimal(str(amount)) for where, amount in found.items() if amount is not None}
-
-
-def _is_certain(site: Site) -> bool:
-    """Whether a run that succeeds must execute the step itself."""
-    here: Site | None = site
-    while here is not None:
-        located = here.located
-        if any(_may_be_spared(one.step) for one in (located, *located.around())):
-            return False
-        if may_be_kept(located.step, here.unit.workflow) or any(_may_leave_out(one.step) for one in located.around()):
-            return False
-        here = here.unit.caller
-    return True
-
-
-def _may_be_spared(step: Step) -> bool:
-    return step.when is not None or step.on_error != "fail"
-
-
-def _may_leave_out(step: Step) -> bool:
-    """Whether a step inside of it may be left out."""
-    if isinstance(step, MapStep):
-        return not (isinstance(step.over, tuple) and step.over) or step.on_item_error != "fail"
-    return isinstance(step, BranchStep)
 
 
 def _decimal(amount: float | None) -> Decimal | None:

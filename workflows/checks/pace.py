@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from workflows.checks.serving import Serving, asking
-from workflows.checks.spending import may_be_kept
-from workflows.checks.units import Site, Unit
+from workflows.checks.units import Site, Unit, may_be_kept
 from workflows.frames import Frame
 from workflows.model import BranchStep, MapStep, Step
 
@@ -55,7 +54,7 @@ class Pace:
             seconds = min((one.least_s for one in self._serving.candidates(site)), default=0.0)
             return Took() if may_be_kept(step, unit.workflow) else Took(seconds, seconds)
         if site.path in unit.inner:
-            return self._totals[site.path]
+            return self._totals[unit.inner[site.path].name]
         blocks = [self._block(frame, f"{site.path}/") for frame in unit.held(site)]
         if isinstance(step, MapStep):
             return _items(step, blocks[0], unit.workflow.policy.max_parallel)

@@ -9,8 +9,8 @@ from typing import Final
 
 from workflows.checks.lengths import least_tokens
 from workflows.checks.serving import Asking, Serving, asking
-from workflows.checks.units import Site, Unit
-from workflows.model import BranchStep, LoopStep, MapStep, Step, Workflow
+from workflows.checks.units import Site, Unit, may_be_kept
+from workflows.model import BranchStep, LoopStep, MapStep, Step
 
 __all__ = ["Least", "Spending"]
 
@@ -60,7 +60,7 @@ class Spending:
         if (asked := asking(step)) is not None:
             return self._call(unit, site, asked)
         if site.path in unit.inner:
-            return self._totals[site.path]
+            return self._totals[unit.inner[site.path].name]
         blocks = [self._sum(frame.steps, f"{site.path}/") for frame in unit.held(site)]
         if isinstance(step, MapStep):
             items = len(step.over) if isinstance(step.over, tuple) else None
@@ -84,11 +84,6 @@ class Spending:
         rates = (one.least for one in self._serving.cheapest(site))
         cost = min((one.cost(given, made) for one in rates if one is not None), default=_NOTHING)
         return Least(_NOTHING if may_be_kept(step, unit.workflow) else cost, cost)
-
-
-def may_be_kept(step: Step, workflow: Workflow) -> bool:
-    """Whether the result of another run may be taken instead of the step's own."""
-    return (step.cache or workflow.policy.cache) != "run"
 
 
 def _in_block(step: Step, cost: Least) -> Least:

@@ -10,7 +10,7 @@ from workflows.checks.labels import Flow
 from workflows.checks.pace import Pace
 from workflows.checks.serving import Serving
 from workflows.checks.spending import Spending
-from workflows.checks.units import Unit, units
+from workflows.checks.units import Unit
 from workflows.findings import Finding, Path, pointer
 from workflows.frames import Frame, Located, Variable, by_id, frames
 from workflows.graph import Graph
@@ -84,13 +84,13 @@ class Subject:
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
-        """The workflow itself, and once for each place those that its steps run."""
-        return units(self.workflow, self.workflows)
+        """The workflow itself, and those that its steps run."""
+        return self.flow.units
 
     @cached_property
     def flow(self) -> Flow:
         """Which labels everything carries."""
-        return Flow(self.units)
+        return Flow(self.workflow, self.workflows)
 
     @cached_property
     def serving(self) -> Serving:
