@@ -270,13 +270,21 @@ async def _tool_servers() -> list[Diagnosis]:
         fix = f"Run: pip install '{DISTRIBUTION}[mcp]'"
         return [Diagnosis(name="tool servers", verdict="error", message="the package mcp is not installed", fix=fix)]
     from executors.mcp.servers import McpServers
+    from orchestrator.trust import untrusted
 
-    async with McpServers(settings.mcp, environment=settings.environment) as servers:
+    refused = untrusted(settings)
+    async with McpServers(settings.mcp, environment=settings.environment, refused=refused) as servers:
         await servers.load()
-        return [_tool_server(name, servers.troubles.get(name), servers.specs) for name in settings.mcp.servers]
+        return [
+            _tool_server(name, servers.troubles.get(name), servers.specs, is_refused=name in refused)
+            for name in settings.mcp.servers
+        ]
 
 
-def _tool_server(name: str, trouble: str | None, tools: Collection[str]) -> Diagnosis:
+def _tool_server(name: str, trouble: str | None, tools: Collection[str], *, is_refused: bool) -> Diagnosis:
+    if trouble is not None and is_refused:
+        fix = "Read what it would start, and agree to it: orchestrate trust"
+        return Diagnosis(name="tool servers", verdict="warning", message=trouble, fix=fix)
     if trouble is not None:
         fix = f"Mend [mcp.servers.{name}] of orchestrator.toml, or start the server."
         return Diagnosis(name="tool servers", verdict="error", message=trouble, fix=fix)

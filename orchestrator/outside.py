@@ -43,6 +43,14 @@ def _explained(finding: Finding, value: Any, servers: McpServers) -> Finding:
     if server is None:
         return finding
     trouble = servers.troubles.get(server)
+    if trouble is not None and server in servers.refused:
+        return replace(
+            finding,
+            code="server_not_trusted",
+            message=f"the tool {tool!r} is not known: {trouble}",
+            allowed=(),
+            fix="Read what it would start, and agree to it: orchestrate trust",
+        )
     if trouble is not None:
         return replace(
             finding,
@@ -58,7 +66,7 @@ def _explained(finding: Finding, value: Any, servers: McpServers) -> Finding:
             severity="warning",
             message=f"whether there is a tool {tool!r} is known once its server is asked, when the workflow is run",
             allowed=(),
-            fix=None,
+            fix="To ask it now: orchestrate check --ask-servers",
         )
     return finding
 

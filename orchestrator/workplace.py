@@ -101,8 +101,10 @@ class Workplace:
         if not self.settings.mcp.servers:
             return
         from executors.mcp.servers import McpServers
+        from orchestrator.trust import untrusted
 
-        servers = McpServers(self.settings.mcp, environment=self.settings.environment)
+        refused = untrusted(self.settings)
+        servers = McpServers(self.settings.mcp, environment=self.settings.environment, refused=refused)
         self._servers = await stack.enter_async_context(servers)
         self.tools.attach(servers)
         stack.callback(self.tools.attach, None)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from executors.plain import unfit
+from executors.schemas import complaints
 from executors.tools import ToolError
 from unified_api.types import Json
 
@@ -15,15 +18,33 @@ __all__ = ["json_of"]
 _LONGEST_COMPLAINT = 2_000
 
 
-def json_of(name: str, result: CallToolResult) -> Json:
+def json_of(name: str, result: CallToolResult, *, returns: Mapping[str, Any] | None = None) -> Json:
     """The result as JSON.
 
     Raises:
-        ToolError: `tool_failed` with the tool's own words where it says that it failed.
+        ToolError: `tool_failed` with the tool's own words where it says that it failed; `malformed_result` for what
+            does not satisfy the schema `returns` of its structure, or is no JSON.
     """
     if result.is_error:
         said = " ".join(part for part in map(_part, result.content) if not part.startswith("data:"))
         raise ToolError("tool_failed", f"tool {name!r} failed: {said[:_LONGEST_COMPLAINT] or 'it does not say why'}")
+    value = _value(result)
+    wrong = unfit(value)
+    if wrong is None and returns is not None:
+        wrong = _mismatch(result, returns)
+    if wrong is not None:
+        raise ToolError("malformed_result", f"the result of tool {name!r} {wrong}")
+    return value
+
+
+def _mismatch(result: CallToolResult, returns: Mapping[str, Any]) -> str | None:
+    if result.structured_content is None and "structured_content" not in result.model_fields_set:
+        return "has no structured content, and the tool's own schema (outputSchema) says that it has"
+    wrong = complaints(result.structured_content, dict(returns))
+    return f"does not satisfy the tool's own schema (outputSchema): {'; '.join(wrong)}" if wrong else None
+
+
+def _value(result: CallToolResult) -> Json:
     if result.structured_content is not None:
         structure: Json = result.structured_content
         return structure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -24,12 +24,22 @@ Answer = TypeVar("Answer")
 
 _MOST_PAGES = 50
 _MOST_TOOLS = 1_000
-_SESSION_ENDED = "Session terminated"
-"""The SDK's words for a server that has forgotten the session."""
+_ENDED = frozenset(
+    {
+        "Session terminated",
+        "Connection closed",
+        "SSE stream ended without a response",
+        "SSE stream ended and reconnection attempts were exhausted",
+    }
+)
+"""The SDK's words for a server at an address that has gone away or forgotten the session; its codes are used by servers
+too."""
 _LAST_WORDS_S = 0.5
 """Seconds in which a session may say why it ended."""
 _UNREADABLE = "SSE stream failed"
 """Its words for an answer that is no stream of events, or whose event is larger than `max_bytes`."""
+_LATE = "Request 'tools/"
+"""How its words begin for an answer that did not come in time."""
 
 
 class _DiedError(Exception):
@@ -54,8 +64,15 @@ class Server:
         except _DiedError:
             raise self._unreachable(session.reason()) from None
 
-    async def call(self, tool: str, arguments: Mapping[str, Json], *, repeatable: bool) -> Json:
-        """The result of a tool.
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Json],
+        *,
+        repeatable: bool,
+        returns: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """The result of a tool, which satisfies the schema `returns`.
 
         Raises:
             ToolError: `tool_failed` where the tool says so, `server_unreachable` when it was not called,
@@ -64,7 +81,7 @@ class Server:
         name = f"{self.name}.{tool}"
 
         async def ask(client: Client) -> Json:
-            return json_of(name, await client.call_tool(tool, dict(arguments)))
+            return json_of(name, await client.call_tool(tool, dict(arguments)), returns=returns)
 
         session = await self._session()
         try:
@@ -118,7 +135,7 @@ class Server:
     async def _bounded(self, session: Session, ask: Callable[[Client], Awaitable[Answer]], *, what: str) -> Answer:
         """The answer within the server's time. Its death is told by _DiedError, all else by ToolError."""
         from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT
+        from mcp.types import PARSE_ERROR, REQUEST_TIMEOUT
 
         client = session.client
         if client is None:
@@ -133,14 +150,15 @@ class Server:
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise _DiedError from None
         except MCPError as error:
-            if error.code == REQUEST_TIMEOUT and not session.ended.is_set():
+            is_late = error.code == REQUEST_TIMEOUT and error.message.startswith(_LATE)
+            if is_late and not session.ended.is_set():
                 raise self._late(what) from None
             if error.code == PARSE_ERROR or error.message.startswith(_UNREADABLE):
                 at_most = f"an answer has at most {self.settings.max_bytes:,} bytes (max_bytes)"
                 raise ToolError(
-                    "malformed_result", f"{what} is not usable: {_first_line(error.message)}; {at_most}"
+                    "malformed_result", f"{what} gave what cannot be read: {_first_line(error.message)}; {at_most}"
                 ) from None
-            if error.code == CONNECTION_CLOSED or error.message == _SESSION_ENDED or session.is_over:
+            if session.is_over or (self.settings.url is not None and error.message in _ENDED):
                 session.leave()
                 session.failure = session.failure or error.message
                 raise _DiedError from None

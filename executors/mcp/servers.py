@@ -28,25 +28,30 @@ _ANYTHING: Mapping[str, Json] = {"type": "object"}
 
 
 class McpServers:
-    """The servers of the settings. An async context manager; nothing is started before it is needed."""
+    """The servers of the settings. An async context manager; nothing is started before it is needed.
 
-    def __init__(self, settings: McpSettings, *, environment: Environment) -> None:
+    Those in `refused` are neither started nor asked: the user has not agreed to them.
+    """
+
+    def __init__(self, settings: McpSettings, *, environment: Environment, refused: Collection[str] = ()) -> None:
         self._settings = settings
+        self.refused = frozenset(refused)
         self._environment = environment
         self._servers: dict[str, Server] = {}
         self._loading: dict[str, anyio.Lock] = {name: anyio.Lock() for name in settings.servers}
         self._stack = AsyncExitStack()
         self._specs: dict[str, ToolSpec] = {}
         self._loaded: set[str] = set()
-        self.troubles: dict[str, str] = {}
-        """Server -> why its tools are not known, of those that were asked."""
+        self.troubles: dict[str, str] = {name: _not_agreed(name) for name in sorted(self.refused)}
+        """Server -> why its tools are not known, of those that were asked or may not be."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.push_async_callback(self._close)
             for name, settings in self._settings.servers.items():
-                self._servers[name] = Server(name, settings, environment=self._environment, tasks=tasks)
+                if name not in self.refused:
+                    self._servers[name] = Server(name, settings, environment=self._environment, tasks=tasks)
             self._stack = stack.pop_all()
         return self
 
@@ -126,7 +131,7 @@ class McpServers:
         if wrong:
             raise ToolError("invalid_argument", f"tool {name!r} cannot take these arguments: {'; '.join(wrong)}")
         tool = name.partition(".")[2]
-        return await server.call(tool, arguments, repeatable=spec.repeatable)
+        return await server.call(tool, arguments, repeatable=spec.repeatable, returns=spec.returns)
 
     def _unknown(self, name: str) -> str:
         trouble = self.troubles.get(self.server_of(name) or "")
@@ -134,6 +139,13 @@ class McpServers:
             return trouble
         near = nearest(name, self._specs)
         return f"no tool is named {name!r}" + (f"; did you mean {', '.join(map(repr, near))}?" if near else "")
+
+
+def _not_agreed(name: str) -> str:
+    return (
+        f"the MCP server {name!r} is not used: it is named by an orchestrator.toml that lay in the current folder;"
+        " `orchestrate trust` shows what it would start, and agrees to it"
+    )
 
 
 def _spec(tool: Tool, server: str, settings: McpServerSettings) -> ToolSpec | None:

@@ -17,6 +17,7 @@ from unified_api.settings import Environment, McpServerSettings
 
 if TYPE_CHECKING:
     from mcp import Client
+    from mcp.types import CallToolResult
 
 __all__ = ["Session", "words_of"]
 
@@ -52,6 +53,8 @@ class Session:
         try:
             with self._scope:
                 async with self._client() as client:
+                    # The SDK's own check of results lets a pattern of the server stop the whole program.
+                    client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]  # no other way
                     self.client = client
                     self.opened.set()
                     await self._leave.wait()
@@ -123,6 +126,10 @@ class Session:
         if value is None:
             raise ToolError("no_credentials", f"it needs the environment variable {variable}, which is not set")
         return value
+
+
+async def _unchecked(_name: str, _result: CallToolResult) -> None:
+    """Results are held against their schema in `json_of`."""
 
 
 def words_of(error: BaseException) -> str:

@@ -26,6 +26,7 @@ from orchestrator.cli import (
     routes,
     run,
     runs,
+    trust,
     worker,
     workflow,
 )
@@ -78,7 +79,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     planning = (run.run, plan.plan, check.check, estimate.estimate)
-    talking = (*planning, explain.explain, routes.routes, budgets.budgets, doctor.doctor)
+    talking = (*planning, explain.explain, routes.routes, budgets.budgets, doctor.doctor, trust.trust)
     for command in (*talking, resume.resume, cancel.cancel, approve.approve, approve.approvals, worker.worker):
         app.command(command.__name__)(errors.bordered(command))
     for name, group in (("workflow", workflow), ("runs", runs), ("models", models)):

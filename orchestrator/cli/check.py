@@ -24,6 +24,12 @@ def check(
         bool,
         typer.Option("--thorough", help="Name what is no fault too, such as steps that one provider alone can serve."),
     ] = False,
+    ask_servers: Annotated[
+        bool,
+        typer.Option(
+            "--ask-servers", help="Start the configured tool servers, and check the calls of their tools too."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Check a workflow without running it: every problem at once, with its place and its mend.
@@ -47,10 +53,9 @@ def check(
 
     async def work(orchestrator: Orchestrator, _: Launch) -> int:
         workflow = load(source) if isinstance(source, str) else source
-        findings = orchestrator.check(workflow, thorough=thorough)
-        if any(finding.code == "server_not_asked" for finding in findings):
+        if ask_servers:
             await orchestrator.known_tools()
-            findings = orchestrator.check(workflow, thorough=thorough)
+        findings = orchestrator.check(workflow, thorough=thorough)
         if as_json:
             console.print_json(check_shape(findings))
         show_findings(findings)

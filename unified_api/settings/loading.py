@@ -20,7 +20,7 @@ from unified_api.settings.environment import Environment
 from unified_api.settings.file import read_tables
 from unified_api.settings.http import HttpSettings
 from unified_api.settings.journal import JournalSettings
-from unified_api.settings.mcp import McpSettings
+from unified_api.settings.mcp import McpServerSettings, McpSettings
 from unified_api.settings.privacy import PrivacySettings
 from unified_api.settings.record import RecordSettings
 from unified_api.settings.routes import Route
@@ -33,6 +33,7 @@ __all__ = ["FILE_NAME", "Settings"]
 
 FILE_NAME = "orchestrator.toml"
 _APPLICATION = "meta-orchestrator"
+_NAMED = "ORCHESTRATOR_CONFIG"
 
 
 _ProviderName: TypeAlias = Annotated[str, StringConstraints(pattern=PROVIDER_NAME_PATTERN)]
@@ -79,6 +80,8 @@ class Settings:
 
     path: Path | None = None
     """The file that was read."""
+    found_servers: Mapping[str, McpServerSettings] = field(default_factory=dict)
+    """Tool servers of a file that nobody named: it lay in the current folder."""
     providers: Mapping[str, ProviderRow] = field(default_factory=dict)
     """The user's own tables; the catalog merges each over the built-in row of the same name."""
     routes: Mapping[str, Route] = field(default_factory=dict)
@@ -111,7 +114,14 @@ class Settings:
         if found is None:
             return cls(environment=environment)
         file = read_tables(found, _File)
-        return cls(path=found, environment=environment, **{name: getattr(file, name) for name in _File.model_fields})
+        is_named = path is not None or environment.get(_NAMED) is not None
+        lay_here = not is_named and found == Path(FILE_NAME).absolute()
+        return cls(
+            path=found,
+            found_servers=file.mcp.servers if lay_here else {},
+            environment=environment,
+            **{name: getattr(file, name) for name in _File.model_fields},
+        )
 
     @property
     def data_dir(self) -> Path:
@@ -125,7 +135,7 @@ class Settings:
 
 
 def _find(environment: Environment) -> Path | None:
-    named = environment.get("ORCHESTRATOR_CONFIG")
+    named = environment.get(_NAMED)
     if named:
         return Path(named).expanduser()
     here = Path(FILE_NAME)
