@@ -5,7 +5,9 @@ The SDK's own transport reads lines of any length and shows the program's compla
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -35,6 +37,9 @@ _COMPLAINTS = 8_192
 """Bytes of what it wrote to its standard error that are kept, the last ones."""
 _CLOSING_S = 2.0
 """Seconds to end by itself once its input is closed, and again once it is asked to end."""
+_ANSWER = re.compile(rb'"(?:result|error)"\s*:')
+_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,15})\s*,')
+_LAST = re.compile(rb'"id"\s*:\s*(\d{1,15})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 _FAILURES = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 
 
@@ -122,7 +127,7 @@ async def _read(
                     read = jsonrpc_message_adapter.validate_json(message, by_name=False)
                 except ValueError as error:
                     program.keep(b"(not of the protocol:) " + message[:200] + b"\n")
-                    await inbox.send(error)
+                    await inbox.send(_refusal(message) or error)
                 else:
                     await inbox.send(SessionMessage(read))
             if program.why:
@@ -130,6 +135,33 @@ async def _read(
     program.ended = True
     # Whoever waits for an answer is told so by the end of the stream.
     inbox.close()
+
+
+def _refusal(message: bytes) -> SessionMessage | None:
+    """For a line that is meant as the answer to a request and cannot be read: that the request has failed.
+
+    Nobody would tell the request otherwise, and it would wait for all of its time.
+    """
+    from mcp.shared.message import SessionMessage
+    from mcp.types import PARSE_ERROR
+    from mcp_types import ErrorData, JSONRPCError
+
+    number = _answered(message)
+    if number is None:
+        return None
+    why = ErrorData(code=PARSE_ERROR, message="its answer is no message of the protocol")
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=why))
+
+
+def _answered(message: bytes) -> int | str | None:
+    """The number of the request that a line answers, as far as can be told."""
+    try:
+        read = json.loads(message)  # it lets more pass than the protocol does
+    except (ValueError, RecursionError):
+        found = (_FIRST.match(message) or _LAST.search(message)) if _ANSWER.search(message) else None
+        return None if found is None else int(found[1])
+    number = read.get("id") if isinstance(read, dict) and not {"result", "error"}.isdisjoint(read) else None
+    return number if isinstance(number, int | str) and not isinstance(number, bool) else None
 
 
 async def _write(
