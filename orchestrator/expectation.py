@@ -12,7 +12,7 @@ from orchestrator.history import ENOUGH, Execution, History
 from workflows.checks.lengths import least_bytes
 from workflows.checks.serving import Asking, Serving, asking
 from workflows.checks.units import Site
-from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep
+from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, WorkflowStep
 from workflows.models import Candidate, Rates
 from workflows.references import usage
 from workflows.templates import templates
@@ -89,6 +89,8 @@ class Expecting:
             return self._by_prices(site, step)
         if isinstance(site.located.step, SetStep):
             return Expected(source="prices", cost=Range(0, 0), seconds=Range(0, 0))
+        if isinstance(site.located.step, WorkflowStep):
+            return Expected(source="none")  # too many steps to be looked at, or not at hand
         return Expected(source="none", cost=Range(0, 0))  # no model is asked; how long it takes nobody knows
 
     def _recorded(self, site: Site) -> tuple[Execution, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -41,6 +42,8 @@ class Sample:
     """How often each step was executed."""
     costs: dict[str, float] = field(default_factory=dict)
     """What all executions of each step cost."""
+    others: dict[Unit, Sample] = field(default_factory=dict)
+    """One execution of each workflow that is run at several places."""
 
 
 class Rehearsal:
@@ -55,6 +58,8 @@ class Rehearsal:
         self._sites: dict[str, Site] = {}
         self.expected: dict[str, Expected] = {}
         self._counts: dict[str, Callable[[Random], int]] = {}
+        runs = Counter(inner for unit in units for inner in unit.inner.values())
+        self._shared = {unit for unit, times in runs.items() if times > 1}
         self._orders: dict[tuple[Unit, Frame], list[tuple[Site, tuple[str, ...]]]] = {}
         for unit in units:
             for site in unit.sites:
@@ -119,7 +124,7 @@ class Rehearsal:
 
     def _known(self, unit: Unit) -> dict[str, Any]:
         """The inputs of a unit that are known."""
-        found = self._inputs.get(unit.name)
+        found = {} if unit in self._shared else self._inputs.get(unit.name)
         if found is None:
             schemas = unit.workflow.inputs.items()
             found = {name: schema["default"] for name, schema in schemas if "default" in schema}
@@ -133,16 +138,20 @@ class Rehearsal:
 
     def _size(self, items: int) -> int:
         """Executions of steps in one run in thought, at most."""
-        return self._size_of(self._root.frames[0], self._root, items)
+        return self._size_of(self._root.frames[0], self._root, items, set())
 
-    def _size_of(self, frame: Frame, unit: Unit, items: int) -> int:
+    def _size_of(self, frame: Frame, unit: Unit, items: int, seen: set[Unit]) -> int:
         size = 0
         for located in frame.located:
             path = _path(frame, unit, located.step)
             site = self._sites.get(path)
             inner = unit.inner.get(path)
-            size += 1 if inner is None else self._size_of(inner.frames[0], inner, items)
-            held = [] if site is None else [self._size_of(one, unit, items) for one in unit.held(site)]
+            if inner is None or inner in seen:
+                size += 1
+            else:
+                seen.update([inner] if inner in self._shared else [])
+                size += self._size_of(inner.frames[0], inner, items, seen)
+            held = [] if site is None else [self._size_of(one, unit, items, seen) for one in unit.held(site)]
             times = items if isinstance(located.step, MapStep) else 1
             times = min(_ASSUMED_ROUNDS, located.step.max_rounds) if isinstance(located.step, LoopStep) else times
             size += sum(held) * times
@@ -189,7 +198,7 @@ class Rehearsal:
             return seconds, 0.0 if is_container(step) else seconds
         inner = unit.inner.get(path)
         if inner is not None:
-            seconds, work = self._block(inner.frames[0], inner, random, sample, times)
+            seconds, work = self._other(inner, random, sample, times)
             return max(seconds, work / inner.workflow.policy.max_parallel), work
         frames = list(unit.held(site))
         if isinstance(step, MapStep):
@@ -199,6 +208,20 @@ class Rehearsal:
             return sum(one[0] for one in rounds), sum(one[1] for one in rounds)
         chosen = self._case(site, step, frames, random) if isinstance(step, BranchStep) else None
         return (0.0, 0.0) if chosen is None else self._block(chosen, unit, random, sample, times)
+
+    def _other(self, unit: Unit, random: Random, sample: Sample, times: float) -> tuple[float, float]:
+        """Another workflow. One that is run at several places is played once: the others are taken to be like it."""
+        if unit not in self._shared:
+            return self._block(unit.frames[0], unit, random, sample, times)
+        played = sample.others.get(unit)
+        if played is None:
+            played = sample.others[unit] = Sample(others=sample.others)
+            played.seconds, played.work = self._block(unit.frames[0], unit, random, played, 1.0)
+        for path, often in played.times.items():
+            sample.times[path] = sample.times.get(path, 0.0) + often * times
+        for path, cost in played.costs.items():
+            sample.costs[path] = sample.costs.get(path, 0.0) + cost * times
+        return played.seconds, played.work
 
     def _map(self, site: Site, frame: Frame, random: Random, sample: Sample, times: float) -> tuple[float, float]:
         count = self._counts[site.path](random)

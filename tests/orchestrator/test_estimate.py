@@ -177,6 +177,36 @@ def test_the_same_workflow_has_the_same_estimate_and_a_large_one_is_quick():
     assert of(flow) == first
 
 
+def doubled(depth: int) -> dict[str, Workflow]:
+    """Each runs the next one twice, the last one asks a model."""
+    found = {f"w{depth}@1.0.0": workflow(llm("a", "x"), name=f"w{depth}")}
+    for place in range(depth):
+        calls = [
+            {"id": one, "kind": "workflow", "workflow": f"w{place + 1}", "version": "1.0.0"} for one in ("one", "two")
+        ]
+        found[f"w{place}@1.0.0"] = workflow(*calls, name=f"w{place}")
+    return found
+
+
+def test_a_workflow_that_is_run_at_many_places_is_played_once_and_counted_often():
+    others = doubled(16)
+    began = time.process_time()
+    estimate = of(others.pop("w0@1.0.0"), workflows=others, past=past("one/x", ("1", 1.0)))
+    assert time.process_time() - began < 5
+    [only] = estimate.steps
+    assert only.times == 2**16
+    one, all_of_them = only.cost_usd.p50, estimate.total.cost_usd.p50
+    assert one is not None
+    assert all_of_them is not None
+    assert all_of_them == pytest.approx(one * 2**16, rel=Decimal("0.5"))
+
+
+def test_what_more_than_a_million_steps_cost_is_unknown():
+    others = doubled(26)
+    total = of(others.pop("w0@1.0.0"), workflows=others).total
+    assert (total.cost_usd.p50, total.unpriced) == (None, ("one", "two"))
+
+
 def test_paths_lose_their_numbers():
     assert plain_path("each[3]/sub/refine[12]/draft") == "each/sub/refine/draft"
 
