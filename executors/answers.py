@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from executors.plain import unfit
+
 __all__ = ["documents"]
 
 # Nothing optional before the end: models repeat white space by the thousand, and each would be tried from each.
@@ -32,9 +34,10 @@ def documents(text: str) -> list[Any]:
 def _parse(text: str) -> list[Any]:
     """One value in a list, or an empty list."""
     try:
-        return [_DECODER.decode(text.strip())]
+        value = _DECODER.decode(text.strip())
     except (ValueError, RecursionError):
         return []
+    return [value] if unfit(value) is None else []
 
 
 def _inside(text: str) -> Iterator[Any]:
@@ -45,7 +48,8 @@ def _inside(text: str) -> Iterator[Any]:
         except (ValueError, RecursionError):
             position, tried = match.end(), tried + 1
         else:
-            yield value
+            if unfit(value) is None:
+                yield value
 
 
 def _distinct(values: list[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ import anyio.to_thread
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from executors.plain import unfit
 from executors.signature import Signature, ToolDefinitionError
 from unified_api.types import Json
 from workflows.nearest import nearest
@@ -175,19 +176,21 @@ def _unlimited() -> anyio.CapacityLimiter:
 
 
 def _as_json(name: str, result: Any) -> Json:
-    if result is None or type(result) in (str, bool, int):
+    if result is None or type(result) in (bool, int):
         scalar: Json = result
         return scalar
     try:
         value: Json = to_jsonable_python(result)
         json.dumps(value, allow_nan=False)
+        said = unfit(value)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if said is not None:
         raise ToolError(
             "not_json",
             f"tool {name!r} returned {type(result).__name__}, which cannot be written as JSON ({said});"
             " return text, finite numbers, booleans, None, lists, dicts, dataclasses or pydantic models",
-        ) from None
+        )
     return value
 
 

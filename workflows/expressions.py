@@ -109,6 +109,12 @@ class Template:
 
     def render(self, scope: Scope) -> Any:
         """The value. Raises `ExpressionError`."""
+        try:
+            return self._value(scope)
+        except RecursionError:
+            raise ExpressionError("expression_failed", "the expression's value lies too many levels deep") from None
+
+    def _value(self, scope: Scope) -> Any:
         if self.literal:
             return self.source
         if self.problems:

@@ -12,6 +12,7 @@ from typing import NoReturn
 from executors.failures import StepFailure
 from executors.http.exchange import Answer
 from executors.http.target import Target
+from executors.plain import unfit
 from unified_api.types import Json
 from workflows.wording import shown
 
@@ -107,6 +108,9 @@ def _json(body: bytes, target: Target) -> Json:
         raise StepFailure(
             "malformed_response", f"{target.named} answered with what is no JSON, though it says so: {error}"[:500]
         ) from None
+    wrong = unfit(value)
+    if wrong is not None:
+        raise StepFailure("malformed_response", f"the answer of {target.named} {wrong}")
     return value
 
 

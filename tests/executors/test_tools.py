@@ -191,7 +191,16 @@ async def test_results_become_plain_json(result: Any, expected: Any):
     assert await called(give) == expected
 
 
-@pytest.mark.parametrize("result", [object(), math.nan, {"x": [math.inf]}, b"\xff\xfe"])
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "result", [object(), math.nan, {"x": [math.inf]}, b"\xff\xfe", "\ud800", {"\ud800": 1}, deep(300)]
+)
 async def test_a_result_that_is_no_json_is_a_clear_error(result: Any):
     async def give() -> Any:
         return result

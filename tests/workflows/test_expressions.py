@@ -373,3 +373,12 @@ def test_an_error_shows_the_template_as_it_was_written():
     with pytest.raises(ExpressionError) as caught:
         render(source, Scope())
     assert source[:70] in caught.value.message
+
+
+@pytest.mark.parametrize("source", ["x {{ inputs.deep }}", "{{ [inputs.deep] }}", "{{ inputs.deep | tojson }}"])
+@pytest.mark.parametrize("levels", [900, 5_000])
+def test_a_value_of_very_many_levels_is_an_error_of_the_expression(source: str, levels: int):
+    deep: list[object] = []
+    for _ in range(levels):
+        deep = [deep]
+    assert fails(source, Scope(inputs={"deep": deep})) == "expression_failed"
