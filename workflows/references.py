@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -60,6 +60,8 @@ class Reference:
     """Whether the template is nothing but this reference, so that its type is kept."""
     asked: bool = False
     """Whether it is asked if the value is true, within the template: by `if`, `not`, `and` or `or`."""
+    at: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
+    """Where the template names it: the number of the segment, and of the token there."""
     pointer: str = ""
     """Place of the template in the workflow; empty for a template that stands alone."""
 
@@ -114,7 +116,7 @@ def _usage(template: str) -> Usage:
     found: list[Reference] = []
     wrong: list[Misspelling] = []
     free: list[Reference] = []
-    for segment in segments:
+    for number, segment in enumerate(segments):
         for place, token in enumerate(segment.tokens):
             if token.kind != "name" or _is_other_name(segment.tokens, place):
                 continue
@@ -130,7 +132,7 @@ def _usage(template: str) -> Usage:
             if isinstance(read, Misspelling):
                 wrong.append(read)
             else:
-                found.append(read)
+                found.append(replace(read, at=(number, place)))
     tested = frozenset(one.name for one in found if one.root == "steps" and one.guard == "test" and not one.path)
     if free:
         taken = frozenset().union(*(assigned(one.tokens) for one in segments if one.kind == "statement" and one.tokens))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
+from typing import Final
 
 from workflows.blocks import may_be_skipped
 from workflows.checks.subject import Frame, Located, Place, Subject
-from workflows.findings import Finding
-from workflows.lexer import Token, scan
+from workflows.facts import Facts, around, conjuncts, defined, otherwise
+from workflows.findings import Finding, Path
 from workflows.model import BranchStep, Step
 from workflows.references import Reference, usage
 from workflows.templates import templates
 
 __all__ = ["guarded"]
+
+_OF_STEP: Final = re.compile(r"steps \. (?P<id>\w+) \. output is (?P<not>not )?defined")
 
 
 def guarded(subject: Subject) -> Iterator[Finding]:
@@ -34,12 +38,13 @@ def _is_safe(place: Place, reference: Reference, target: Located, facts: _Facts)
         return True
     known = facts.within(place.frame) if place.waits is None else facts.of(place.waits)
     step = target.step
-    if _defined(step.id) in known:
+    known = facts.implied(known | _before_case(place) | around(place.source, reference.at))
+    if defined(step.id) in known:
         return True
     if step.on_error == "skip" or not _mean_the_same(target, place):
         return False
     open_ended = isinstance(step, BranchStep) and step.else_ is None
-    return _conjuncts(step.when) <= known and (not open_ended or _one_holds(step, known))
+    return conjuncts(step.when) <= known and (not open_ended or _one_holds(step, known))
 
 
 def _mean_the_same(target: Located, place: Place) -> bool:
@@ -49,8 +54,22 @@ def _mean_the_same(target: Located, place: Place) -> bool:
     return all(place.variables.get(name) is target.variables.get(name) for name in names)
 
 
-def _one_holds(step: Step, known: frozenset[str]) -> bool:
-    return isinstance(step, BranchStep) and any(_conjuncts(case.when) <= known for case in step.cases if case.when)
+def _of_case(step: BranchStep, path: Path) -> Facts:
+    """Why a case was taken: its condition held, and those of the cases before it did not."""
+    taken = int(path[-1]) if path[-2:-1] == ("cases",) else len(step.cases)
+    own = conjuncts(step.cases[taken].when) if taken < len(step.cases) else frozenset()
+    return own.union(*(otherwise(case.when) for case in step.cases[:taken]))
+
+
+def _before_case(place: Place) -> Facts:
+    """Why the condition of a case is asked: those of the cases before it did not hold."""
+    if isinstance(place.step, BranchStep) and place.waits is not None and place.path[::2] == ("cases", "when"):
+        return frozenset().union(*(otherwise(case.when) for case in place.step.cases[: int(place.path[1])]))
+    return frozenset()
+
+
+def _one_holds(step: Step, known: Facts) -> bool:
+    return isinstance(step, BranchStep) and any(conjuncts(case.when) <= known for case in step.cases if case.when)
 
 
 class _Facts:
@@ -60,84 +79,47 @@ class _Facts:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._known: dict[Located, frozenset[str]] = {}
-        self._inside: dict[Frame, frozenset[str]] = {}
+        self._known: dict[Located, Facts] = {}
+        self._inside: dict[Frame, Facts] = {}
 
-    def of(self, located: Located) -> frozenset[str]:
+    def of(self, located: Located) -> Facts:
         if located not in self._known:
             self._known[located] = frozenset()  # for conditions that lead back to themselves
-            own = self._implied(located.step.when) if located.step.when else frozenset()
+            own = self.implied(conjuncts(located.step.when))
             self._known[located] = own | self.within(located.frame)
         return self._known[located]
 
-    def within(self, frame: Frame) -> frozenset[str]:
+    def within(self, frame: Frame) -> Facts:
         """What holds for all that stands in a block: why its step was not skipped, and why its case was taken."""
         if frame.owner is None:
             return frozenset()
         if frame not in self._inside:
             around = self.of(frame.owner)
-            if frame.path[-2:-1] == ("cases",) and isinstance(frame.owner.step, BranchStep):
-                around |= self._implied(frame.owner.step.cases[int(frame.path[-1])].when)
+            if isinstance(frame.owner.step, BranchStep):
+                around = self.implied(around | _of_case(frame.owner.step, frame.path))
             # What was known of a variable around is not known of one of the same name.
             new = {name for name, one in frame.variables.items() if one.owner is frame.owner}
             self._inside[frame] = frozenset(fact for fact in around if new.isdisjoint(fact.split()))
         return self._inside[frame]
 
-    def _implied(self, condition: str) -> frozenset[str]:
-        """A tested step ran, so whatever its own condition says held too; followed without recursion."""
-        facts: set[str] = set()
-        queue = [condition]
-        seen: set[str] = set()
-        for one in queue:  # grows while it is read
-            own = _conjuncts(one)
-            facts |= own
-            for other in usage(one).tested:
-                if other not in seen and _defined(other) in own:
-                    seen.add(other)
-                    step = self._subject.step(other)
-                    if step is not None and step.when:
-                        queue.append(step.when)
-        return frozenset(facts)
+    def implied(self, facts: Facts) -> Facts:
+        """With what they mean for other steps: one that ran was not skipped, and one that did not run was."""
+        known = set(facts)
+        queue = list(facts)
+        for fact in queue:  # grows while it is read
+            found = _OF_STEP.fullmatch(fact)
+            step = self._subject.step(found["id"]) if found else None
+            if found and step is not None and step.when:
+                new = _why_skipped(step) if found["not"] else conjuncts(step.when)
+                queue.extend(new - known)
+                known |= new
+        return frozenset(known)
 
 
-def _defined(step_id: str) -> str:
-    return f"steps . {step_id} . output is defined"
-
-
-def _conjuncts(condition: str | None) -> frozenset[str]:
-    """The parts of a condition that are joined by `and`, in one spelling."""
-    segments = scan(condition or "")
-    if len(segments) != 1 or segments[0].kind != "expression":
-        return frozenset()
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in segments[0].tokens:
-        depth += (token.text in {"(", "[", "{"}) - (token.text in {")", "]", "}"})
-        if token.text == "or" and not depth:
-            return frozenset({_spelled(segments[0].tokens)})
-        if token.text == "and" and not depth:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return frozenset(_spelled(part) for part in parts)
-
-
-def _spelled(tokens: Sequence[Token]) -> str:
-    """One spelling for conditions that differ in white space, in quotes, or in parentheses around the whole."""
-    words = [f'"{token.text[1:-1]}"' if token.kind == "string" else token.text for token in tokens]
-    while words[:1] == ["("] and _closing(words) == len(words) - 1:
-        words = words[1:-1]
-    return " ".join(words)
-
-
-def _closing(words: list[str]) -> int:
-    """Where the parenthesis closes that the words begin with."""
-    depth = 0
-    for place, word in enumerate(words):
-        depth += (word == "(") - (word == ")")
-        if not depth:
-            return place
-    return len(words)
+def _why_skipped(step: Step) -> Facts:
+    """What is known when a step was skipped: nothing, where that may have several reasons."""
+    several = step.on_error == "skip" or (isinstance(step, BranchStep) and step.else_ is None)
+    return frozenset() if several else otherwise(step.when)
 
 
 def _finding(place: Place, reference: Reference, step: Step) -> Finding:
