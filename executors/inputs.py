@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from executors.plain import unfit
 from executors.schemas import InvalidSchemaError, complaints
 from unified_api.types import Json
 from workflows.findings import Finding, pointer
@@ -72,7 +73,8 @@ def _missing(name: str, schema: Mapping[str, Any]) -> Finding:
 def _misfit(name: str, value: Any, schema: dict[str, Any]) -> list[Finding]:
     try:
         json.dumps(value, allow_nan=False)
-        said = complaints(value, schema)
+        wrong = unfit(value)
+        said = complaints(value, schema) if wrong is None else [f"the top: it {wrong}"]
     except InvalidSchemaError as error:
         return [Finding(code="invalid_schema", pointer=pointer(name), message=f"input {name!r}: {error}.")]
     except (TypeError, ValueError, RecursionError) as error:

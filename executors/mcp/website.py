@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from executors.http.addresses import literal, not_public
+from executors.http.resolving import by_name_server
+from executors.tools import ToolError
 
 if TYPE_CHECKING:
     import httpx2
@@ -14,13 +19,18 @@ __all__ = ["connected"]
 
 @asynccontextmanager
 async def connected(url: str, *, token: str | None, timeout_s: float, max_bytes: int) -> AsyncIterator[Any]:
-    """The streams of a session. Redirects leave the address's origin for nobody, and so does the token."""
+    """The streams of a session. Redirects leave the address's origin for nobody, and so does the token.
+
+    Raises:
+        ToolError: `insecure_url` where the token would go unencrypted through the internet.
+    """
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
     # Packed answers could unfold to anything: none is asked for, and none is taken.
     headers = {"accept-encoding": "identity"}
     if token is not None:
+        await _check_secure(url)
         headers["authorization"] = f"Bearer {token}"
     transport = _bounded(httpx2.AsyncHTTPTransport(), max_bytes)
     # How long an answer may take is timed by whoever asks: here it would end the session for everybody.
@@ -30,6 +40,23 @@ async def connected(url: str, *, token: str | None, timeout_s: float, max_bytes:
         streamable_http_client(url, http_client=client, max_sse_event_size=max_bytes) as streams,
     ):
         yield streams
+
+
+async def _check_secure(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return
+    host = parts.hostname or ""
+    try:
+        address = literal(host)
+        found = await by_name_server(host, parts.port or 80) if address is None else [address]
+    except (OSError, ValueError):
+        found = []
+    if not found or any(not_public(one) is None for one in found):
+        raise ToolError(
+            "insecure_url",
+            f"its token would go unencrypted to {host!r}, which is not known to lie in a private network; use https",
+        )
 
 
 def _bounded(inner: httpx2.AsyncBaseTransport, max_bytes: int) -> httpx2.AsyncBaseTransport:

@@ -43,3 +43,11 @@ async def test_a_server_at_an_address_that_went_away_and_came_back_is_found_agai
             assert (await failed(servers, "test.greet", name="Ada"))[0] == "server_unreachable"
             with website(script, port=int(url.split(":")[2].split("/")[0])):
                 assert await servers.call("test.greet", {"name": "Ada"}) == "Hello, Ada!"
+
+
+@pytest.mark.parametrize("host", ["93.184.216.34", "[2606:2800:220:1::1]", "0x7f000001", "name.invalid"])
+async def test_a_token_does_not_go_unencrypted_through_the_internet(host: str) -> None:
+    settings = McpServerSettings(url=f"http://{host}/mcp", timeout_s=5, token_env="TOKEN")
+    async with opened(settings, {"TOKEN": "abc"}) as servers:
+        await servers.load()
+    assert "unencrypted" in servers.troubles["test"]
