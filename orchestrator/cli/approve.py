@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,10 @@ def approve(
     step: Annotated[
         str | None, typer.Argument(help="The step that waits, as `orchestrate approvals` names it; needless for one.")
     ] = None,
+    question: Annotated[
+        str | None,
+        typer.Option("--question", metavar="ID", help="Which question, where the step has asked several things."),
+    ] = None,
     reject: Annotated[bool, typer.Option("--reject", help="Say no.")] = False,
     comment: Annotated[str | None, typer.Option("--comment", help="Why; later steps see it.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="Who answers; by default the user of this machine.")] = None,
@@ -42,8 +47,14 @@ def approve(
 
     async def work(orchestrator: Orchestrator, _: Launch) -> int:
         run_id = orchestrator.runs.get_run(run).run_id
-        path = step or await _only(orchestrator, run_id)
-        decision = await orchestrator.approve(run_id, path, approved=not reject, by=by or this_user(), comment=comment)
+        waiting = await orchestrator.approvals(run_id)
+        path = step or _only(waiting, run_id)
+        for asked in waiting:
+            if asked.path == path:
+                _tell(asked, console.say)
+        decision = await orchestrator.approve(
+            run_id, path, question=question, approved=not reject, by=by or this_user(), comment=comment
+        )
         said = "Approved" if decision.approved else "Rejected"
         console.say(f"{said} {path!r} of run {run_id}.")
         if run_id in await orchestrator.interrupted():
@@ -61,7 +72,7 @@ def approve(
 def approvals(
     run: Annotated[str | None, typer.Argument(help="Only of this run.")] = None, as_json: JsonOption = False
 ) -> int:
-    """List the steps that wait for a person.
+    """List the steps that wait for a person, with what they ask and show.
 
     \b
     Examples:
@@ -77,10 +88,9 @@ def approvals(
             return 0
         for asked in found:
             until = f", until {asked.expires:%Y-%m-%d %H:%M %Z}, then {asked.default}" if asked.expires else ""
-            console.print_line(
-                f"{asked.run_id}  {asked.path}  asked {asked.asked:%Y-%m-%d %H:%M %Z}{until}", style="bold"
-            )
-            console.print_line(f"    {words.one_line(asked.message, width=300)}")
+            when = f"asked {asked.asked:%Y-%m-%d %H:%M %Z}{until}"
+            console.print_line(f"{asked.run_id}  {asked.path}  question {asked.question}  {when}", style="bold")
+            _tell(asked, console.print_line)
         if not found:
             console.say("Nothing waits for a person.")
         return 0
@@ -88,13 +98,19 @@ def approvals(
     return launch.perform(work, launch.Launch(as_json=as_json), names_interrupted=False)
 
 
-async def _only(orchestrator: Orchestrator, run_id: str) -> str:
-    waiting = await orchestrator.approvals(run_id)
+def _only(waiting: Sequence[Approval], run_id: str) -> str:
     if len(waiting) == 1:
         return waiting[0].path
     if not waiting:
         raise CommandError(f"run {run_id} asks nothing; `orchestrate approvals` lists what waits")
     raise CommandError(f"run {run_id} asks several things; name one of {', '.join(one.path for one in waiting)}")
+
+
+def _tell(asked: Approval, say: Callable[[str], None]) -> None:
+    """What is asked, and what is to be decided about."""
+    texts = [words.material(asked.message), *([] if asked.show is None else [words.material(asked.show)])]
+    for line in "\n".join(texts).split("\n"):
+        say(f"    {line}")
 
 
 def this_user() -> str | None:
@@ -111,6 +127,7 @@ def _shape(asked: Approval) -> dict[str, Any]:
     return {
         "run_id": asked.run_id,
         "step": asked.path,
+        "question": asked.question,
         "message": asked.message,
         "show": asked.show,
         "asked": asked.asked.isoformat(),

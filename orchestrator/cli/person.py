@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Person"]
 
-_SHOWN = 4_000
 _ANSWERS = {"y": True, "yes": True, "n": False, "no": False}
 
 
@@ -70,9 +68,8 @@ class Person:
 
 
 def _show(asked: Approval) -> None:
-    console.say(f"{asked.path} asks: {words.clean(asked.message)}", style="bold")
+    console.say(f"{asked.path} asks: {words.material(asked.message)}", style="bold")
     if asked.show is not None:
-        text = asked.show if isinstance(asked.show, str) else json.dumps(asked.show, ensure_ascii=False, indent=2)
-        console.say(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}\n... ({len(text):,} characters)")
+        console.say(words.material(asked.show))
     if asked.expires is not None:
         console.say(f"Without an answer until {asked.expires:%Y-%m-%d %H:%M:%S %Z}: {asked.default}", style="dim")

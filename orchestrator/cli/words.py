@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -12,16 +13,34 @@ if TYPE_CHECKING:
     from unified_api.types import Usage
     from workflows.model import Step
 
-__all__ = ["clean", "cost", "failure", "model_choice", "one_line", "plural", "seconds", "tokens"]
+__all__ = ["clean", "cost", "failure", "material", "model_choice", "one_line", "plural", "seconds", "tokens"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 """Terminal control sequences (ECMA-48): a model's text must not move the cursor or set the title."""
 
 
+_TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""What makes a terminal show words in another order than they stand (UAX 9): a person must read what is there."""
+_SHOWN = 4_000
+
+
 def clean(text: str) -> str:
     """`text` without what would steer a terminal; newlines and tabs stay."""
     text = _ESCAPES.sub("", text)
-    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
+    return "".join(
+        char
+        for char in text
+        if char in "\n\t" or (char not in _TURNING and unicodedata.category(char) not in {"Cc", "Cs"})
+    )
+
+
+def material(value: object) -> str:
+    """What a person is to decide about: a text as it is, all else as JSON; of very much the beginning."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    if len(text) <= _SHOWN:
+        return text
+    more = f"... (the first {_SHOWN:,} of {len(text):,} characters; `orchestrate approvals --json` has all)"
+    return f"{text[:_SHOWN]}\n{more}"
 
 
 def one_line(text: str, *, width: int) -> str:

@@ -72,10 +72,14 @@ def until(master: int, word: str, seconds: float = 20) -> str:
     return seen
 
 
-def called(home: Path, *arguments: str) -> Any:
-    found = subprocess.run(
+def ended(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command(*arguments), env=environ(home), capture_output=True, text=True, check=True, timeout=60
     )
+
+
+def called(home: Path, *arguments: str) -> Any:
+    found = ended(home, *arguments)
     return json.loads(found.stdout) if "--json" in arguments else found.stderr
 
 
@@ -108,8 +112,18 @@ def test_another_terminal_answers_a_run_that_waits(tmp_path: Path, file: Path) -
             ("publish", "Publish it?", {"title": "News"})
         ]
         run_id = waiting[0]["run_id"]
-        said = called(tmp_path, "approve", run_id[:6], "--by", "ada", "--comment", "well", "--json")
-        assert said == {"run_id": run_id, "step": "publish", "approved": True, "by": "ada", "comment": "well"}
+        listed = ended(tmp_path, "approvals")
+        assert "Publish it?" in listed.stdout
+        assert '"title": "News"' in listed.stdout
+        said = ended(tmp_path, "approve", run_id[:6], "--by", "ada", "--comment", "well", "--json")
+        assert said.stderr.index('"title": "News"') < said.stderr.index("Approved 'publish'")
+        assert json.loads(said.stdout) == {
+            "run_id": run_id,
+            "step": "publish",
+            "approved": True,
+            "by": "ada",
+            "comment": "well",
+        }
         out, _ = run.communicate(timeout=30)
     finally:
         run.kill()

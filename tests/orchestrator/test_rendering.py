@@ -270,3 +270,15 @@ def test_a_line_that_is_folded_keeps_its_indentation(tmp_path: Path):
 
 def test_a_person_without_a_task_is_told_how_to_give_one(tmp_path: Path):
     assert 'orchestrate run "your task"' in on_terminal("run", folder=tmp_path)
+
+
+def test_what_is_to_be_approved_is_shown_as_it_is_and_not_without_end() -> None:
+    assert words.material("a\nb") == "a\nb"
+    assert words.material({"title": "N\x1b"}) == '{\n  "title": "N\\u001b"\n}'
+    long = words.material("x" * 5_000)
+    assert long.startswith("x" * 4_000 + "\n...")
+    assert "5,000 characters" in long
+
+
+def test_nothing_makes_a_terminal_show_words_in_another_order_than_they_stand() -> None:
+    assert words.clean("pay \u202e001\u202c \u2066x\u2069") == "pay 001 x"
