@@ -128,7 +128,7 @@ class Session:
         return value
 
 
-async def _unchecked(name: str, result: CallToolResult) -> None:  # noqa: ARG001  # the names are the SDK's
+async def _unchecked(name: str, result: CallToolResult) -> None:  # the names are the SDK's
     """Results are held against their schema in `json_of`."""
 
 
