@@ -1,4 +1,4 @@
-"""Where steps that wait for a person are answered in this program: at once, without a look into the journal."""
+"""Where steps of this program that wait for a person are woken as soon as there is an answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Desk:
         self._open: dict[tuple[str, str], _Question] = {}
 
     async def ask(self, asked: Approval) -> Decision | None:
-        """Returns what `answer` was told, or what the person says who sits here."""
+        """What the person says who sits here; None once somebody has answered it elsewhere."""
         place = (asked.run_id, asked.path)
         question = self._open[place] = _Question()
         try:
@@ -41,11 +41,10 @@ class Desk:
             raise question.failure
         return question.decision
 
-    def answer(self, run_id: str, path: str, decision: Decision) -> None:
-        """Tells who waits here, if anybody does."""
+    def answer(self, run_id: str, path: str) -> None:
+        """Has who waits here, if anybody does, look into the journal: there stands which question was answered."""
         question = self._open.get((run_id, path))
         if question is not None:
-            question.decision = decision
             question.answered.set()
 
     @staticmethod

@@ -27,7 +27,7 @@ POLL_S = 0.5
 
 
 class RunUnderWayError(Exception):
-    """Two passes of one run at one time."""
+    """Two passes of one run at one time, here or in different programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +61,12 @@ class Passes:
     async def perform(self, one: Pass) -> RunResult:
         """The run's end. One that was cancelled by `cancel` ends like any other, without an exception.
 
-        A run that cannot be written down is done all the same, with a warning: it cannot be resumed.
+        A new run that cannot be written down is done all the same, with a warning: it cannot be resumed.
 
         Raises:
-            RunUnderWayError: a run of this name is under way.
+            RunUnderWayError: a run of this name is under way, here or in another program.
+            RunExistsError: a new run has the name of one that is on record.
+            JournalError: a newer release wrote the journal, or what is resumed cannot be written down.
         """
         from executors.runner import run
 
@@ -97,6 +99,7 @@ class Passes:
         from executors.context import now
         from executors.inputs import resolve
         from executors.journal.entries import JournalError
+        from executors.journal.errors import JournalVersionError, RunExistsError, RunHeldError
 
         values = resolve(one.workflow, one.inputs)
         try:
@@ -107,7 +110,12 @@ class Passes:
                 inputs=values,
                 caller=one.caller,
                 at=now(),
+                resumed=one.past is not None,
             )
+        except RunHeldError as error:
+            raise RunUnderWayError(str(error)) from error
+        except (JournalVersionError, RunExistsError):
+            raise
         except JournalError as error:
             if one.past is not None:
                 raise

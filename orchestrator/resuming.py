@@ -91,11 +91,15 @@ async def continuation(
     return Continuation(resumption=resumption, workflow=workflow, workflows=workflows, preview=seen, told=told)
 
 
-async def take(journal: SqlJournal, found: Continuation) -> Continuation:
-    """The run, taken for this program. Raises ResumeError when another one has it."""
+async def take(journal: SqlJournal, found: Continuation, *, although_held: bool = False) -> Continuation:
+    """The run, taken for this program. Raises ResumeError when another one has it, unless that does not matter."""
     run_id = found.past.run_id
-    if not await journal.claim_run(run_id):
-        raise ResumeError(f"run {run_id} is under way in another program; `orchestrate runs follow {run_id}` shows it")
+    if not await journal.claim_run(run_id, although_held=although_held):
+        raise ResumeError(
+            f"run {run_id} is under way in another program; `orchestrate runs follow {run_id}` shows it. If that"
+            " program is dead for certain, as after its machine was renamed or given up: `orchestrate resume"
+            f" {run_id} --although-held`"
+        )
     # Whoever had it until now may have gone on since it was looked at.
     fresh = await _past(journal, run_id)
     if fresh.cancel_requested:
@@ -109,13 +113,13 @@ async def take(journal: SqlJournal, found: Continuation) -> Continuation:
     return replace(found, resumption=replace(found.resumption, past=past))
 
 
-async def end_cancelled(journal: SqlJournal, past: Past) -> None:
+async def end_cancelled(journal: SqlJournal, past: Past, *, although_held: bool = False) -> None:
     """Writes the end of a run whose end was asked for, and whose program died before it could."""
     from executors.context import now
     from executors.events import RunFinished, StepError
     from executors.resumption import Resumption
 
-    if not await journal.claim_run(past.run_id):
+    if not await journal.claim_run(past.run_id, although_held=although_held):
         return
     at = now()
     journal(

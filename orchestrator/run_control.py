@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.arguments import inputs_of, others_of, workflow_of
 from orchestrator.checked import Checked
 from orchestrator.limits import Limits
-from orchestrator.passes import Pass
+from orchestrator.passes import Pass, RunUnderWayError
 
 if TYPE_CHECKING:
     from executors.events import Event
@@ -77,6 +77,7 @@ class RunControl(Checked):
         took_place: Mapping[str, Any] | None = None,
         inputs: Mapping[str, Any] | None = None,
         limits: Limits = Limits(),
+        although_held: bool = False,
         on_event: OnEvent | None = None,
     ) -> RunResult:
         """Goes on with what was interrupted, failed or cancelled; with any run by an edited workflow or other inputs.
@@ -84,7 +85,8 @@ class RunControl(Checked):
         What is recorded is not asked again. `run` is an id, or the beginning of one, or a continuation. `again` are
         the paths of steps that were under way when the run was cut off and are to be done again although they must
         not be done twice; `took_place` are the outputs of those that are to be taken as done. `inputs` and
-        `limits` stand in place of those that were recorded, such as a longer list or a larger budget.
+        `limits` stand in place of those that were recorded, such as a longer list or a larger budget. `although_held`
+        takes a run from the program that has it: for one that is known to be dead, on a machine that is no more.
 
         Raises:
             ResumeError: there is nothing to go on with, or another program has the run.
@@ -98,7 +100,7 @@ class RunControl(Checked):
                 run, workflow, again=again, took_place=took_place, inputs=inputs, limits=limits
             )
         self._sound(run.workflow, run.workflows)
-        run = await take(self.runs, run)
+        run = await take(self.runs, run, although_held=although_held)
         past = run.past
         return await self._run(
             run.workflow,
@@ -109,20 +111,21 @@ class RunControl(Checked):
             past=run.resumption,
         )
 
-    async def cancel(self, run_id: str) -> bool:
+    async def cancel(self, run_id: str, *, although_held: bool = False) -> bool:
         """Ends a run, whatever program it is under way in: at once here, in others within a second.
 
-        The wish is durable: a run whose program died is ended instead of resumed. False when it has ended already.
+        The wish is durable: a run whose program died is ended instead of resumed, `although_held` also one whose
+        program cannot be asked whether it lives. False when it has ended already.
         """
         from orchestrator.resuming import end_cancelled
 
         run_id = self._named(run_id)
         asked = await self.runs.request_cancel(run_id)
         here = self._passes is not None and self._passes.cancel(run_id)
-        if asked and not here and run_id in await self.runs.interrupted():
+        if asked and not here and (although_held or run_id in await self.runs.interrupted()):
             past = await self.runs.past(run_id)
             if past is not None:
-                await end_cancelled(self.runs, past)
+                await end_cancelled(self.runs, past, although_held=although_held)
         return asked
 
     async def approvals(self, run_id: str | None = None) -> tuple[Approval, ...]:
@@ -130,19 +133,29 @@ class RunControl(Checked):
         return tuple(await self.runs.waiting_approvals(None if run_id is None else self._named(run_id)))
 
     async def approve(
-        self, run_id: str, step: str, *, approved: bool = True, by: str | None = None, comment: str | None = None
+        self,
+        run_id: str,
+        step: str,
+        *,
+        question: str | None = None,
+        approved: bool = True,
+        by: str | None = None,
+        comment: str | None = None,
     ) -> Decision:
         """Answers a step that waits for a person; `step` is its path, as in `each[3]/ask`. Gives what stands.
 
-        A run under way goes on at once here and within half a second elsewhere; one whose program died when it is
-        resumed. Raises RunNotFoundError, and JournalError where nothing is asked, or it was answered otherwise, or
-        has expired.
+        `question` is that of the `Approval` which was shown to the person: what is asked there may have become
+        another since, as when the run was resumed with other inputs, and the answer is then refused. A run under way
+        goes on at once here and within half a second elsewhere; one whose program died when it is resumed.
+
+        Raises RunNotFoundError, and JournalError where nothing is asked, it was answered otherwise, it has expired,
+        or the step asked something else before that nobody answered and `question` does not say which.
         """
         from orchestrator.deciding import decide
 
         run_id = self._named(run_id)
-        decision = await decide(self.runs, run_id, step, approved=approved, by=by, comment=comment)
-        self._desk.answer(run_id, step, decision)
+        decision = await decide(self.runs, run_id, step, question=question, approved=approved, by=by, comment=comment)
+        self._desk.answer(run_id, step)
         return decision
 
     async def interrupted(self) -> tuple[str, ...]:
@@ -185,7 +198,7 @@ class RunControl(Checked):
         for run_id in await self.interrupted():
             try:
                 await self.resume(run_id)
-            except (ResumeError, JournalError, WorkflowError) as error:
+            except (ResumeError, RunUnderWayError, JournalError, WorkflowError) as error:
                 warnings.warn(f"run {run_id} cannot be resumed: {error}", RuntimeWarning, stacklevel=2)
 
     def _named(self, run_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,20 @@ class _Gate:
         if not self.goes_on():
             self.journal.spend(run_id, path, spent=spent, held=held)
 
+    async def kept(self) -> None:
+        while True:
+            if self.goes_on():
+                raise JournalError("another worker leads the run by now")
+            try:
+                await self.journal.kept()
+            except JournalError:
+                await anyio.sleep(_LOOK_S)  # likewise
+            else:
+                return
+
+    async def room(self) -> None:
+        await self.journal.room()
+
     def forget(self, run_id: str, path: str) -> None:
         if not self.goes_on():
             self.journal.forget(run_id, path)
@@ -166,8 +181,8 @@ class _Gate:
     async def past(self, run_id: str) -> Past | None:
         return await self.journal.past(run_id)
 
-    async def find(self, key: str) -> Recorded | None:
-        return await self.journal.find(key)
+    async def find(self, key: str, *, not_of: str = "", before: datetime | None = None) -> Recorded | None:
+        return await self.journal.find(key, not_of=not_of, before=before)
 
     async def ask(self, approval: Approval) -> Approval:
         return await self.journal.ask(approval)
@@ -175,8 +190,8 @@ class _Gate:
     async def decided(self, run_id: str, path: str, key: str) -> Decision | None:
         return await self.journal.decided(run_id, path, key)
 
-    async def decide(self, run_id: str, path: str, decision: Decision) -> Decision:
-        return await self.journal.decide(run_id, path, decision)
+    async def decide(self, run_id: str, path: str, decision: Decision, *, key: str | None = None) -> Decision:
+        return await self.journal.decide(run_id, path, decision, key=key)
 
     async def cancel_requested(self, run_id: str) -> bool:
         return await self.journal.cancel_requested(run_id)

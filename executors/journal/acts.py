@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
 
 from executors.journal import decoding
 from executors.journal.encoding import dumps, pack, workflow_blob
 from executors.journal.entries import Approval, Decision, JournalError
-from executors.journal.errors import RunNotFoundError, unknown_run
+from executors.journal.errors import RunHeldError, RunNotFoundError, run_exists, unknown_run
+from executors.journal.questions import meant
 from executors.journal.reading import contents, is_left
 from executors.journal.rows import inside, speakable, stamp
 from executors.journal.tables import HOLDERS, approvals, blobs, events, intents, results, runs, steps
@@ -34,8 +35,9 @@ def begin(
     inputs: Mapping[str, Any],
     caller: Caller,
     at: datetime,
+    resumed: bool = False,
 ) -> Act:
-    """Writes a run down, or anew where it is there already, and takes it."""
+    """Writes a run down, or anew where it is there already and `resumed`, and takes it."""
     speakable(run_id)
     begun = pack({"caller": caller, "workflows": dict(workflows)})
     subject = pack({"definition": workflow_blob(definition), "inputs": dict(inputs)})
@@ -55,7 +57,9 @@ def begin(
         transaction.open([run_id], making=False)
         there = transaction.run(run_id) is not None
         if there and _is_held(transaction, run_id):
-            raise JournalError(f"run {run_id} is under way in another program; wait for its end, or name another run")
+            raise RunHeldError(f"run {run_id} is under way in another program; wait for its end, or name another run")
+        if there and not resumed:
+            raise run_exists(run_id)
         transaction.open([run_id])
         first = {} if there else {"steps": len(definition.steps), "started": stamp(at)}
         transaction.refer([*begun.blobs, *subject.blobs])
@@ -93,7 +97,7 @@ def cancel(run_id: str) -> Act:
 
 
 def ask(approval: Approval) -> Act:
-    """Keeps a question; gives back the one that is there already."""
+    """Keeps a question, as the latest at its path; gives back the one that is there already."""
     packed = pack(inside(replace(approval, decision=None)))
     names = {name: speakable(getattr(approval, name)) for name in ("run_id", "path", "key")}
     decision = None if approval.decision is None else dumps(approval.decision).decode()
@@ -103,6 +107,10 @@ def ask(approval: Approval) -> Act:
         there = [getattr(approvals.c, name) == value for name, value in names.items()]
         found = transaction.connection.execute(select(approvals).where(*there)).mappings().one_or_none()
         if found is not None:
+            if _asked_at(transaction.connection, approval.run_id, approval.path)[0].key != approval.key:
+                latest = transaction.number(approval.run_id)
+                transaction.flush()
+                transaction.connection.execute(update(approvals).where(*there).values(number=latest))
             return decoding.approval_of(dict(found), contents(transaction.connection, [found["blobs"]]))
         row = {**names, "number": transaction.number(approval.run_id), "body": packed.body, "blobs": packed.digests}
         transaction.refer(packed.blobs)
@@ -113,20 +121,20 @@ def ask(approval: Approval) -> Act:
     return act
 
 
-def decide(run_id: str, path: str, decision: Decision) -> Act:
+def decide(run_id: str, path: str, decision: Decision, *, key: str | None = None) -> Act:
     """Gives back the answer that stands. Refuses a second one that says something else."""
 
     def act(transaction: Transaction) -> Decision:
         _opened(transaction, run_id)
         connection = transaction.connection
-        query = select(approvals.c.key, approvals.c.decision)
-        query = query.where(approvals.c.run_id == run_id, approvals.c.path == path)
-        found = connection.execute(query.order_by(approvals.c.number.desc()).limit(1)).one_or_none()
-        if found is None:
+        asked = _asked_at(connection, run_id, path)
+        if not asked:
             raise JournalError(_no_question(connection, run_id, path))
-        given = decoding.decision_of(found.decision)
+        open_ = [one.key for one in asked if one.decision is None]
+        found = meant(run_id, path, key, asked=[one.key for one in asked], unanswered=open_)
+        given = decoding.decision_of(next(one.decision for one in asked if one.key == found))
         if given is None:
-            here = (approvals.c.run_id == run_id, approvals.c.path == path, approvals.c.key == found.key)
+            here = (approvals.c.run_id == run_id, approvals.c.path == path, approvals.c.key == found)
             connection.execute(update(approvals).where(*here).values(decision=dumps(decision).decode()))
             return decision
         if given.approved != decision.approved:
@@ -198,6 +206,13 @@ def _opened(transaction: Transaction, run_id: str) -> None:
     if transaction.run(run_id) is None:
         query = select(runs.c.id).order_by(runs.c.started.desc()).limit(5_000)
         raise RunNotFoundError(unknown_run(run_id, transaction.connection.execute(query).scalars().all()))
+
+
+def _asked_at(connection: Connection, run_id: str, path: str) -> Sequence[Row[Any, Any]]:
+    """Keys and answers, the latest question first."""
+    query = select(approvals.c.key, approvals.c.decision)
+    query = query.where(approvals.c.run_id == run_id, approvals.c.path == path)
+    return connection.execute(query.order_by(approvals.c.number.desc())).all()
 
 
 def _no_question(connection: Connection, run_id: str, path: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import secrets
 import threading
 import weakref
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -18,11 +17,11 @@ import anyio.to_thread
 
 from executors.journal.address import checked, is_shared, url_of
 from executors.journal.entries import JournalError
-from executors.journal.errors import reason
+from executors.journal.errors import JournalVersionError, reason
 from executors.journal.followers import Followers
 from executors.journal.rows import Row, speakable
 from executors.journal.turns import Entry, Item, Turns
-from executors.owner import this_owner
+from executors.owner import new_owner, retire, revive
 
 if TYPE_CHECKING:
     from executors.journal.commits import Commits
@@ -49,7 +48,9 @@ class Database:
 
         """
         self.address = checked(address)
-        self.owner = _shared_owner() if is_shared(self.address) else this_owner()
+        # Host names and process ids of containers may be alike, and a program may have several journals.
+        self.owner = new_owner()
+        weakref.finalize(self, retire, self.owner)
         self._durability: Literal["ordinary", "full"] = durability
         self._followers = Followers()
         self._turns = Turns(self._act, beat=self._beat)
@@ -80,6 +81,7 @@ class Database:
             self.flush()
         finally:
             self._stop()
+            retire(self.owner)
             self._amiss.clear()
             if self._commits is not None:
                 self._commits.lost.clear()
@@ -164,6 +166,7 @@ class Database:
             return self._commits
 
     def _started(self) -> None:
+        revive(self.owner)
         if not self._registered:
             self._registered = True
             # A daemon does not keep a hung program alive; this still writes the tail of one that forgot to close.
@@ -197,7 +200,10 @@ class Database:
     def _told(self, error: BaseException, what: str) -> JournalError:
         if isinstance(error, JournalError):
             return type(error)(*error.args)
-        return JournalError(f"the journal at {self._place()!r} cannot be {what}: {reason(error)}")
+        from executors.journal.migrations import SchemaVersionError
+
+        kind = JournalVersionError if isinstance(error, SchemaVersionError) else JournalError
+        return kind(f"the journal at {self._place()!r} cannot be {what}: {reason(error)}")
 
     def _place(self) -> str:
         """Where it is; any other part of an address may be secret."""
@@ -206,12 +212,6 @@ class Database:
         from unified_api.ledger.address import shown
 
         return shown(url_of(self.address))
-
-
-@lru_cache
-def _shared_owner() -> str:
-    """A name that no other program has: host names and process ids of containers may be alike."""
-    return f"{this_owner()}/{secrets.token_hex(4)}"
 
 
 def _close_quietly(reference: weakref.ref[Database]) -> None:

@@ -99,6 +99,11 @@ class Approval:
     default: Literal["approve", "reject", "fail"] = "reject"
     decision: Decision | None = None
 
+    @property
+    def question(self) -> str:
+        """Tells it apart from others that the run has asked at the same path: the beginning of its key."""
+        return self.key[:8]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
@@ -138,14 +143,20 @@ class Journal(Protocol):
     def spend(self, run_id: str, path: str, *, spent: Decimal, held: Decimal) -> None:
         """What an execution under way has cost so far, and may cost at most besides. Never waits."""
 
+    async def kept(self) -> None:
+        """Returns once all that was handed over is durable. Raises JournalError."""
+
+    async def room(self) -> None:
+        """Returns once what waits to be kept is little enough to be held. Raises JournalError."""
+
     def forget(self, run_id: str, path: str) -> None:
         """Takes back the result of a step that made its run fail, so that a resumed run tries it again."""
 
     async def past(self, run_id: str) -> Past | None:
         """All of a run, results in blobs included; None when there is none."""
 
-    async def find(self, key: str) -> Recorded | None:
-        """The latest success of any run under this key."""
+    async def find(self, key: str, *, not_of: str = "", before: datetime | None = None) -> Recorded | None:
+        """The latest success under this key of any run but one, and of those before a time."""
 
     async def ask(self, approval: Approval) -> Approval:
         """Keeps a question, durably; gives back the one that is there already, its decision with it."""
@@ -153,8 +164,13 @@ class Journal(Protocol):
     async def decided(self, run_id: str, path: str, key: str) -> Decision | None:
         """The answer, as soon as somebody gave one."""
 
-    async def decide(self, run_id: str, path: str, decision: Decision) -> Decision:
-        """Answers a question, durably; gives back the answer that stands. Raises JournalError."""
+    async def decide(self, run_id: str, path: str, decision: Decision, *, key: str | None = None) -> Decision:
+        """Answers a question, durably; gives back the answer that stands.
+
+        `key`, or the beginning of one, names the question; without it the latest at the path is meant. Raises
+        JournalError, also without a key where another question at the path was left without an answer, and with the
+        key of such a one: somebody may have seen the one and answer the other.
+        """
 
     async def cancel_requested(self, run_id: str) -> bool:
         """Whether somebody asked for the end of the run."""
@@ -172,11 +188,12 @@ class Runs(Journal, Protocol):
         inputs: Mapping[str, Any],
         caller: Caller,
         at: datetime,
+        resumed: bool = False,
     ) -> None:
-        """Writes a run down, durably, and takes it for this process; what it left behind before stays.
+        """Writes a run down, durably, and takes it for this process.
 
-        Of a run that is there already it replaces all but when it began. Raises JournalError, also for a run that is
-        under way in another living process.
+        One that is there already may only be `resumed`: what it left behind stays, and all but when it began is
+        replaced. Raises JournalError: RunHeldError for a run that is under way elsewhere, and RunExistsError.
         """
 
     async def claim_run(self, run_id: str) -> bool:

@@ -7,7 +7,27 @@ from difflib import get_close_matches
 
 from executors.journal.entries import JournalError
 
-__all__ = ["RunNotFoundError", "reason", "unknown_run"]
+__all__ = [
+    "JournalVersionError",
+    "RunExistsError",
+    "RunHeldError",
+    "RunNotFoundError",
+    "reason",
+    "run_exists",
+    "unknown_run",
+]
+
+
+class JournalVersionError(JournalError):
+    """A newer release wrote it."""
+
+
+class RunExistsError(JournalError):
+    """Another run has this id, whose results and answers must not become those of a new one."""
+
+
+class RunHeldError(JournalError):
+    """The run is under way, in another program or by another Orchestrator of this one."""
 
 
 class RunNotFoundError(JournalError):
@@ -19,6 +39,13 @@ def unknown_run(run_id: str, known: Sequence[str]) -> str:
     near = get_close_matches(run_id, known, n=1, cutoff=0.7)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"no run has the id {run_id!r}; `orchestrate runs` lists them{hint}"
+
+
+def run_exists(run_id: str) -> RunExistsError:
+    return RunExistsError(
+        f"there is a run {run_id!r} already; `orchestrate resume {run_id}` goes on with it, and a new one needs another"
+        " name"
+    )
 
 
 _ELSEWHERE = "make it writable, or set ORCHESTRATOR_HOME to another folder"

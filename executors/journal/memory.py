@@ -12,7 +12,8 @@ import anyio
 
 from executors.events import Event, RunFinished, RunStarted, RunStatus, StepToken
 from executors.journal.entries import Approval, Decision, Intent, JournalError, Past, Recorded, Unsettled
-from executors.journal.errors import RunNotFoundError, unknown_run
+from executors.journal.errors import RunNotFoundError, run_exists, unknown_run
+from executors.journal.questions import meant
 from unified_api.types import Caller
 from workflows.model import Workflow
 
@@ -68,8 +69,11 @@ class MemoryJournal:
         inputs: Mapping[str, Any],
         caller: Caller,
         at: datetime,
+        resumed: bool = False,
     ) -> None:
         is_new = run_id not in self._runs
+        if not is_new and not resumed:
+            raise run_exists(run_id)
         run = self._run(run_id)
         run.status, run.ended = "running", None
         run.definition, run.workflows, run.inputs, run.caller = definition, dict(workflows), dict(inputs), caller
@@ -100,13 +104,22 @@ class MemoryJournal:
         if place is not None:
             open_[place] = replace(open_[place], spent_usd=spent, held_usd=held)
 
+    async def kept(self) -> None:
+        """At once: nothing is on its way."""
+
+    async def room(self) -> None:
+        """Likewise."""
+
     def forget(self, run_id: str, path: str) -> None:
         results = self._run(run_id).results
         for place in [place for place, one in results.items() if place[0] == path and one.status == "failed"]:
             del results[place]
 
     async def ask(self, approval: Approval) -> Approval:
-        return self._run(approval.run_id).approvals.setdefault((approval.path, approval.key), approval)
+        approvals, place = self._run(approval.run_id).approvals, (approval.path, approval.key)
+        if _latest_of(approvals, approval.path) != approval.key:
+            approvals[place] = approvals.pop(place, approval)
+        return approvals[place]
 
     async def past(self, run_id: str) -> Past | None:
         run = self._runs.get(run_id)
@@ -126,11 +139,12 @@ class MemoryJournal:
             cancel_requested=run.cancel_requested,
         )
 
-    async def find(self, key: str) -> Recorded | None:
+    async def find(self, key: str, *, not_of: str = "", before: datetime | None = None) -> Recorded | None:
         found: Recorded | None = None
-        for _, run in sorted(self._runs.items(), reverse=True):
-            for one in run.results.values():
-                if one.key == key and one.status == "succeeded" and (found is None or one.at >= found.at):
+        for name, run in sorted(self._runs.items(), reverse=True):
+            for one in run.results.values() if name != not_of else ():
+                wanted = one.key == key and one.status == "succeeded" and (before is None or one.at < before)
+                if wanted and (found is None or one.at >= found.at):
                     found = one
         return found
 
@@ -139,11 +153,13 @@ class MemoryJournal:
         asked = None if run is None else run.approvals.get((path, key))
         return None if asked is None else asked.decision
 
-    async def decide(self, run_id: str, path: str, decision: Decision) -> Decision:
+    async def decide(self, run_id: str, path: str, decision: Decision, *, key: str | None = None) -> Decision:
         approvals = self._known(run_id).approvals
-        place = next((one for one in reversed(approvals) if one[0] == path), None)
-        if place is None:
+        asked = [one for one in reversed(approvals.values()) if one.path == path]
+        if not asked:
             raise JournalError(f"run {run_id} asks nothing at {path!r}")
+        open_ = [one.key for one in asked if one.decision is None]
+        place = path, meant(run_id, path, key, asked=[one.key for one in asked], unanswered=open_)
         given = approvals[place].decision
         if given is None:
             approvals[place] = replace(approvals[place], decision=decision)
@@ -155,7 +171,8 @@ class MemoryJournal:
     async def waiting_approvals(self, run_id: str | None = None) -> list[Approval]:
         """Questions that nobody has answered, of one run or of all that have not ended."""
         of = [run for name, run in self._runs.items() if run_id in (None, name) and run.status == "running"]
-        return [one for run in of for one in run.approvals.values() if one.decision is None]
+        asked = [(run.approvals, one) for run in of for one in run.approvals.values() if one.decision is None]
+        return [one for all_, one in asked if _latest_of(all_, one.path) == one.key]
 
     async def cancel_requested(self, run_id: str) -> bool:
         run = self._runs.get(run_id)
@@ -199,3 +216,8 @@ class MemoryJournal:
         if run_id not in self._runs:
             raise RunNotFoundError(unknown_run(run_id, list(self._runs)))
         return self._runs[run_id]
+
+
+def _latest_of(approvals: Mapping[_Place, Approval], path: str) -> str | None:
+    """The key of what was asked last at the path."""
+    return next((key for at, key in reversed(list(approvals)) if at == path), None)

@@ -15,6 +15,7 @@ from executors.events import Event, StepFinished
 from executors.journal import decoding
 from executors.journal.encoding import referred, unpack
 from executors.journal.entries import Approval, Decision, Past, Recorded
+from executors.journal.rows import stamp
 from executors.journal.summaries import RecordedRun, RunSummary
 from executors.journal.tables import approvals, blobs, events, intents, results, runs, steps
 from executors.journal.writing import now_of
@@ -110,8 +111,10 @@ class Reader:
                 _past(row, kept, open_, held), approvals=tuple(decoding.approval_of(one, held) for one in asked)
             )
 
-    def success(self, key: str) -> Recorded | None:
-        query = select(results).where(results.c.key == key, results.c.status == "succeeded")
+    def success(self, key: str, *, not_of: str = "", before: datetime | None = None) -> Recorded | None:
+        query = select(results).where(results.c.key == key, results.c.status == "succeeded", results.c.run_id != not_of)
+        if before is not None:
+            query = query.where(results.c.at < stamp(before))
         with self._reading() as connection:
             latest = query.order_by(results.c.at.desc(), results.c.run_id, results.c.number.desc()).limit(1)
             for row in _rows(connection, latest):
@@ -133,9 +136,15 @@ class Reader:
             return decoding.decision_of(connection.execute(query).scalar_one_or_none())
 
     def waiting(self, run_id: str | None) -> list[Approval]:
-        """Questions of runs that have not ended, nearest first to their end."""
+        """Questions of runs that have not ended, in the order in which they were asked.
+
+        One that was asked before another at the same path is not asked any more.
+        """
+        later = approvals.alias()
+        same = (later.c.run_id == approvals.c.run_id, later.c.path == approvals.c.path)
+        asked_since = select(later.c.key).where(*same, later.c.number > approvals.c.number).exists()
         query = select(approvals).join(runs, runs.c.id == approvals.c.run_id)
-        query = query.where(runs.c.status == "running", approvals.c.decision.is_(None))
+        query = query.where(runs.c.status == "running", approvals.c.decision.is_(None), ~asked_since)
         if run_id is not None:
             query = query.where(runs.c.id == run_id)
         with self._reading() as connection:

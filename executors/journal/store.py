@@ -63,12 +63,20 @@ class SqlJournal(Database):
         inputs: Mapping[str, Any],
         caller: Caller,
         at: datetime,
+        resumed: bool = False,
     ) -> None:
         from executors.journal import acts
 
-        await self._done(
-            acts.begin(run_id, definition=definition, workflows=workflows, inputs=inputs, caller=caller, at=at)
+        act = acts.begin(
+            run_id,
+            definition=definition,
+            workflows=workflows,
+            inputs=inputs,
+            caller=caller,
+            at=at,
+            resumed=resumed,
         )
+        await self._done(act)
 
     async def intend(self, intent: Intent) -> None:
         row = intent_row(intent)
@@ -98,8 +106,10 @@ class SqlJournal(Database):
         asked: Approval = await self._done(acts.ask(approval))
         return asked
 
+    async def kept(self) -> None:
+        await self._done(None)
+
     async def room(self) -> None:
-        """Returns once what waits for the disk is little enough to be held. `intend` does that by itself."""
         while self._turns.waiting_bytes > _ROOM:
             await self._done(None)
 
@@ -119,16 +129,16 @@ class SqlJournal(Database):
 
         return bool(await self._done(acts.cancel(run_id)))
 
-    async def decide(self, run_id: str, path: str, decision: Decision) -> Decision:
+    async def decide(self, run_id: str, path: str, decision: Decision, *, key: str | None = None) -> Decision:
         """Answers a question. Gives back the answer that stands, which says the same.
 
         Raises:
             RunNotFoundError: there is no such run.
-            JournalError: nothing is asked there, or it was answered otherwise.
+            JournalError: nothing is asked there, it was answered otherwise, or it is not clear which one is meant.
         """
         from executors.journal import acts
 
-        stands: Decision = await self._done(acts.decide(run_id, path, decision))
+        stands: Decision = await self._done(acts.decide(run_id, path, decision, key=key))
         return stands
 
     async def forget_runs(self, *, before: datetime) -> int:
@@ -151,8 +161,8 @@ class SqlJournal(Database):
     async def past(self, run_id: str) -> Past | None:
         return await self._asked(lambda reader: reader.past(run_id))
 
-    async def find(self, key: str) -> Recorded | None:
-        return await self._asked(lambda reader: reader.success(key))
+    async def find(self, key: str, *, not_of: str = "", before: datetime | None = None) -> Recorded | None:
+        return await self._asked(lambda reader: reader.success(key, not_of=not_of, before=before))
 
     async def decided(self, run_id: str, path: str, key: str) -> Decision | None:
         return await self._asked(lambda reader: reader.decision(run_id, path, key))

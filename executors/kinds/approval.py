@@ -184,7 +184,7 @@ class _Waiting:
         if journal is None:
             return decision
         try:
-            return await journal.decide(asked.run_id, asked.path, decision)
+            return await journal.decide(asked.run_id, asked.path, decision, key=asked.key)
         except JournalError:
             # Another answer stands, and the next look finds it.
             return await self._decided() or decision

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "AlthoughHeldOption",
     "BudgetOption",
     "DeadlineOption",
     "ExecutorChoice",
@@ -57,6 +58,13 @@ class Sensitivity(StrEnum):
 TaskArgument = Annotated[
     str | None,
     typer.Argument(help="The task in plain words; - or nothing reads it from standard input.", show_default=False),
+]
+AlthoughHeldOption = Annotated[
+    bool,
+    typer.Option(
+        "--although-held",
+        help="Take it from the program that has it, for one that is dead on a machine that cannot be asked.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
 ModelOption = Annotated[

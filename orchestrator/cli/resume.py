@@ -11,7 +11,15 @@ import typer
 
 from orchestrator.cli import console, words
 from orchestrator.cli.errors import CommandError
-from orchestrator.cli.options import DeadlineOption, InputOption, JsonOption, MaxParallelOption, OutOption, ToolsOption
+from orchestrator.cli.options import (
+    AlthoughHeldOption,
+    DeadlineOption,
+    InputOption,
+    JsonOption,
+    MaxParallelOption,
+    OutOption,
+    ToolsOption,
+)
 
 if TYPE_CHECKING:
     from executors.preview import Preview
@@ -57,6 +65,7 @@ def resume(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Pay again what must be paid again, without asking.")
     ] = False,
+    although_held: AlthoughHeldOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Go on with a run: what is recorded is not paid for again.
@@ -75,9 +84,10 @@ def resume(
 
     if every == (run is not None):
         raise CommandError("name one run, such as `orchestrate resume 01K3`, or --all; `orchestrate runs` lists them")
-    if every and (workflow or inputs or again or took_place):
+    if every and (workflow or inputs or again or took_place or although_held):
         raise CommandError(
-            "--all takes runs as they are: --workflow, --input, --again and --took-place are for one run"
+            "--all takes runs as they are: --workflow, --input, --again, --took-place and --although-held are for one"
+            " run"
         )
     limits = launch.limits(budget, deadline, None, max_parallel)
     wish = launch.Launch(limits=limits, out=out, as_json=as_json, yes=yes, tools=tools or ())
@@ -90,7 +100,7 @@ def resume(
             found = await orchestrator.continuation(
                 run, source, again=again or (), took_place=outputs, inputs=values, limits=launched.limits
             )
-            return await _go_on(orchestrator, found, launched)
+            return await _go_on(orchestrator, found, launched, although_held=although_held)
         return await _go_on_with_all(orchestrator, launched)
 
     return launch.perform(work, wish, names_interrupted=False)
@@ -123,6 +133,7 @@ def _output(text: str) -> tuple[str, Any]:
 
 async def _go_on_with_all(orchestrator: Orchestrator, launched: Launch) -> int:
     from executors.journal.entries import JournalError
+    from orchestrator.passes import RunUnderWayError
     from orchestrator.resuming import ResumeError
 
     left = await orchestrator.interrupted()
@@ -135,13 +146,15 @@ async def _go_on_with_all(orchestrator: Orchestrator, launched: Launch) -> int:
             status |= await _go_on(
                 orchestrator, await orchestrator.continuation(run_id, limits=launched.limits), launched
             )
-        except (ResumeError, JournalError) as error:  # the others go on
+        except (ResumeError, RunUnderWayError, JournalError) as error:  # the others go on
             console.say(f"Error: {words.clean(str(error))}", style="red")
             status = 1
     return status
 
 
-async def _go_on(orchestrator: Orchestrator, found: Continuation, launched: Launch) -> int:
+async def _go_on(
+    orchestrator: Orchestrator, found: Continuation, launched: Launch, *, although_held: bool = False
+) -> int:
     from orchestrator.catalog import locality
     from orchestrator.cli.launch import told
     from orchestrator.cli.progress import showing
@@ -154,7 +167,7 @@ async def _go_on(orchestrator: Orchestrator, found: Continuation, launched: Laun
     with showing(found.workflow, inputs=found.past.inputs) as progress:
         launched.progress = progress
         progress.run_id = found.past.run_id
-        result = await orchestrator.resume(found, on_event=progress)
+        result = await orchestrator.resume(found, although_held=although_held, on_event=progress)
     if result.earlier_usd:
         console.say(f"Of the cost, {words.cost(result.earlier_usd)} was paid before.", style="dim")
     return told(orchestrator, result, found.workflow, launched)

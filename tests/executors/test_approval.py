@@ -38,7 +38,13 @@ async def going(workflow: Workflow, journal: Any = None, **options: Any) -> RunR
     """A run that the journal knows, as an Orchestrator begins it."""
     if journal is not None:
         await journal.begin(
-            "r1", definition=workflow, workflows={}, inputs={"text": "it"}, caller=Caller(), at=datetime.now(UTC)
+            "r1",
+            definition=workflow,
+            workflows={},
+            inputs={"text": "it"},
+            caller=Caller(),
+            at=datetime.now(UTC),
+            resumed=await journal.past("r1") is not None,
         )
     return await run(workflow, {"text": "it"}, gateway=NO_GATEWAY, journal=journal, caller=Caller(run="r1"), **options)
 
@@ -99,8 +105,12 @@ async def test_a_question_and_its_answer_outlive_the_run_that_asked(journals: Ca
         while not await journal.waiting_approvals():  # noqa: ASYNC110  # as another program would look
             await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
-    await journal.begin("r1", definition=asking(), workflows={}, inputs={"text": "it"}, caller=Caller(), at=START)
+    await journal.begin(
+        "r1", definition=asking(), workflows={}, inputs={"text": "it"}, caller=Caller(), at=START, resumed=True
+    )
     await journal.decide("r1", "ask", Decision(approved=True, at=datetime.now(UTC)))
+    if isinstance(journal, SqlJournal):
+        journal.close()  # else it has the run
     result = await going(asking(), journals(), on_event=desk)
     assert result.outputs["sent"] == "sent: it"
     assert desk.questions == []

@@ -25,7 +25,7 @@ from executors.events import (
 )
 from executors.journal.encoding import LIMIT
 from executors.journal.entries import Approval, Decision, JournalError
-from executors.journal.errors import RunNotFoundError
+from executors.journal.errors import RunExistsError, RunHeldError, RunNotFoundError
 from executors.journal.store import SqlJournal
 from unified_api.types import Attempt, Usage
 from workflows.model import Workflow
@@ -296,6 +296,55 @@ async def test_a_question_is_asked_once_and_answered_once(journal: SqlJournal):
         await journal.decide("r", "ok", Decision(approved=False))
     with pytest.raises(JournalError, match="asks nothing at 'okk'; did you mean 'ok'"):
         await journal.decide("r", "okk", yes)
+
+
+async def test_an_answer_to_one_question_is_not_an_answer_to_another_at_its_path(journal: SqlJournal):
+    bob = Approval(run_id="r", path="ok", key="b" * 64, asked=NOON, message="pay Bob?")
+    mallory = replace(bob, key="c" * 64, message="pay Mallory?")
+    yes = Decision(approved=True, by="ann")
+    await begun(journal)
+    await journal.ask(bob)
+    await journal.ask(mallory)
+    assert await journal.waiting_approvals() == [mallory]
+    with pytest.raises(JournalError, match=r"has asked 'ok' several things; say which one.*question cccccccc"):
+        await journal.decide("r", "ok", yes)
+    with pytest.raises(JournalError, match="question bbbbbbbb of 'ok' of run r is not asked any more"):
+        await journal.decide("r", "ok", yes, key=bob.question)
+    with pytest.raises(JournalError, match="has asked no question 'd' at 'ok', but cccccccc, bbbbbbbb"):
+        await journal.decide("r", "ok", yes, key="d")
+    assert await journal.decided("r", "ok", mallory.key) is None
+    assert await journal.ask(bob) == bob
+    assert await journal.waiting_approvals() == [bob]
+    assert await journal.decide("r", "ok", yes, key=bob.question) == yes
+    assert await journal.decided("r", "ok", bob.key) == yes
+    assert await journal.decided("r", "ok", mallory.key) is None
+
+
+async def test_a_new_run_may_not_have_the_id_of_another(journal: SqlJournal):
+    await begun(journal)
+    await journal.ask(Approval(run_id="r", path="ok", key="k", asked=NOON, message="sure?"))
+    await journal.decide("r", "ok", Decision(approved=True))
+    journal(finished())
+    with pytest.raises(RunExistsError, match="there is a run 'r' already; `orchestrate resume r` goes on with it"):
+        await begun(journal)
+    assert journal.get_run("r").status == "succeeded"
+    await begun(journal, resumed=True)
+    assert journal.get_run("r").status == "running"
+
+
+async def test_two_journals_of_one_program_do_not_have_one_run_and_one_that_was_closed_has_none(address: str):
+    with SqlJournal(address) as one, SqlJournal(address) as other:
+        await begun(one)
+        assert not await other.claim_run("r")
+        with pytest.raises(RunHeldError, match="under way in another program"):
+            await begun(other, resumed=True)
+        assert await other.interrupted() == []
+        one.close()
+        if "://" in address:
+            sql(address, "UPDATE journal_runs SET lease = lease - 6")
+        assert await other.interrupted() == ["r"]
+        assert await other.claim_run("r")
+        assert not await one.claim_run("r")
 
 
 async def test_two_who_decide_at_once_cannot_both_be_right(address: str):

@@ -39,10 +39,10 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("spend"), PLACES, st.tuples(MONEY, MONEY)),
     st.tuples(st.just("forget"), PLACES, st.none()),
     st.tuples(st.just("ask"), PLACES, st.none()),
-    st.tuples(st.just("decide"), PLACES, st.booleans()),
+    st.tuples(st.just("decide"), PLACES, st.tuples(st.booleans(), st.booleans())),
     st.tuples(st.just("cancel"), PLACES, st.none()),
     st.tuples(st.just("claim"), PLACES, st.none()),
-    st.tuples(st.just("begin"), PLACES, st.none()),
+    st.tuples(st.just("begin"), PLACES, st.booleans()),
     st.tuples(st.just("event"), PLACES, st.sampled_from(["step", "start", "end", "large"])),
     st.tuples(st.just("look"), PLACES, st.none()),
 )
@@ -66,13 +66,15 @@ async def apply(journal: Any, number: int, name: str, place: tuple[str, str, str
             case "ask":
                 return await journal.ask(Approval(run_id=run_id, path=path, key=key, asked=at, message="sure?"))
             case "decide":
-                return await journal.decide(run_id, path, Decision(approved=more, at=at))
+                approved, named = more
+                decision = Decision(approved=approved, at=at)
+                return await journal.decide(run_id, path, decision, key=key if named else None)
             case "cancel":
                 return await journal.request_cancel(run_id)
             case "claim":
                 return await journal.claim_run(run_id)
             case "begin":
-                await begun(journal, run_id, at=at, inputs={"n": number})
+                await begun(journal, run_id, at=at, inputs={"n": number}, resumed=more)
             case "event":
                 journal(
                     {
