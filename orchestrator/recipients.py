@@ -26,10 +26,10 @@ class SettingsRecipients:
         self._tools = tools
 
     def clearance_of_host(self, host: str) -> Sensitivity | None:
-        """Of `name` or `name:port`; None for a host that may not be reached."""
-        scheme = "http" if host.endswith(":80") else "https"
+        """Of a host as `WebTarget.recipient` names it; None for one that may not be reached."""
+        scheme = "http://" if host.endswith(":80") else "https://"
         try:
-            return allowed(Target.of(f"{scheme}://{host}/"), self._http).clearance
+            return allowed(Target.of(f"{'' if '://' in host else scheme}{host}/"), self._http).clearance
         except StepFailure:
             return None
 

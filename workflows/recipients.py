@@ -13,8 +13,10 @@ class Recipients(Protocol):
     """The hosts of requests and the tools, as the configuration knows them."""
 
     def clearance_of_host(self, host: str) -> Sensitivity | None:
-        """The most sensitive data that `host` (a name, or `name:port`) may be sent; None for a host that may not be
-        reached at all.
+        """The most sensitive data that `host` may be sent; None for a host that may not be reached at all.
+
+        It is a name, or `name:port`, with an IPv6 address in brackets. Without a port https is meant, with port 80
+        http; where it is the other way round it stands behind its scheme: `https://name:80`.
         """
         ...
 

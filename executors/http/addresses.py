@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
+
+from workflows.web_target import literal
 
 __all__ = ["Address", "literal", "never_reached", "not_public"]
 
@@ -108,20 +110,3 @@ def _inner(address: IPv6Address) -> IPv4Address | None:
     )
     is_tunnel = (number >> 32) & 0xFCFFFFFF == _ISATAP
     return IPv4Address(number & 0xFFFFFFFF) if embeds or is_tunnel else None
-
-
-def literal(host: str) -> Address | None:
-    """The address that a host of a URL is; None for a name.
-
-    Raises:
-        ValueError: it looks like an address and is none, as `127.1`, `0x7f000001` or `fe80::1%eth0`, which name
-            servers and browsers read in their own ways.
-    """
-    if ":" in host:
-        if "%" in host:
-            raise ValueError("an address with a zone cannot be reached from here")
-        return IPv6Address(host)
-    last = host.rstrip(".").rpartition(".")[2]
-    if last.isdigit() or last[:2] == "0x":
-        return ip_address(host)
-    return None

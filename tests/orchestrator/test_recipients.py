@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from executors.failures import StepFailure
+from executors.http.hosts import allowed
+from executors.http.target import Target
 from orchestrator.cli import main
 from orchestrator.recipients import SettingsRecipients
 from unified_api.settings import HttpSettings
+from workflows.checks import check
+from workflows.model import Workflow
 from workflows.tools import ToolSpec
+from workflows.web_target import WebTarget
 
 HTTP = HttpSettings.model_validate(
     {
@@ -39,6 +45,41 @@ HTTP = HttpSettings.model_validate(
 )
 def test_the_clearance_of_a_host_is_that_of_its_most_exact_entry(host: str, clearance: str | None):
     assert SettingsRecipients(HTTP, {}).clearance_of_host(host) == clearance
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1]:18799/",
+        "http://[::1]/",
+        "https://[::1]/",
+        "https://example.com:80/",
+        "http://example.com:443/",
+        "http://example.com/",
+    ],
+)
+@pytest.mark.parametrize(
+    "entry", ["[::1]:18799", "[::1]", "[::1]:80", "example.com", "example.com:80", "example.com:443"]
+)
+def test_the_checks_allow_exactly_the_hosts_that_the_run_allows(url: str, entry: str):
+    http = HttpSettings.model_validate({"hosts": [entry]})
+    try:
+        allowed(Target.of(url), http)
+        is_allowed = True
+    except StepFailure:
+        is_allowed = False
+    recipients = SettingsRecipients(http, {})
+    assert (recipients.clearance_of_host(WebTarget.of(url).recipient) is not None) == is_allowed
+    step = {"id": "h", "kind": "http", "url": url}
+    flow = Workflow.model_validate({"workflow": "1", "name": "n", "steps": [step]})
+    told = {one.code for one in check(flow, recipients=recipients)}
+    assert ("host_not_allowed" in told) != is_allowed
+
+
+@pytest.mark.parametrize("host", ["0x7f.1", "127.1", "2130706433", "0177.0.0.1", "a.0x1", "0x7f000001:80", "*.1"])
+def test_a_host_that_programs_read_in_different_ways_cannot_be_allowed(host: str):
+    with pytest.raises(ValueError, match="is no IPv4 address"):
+        HttpSettings.model_validate({"hosts": [host]})
 
 
 def test_a_function_of_the_users_own_may_be_given_everything():

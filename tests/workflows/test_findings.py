@@ -36,6 +36,10 @@ def document(*steps: dict, **keys) -> dict:
     return {"workflow": "1", "name": "x", "steps": list(steps) or [llm("a")], **keys}
 
 
+def http(**keys) -> dict:
+    return {"id": "a", "kind": "http", "url": "https://example.com", **keys}
+
+
 def each(*steps: dict, **keys) -> dict:
     return {"id": "each", "kind": "map", "over": [1], "steps": list(steps), **keys}
 
@@ -171,6 +175,10 @@ EXAMPLES: dict[str, tuple[object, str]] = {
         document({**POST, "url": "{{ inputs.q }}"}, inputs={"q": {"sensitivity": "internal"}}),
         "/steps/0/url",
     ),
+    "invalid_url": (document(http(url="example.com/x")), "/steps/0/url"),
+    "invalid_query": (document(http(query={"x": {"y": 1}})), "/steps/0/query/x"),
+    "invalid_header": (document(http(headers={"Cookie": "a=b"})), "/steps/0/headers/Cookie"),
+    "invalid_body": (document(http(body={"x": 1})), "/steps/0/body"),
     "host_not_allowed": (document({**POST, "url": "https://example.net"}), "/steps/0/url"),
     "unknown_label": (
         document(llm("a", "{{ inputs.q }}"), inputs={"q": {"sensitivity": "secret"}}),

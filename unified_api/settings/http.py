@@ -38,7 +38,8 @@ def _host(name: str) -> str:
             return f"[{IPv6Address(name[1:-1])}]"
         except ValueError:
             raise ValueError("is no IPv6 address in brackets") from None
-    if name.replace(".", "").isdigit():
+    last = name.rpartition(".")[2]
+    if last.isdigit() or last.startswith("0x"):  # some programs read `0x7f.1` and `127.1` as addresses
         try:
             return str(ip_address(name))
         except ValueError:

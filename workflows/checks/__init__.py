@@ -20,6 +20,7 @@ from workflows.checks.models import served
 from workflows.checks.multitude import not_too_many
 from workflows.checks.names import cycles, duplicate_ids, order_only, resolved
 from workflows.checks.repeats import bounded
+from workflows.checks.requests import sendable
 from workflows.checks.schemas import defaults_fit, stand_ins_are_plain, stand_ins_fit, valid_schemas, values_fit
 from workflows.checks.single_points import alone
 from workflows.checks.sizes import fitting
@@ -62,6 +63,7 @@ _OF_ONE: Final[tuple[_Check, ...]] = (
     guarded,
     known_tools,
     arguments,
+    sendable,
     called_workflows,
 )
 """What is asked of a workflow by itself, and of each that its steps run."""

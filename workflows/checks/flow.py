@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
-from urllib.parse import urlsplit
 
 from workflows.base import Sensitivity
 from workflows.checks.labels import SENSITIVITIES, StepLabels, cleared, labels_of
+from workflows.checks.requests import target_of
 from workflows.checks.subject import Subject
 from workflows.checks.units import Site
 from workflows.findings import Finding, pointer
-from workflows.lexer import scan
 from workflows.model import HttpStep, ToolStep
 from workflows.nearest import nearest
 from workflows.stated_labels import stated
+from workflows.web_target import RequestError
 
 __all__ = ["StepLabels", "cleared_recipients", "declassified", "labelled_inputs", "labels_of"]
-
-_ENDS: Final = frozenset("/?#")
-"""What ends the host of an address."""
 
 
 def labelled_inputs(subject: Subject) -> Iterator[Finding]:
@@ -66,9 +62,22 @@ def cleared_recipients(subject: Subject) -> Iterator[Finding]:
 
 
 def _requested(subject: Subject, site: Site, step: HttpStep) -> Iterator[Finding]:
-    host = _host(step.url)
     label = subject.flow.call(site)
-    if host is not None and subject.recipients is not None:
+    try:
+        target = target_of(step.url)
+    except RequestError:
+        return  # another check says so
+    if target is None and label != "public":
+        yield Finding(
+            code="unknown_recipient",
+            severity="warning",
+            pointer=site.at("url"),
+            message=f"{site.path!r} sends {label} data ({subject.flow.way(site)}) to a host that is computed: whether "
+            "it may be sent them shows only in the run",
+            fix="Write the host into the address, or lower the label of what is sent.",
+        )
+    elif target is not None and subject.recipients is not None:
+        host = target.recipient
         clearance = subject.recipients.clearance_of_host(host)
         if clearance is None:
             yield Finding(
@@ -79,15 +88,6 @@ def _requested(subject: Subject, site: Site, step: HttpStep) -> Iterator[Finding
                 fix="Add the host to `hosts` in [http] of orchestrator.toml, or send the request elsewhere.",
             )
         yield from _sent(subject, site, f"the host {host!r}", clearance, "url")
-    elif host is None and label != "public":
-        yield Finding(
-            code="unknown_recipient",
-            severity="warning",
-            pointer=site.at("url"),
-            message=f"{site.path!r} sends {label} data ({subject.flow.way(site)}) to a host that is computed: whether "
-            "it may be sent them shows only in the run",
-            fix="Write the host into the address, or lower the label of what is sent.",
-        )
 
 
 def _sent(subject: Subject, site: Site, who: str, clearance: Sensitivity | None, field: str) -> Iterator[Finding]:
@@ -102,26 +102,3 @@ def _sent(subject: Subject, site: Site, who: str, clearance: Sensitivity | None,
             allowed=SENSITIVITIES[: SENSITIVITIES.index(clearance) + 1],
             fix="Send it to who is cleared, `declassify` a step before it, or state its clearance in the settings.",
         )
-
-
-def _host(url: str) -> str | None:
-    """The host that a template's address surely leads to, with the port where one is written."""
-    segments = scan(url)
-    if not segments or segments[0].kind != "text":
-        return None
-    start = url[segments[0].start : segments[0].end].strip()
-    scheme, slashes, rest = start.partition("://")
-    if not slashes or scheme.lower() not in {"http", "https"}:
-        return None
-    if len(segments) > 1 and not any(character in _ENDS for character in rest):
-        return None
-    try:
-        parts = urlsplit(start)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None  # no address; the run says so
-    if not host:
-        return None
-    if port is None and scheme.lower() == "http":
-        port = 80
-    return host if port is None else f"{host}:{port}"
