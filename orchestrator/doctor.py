@@ -283,7 +283,7 @@ async def _tool_servers() -> list[Diagnosis]:
 
 def _tool_server(name: str, trouble: str | None, tools: Collection[str], *, is_refused: bool) -> Diagnosis:
     if trouble is not None and is_refused:
-        fix = "Read what it would start, and agree to it: orchestrate trust"
+        fix = "See what it would do, and agree to it: orchestrate trust"
         return Diagnosis(name="tool servers", verdict="warning", message=trouble, fix=fix)
     if trouble is not None:
         fix = f"Mend [mcp.servers.{name}] of orchestrator.toml, or start the server."

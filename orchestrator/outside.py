@@ -49,7 +49,7 @@ def _explained(finding: Finding, value: Any, servers: McpServers) -> Finding:
             code="server_not_trusted",
             message=f"the tool {tool!r} is not known: {trouble}",
             allowed=(),
-            fix="Read what it would start, and agree to it: orchestrate trust",
+            fix="See what it would do, and agree to it: orchestrate trust",
         )
     if trouble is not None:
         return replace(

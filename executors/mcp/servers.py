@@ -143,8 +143,8 @@ class McpServers:
 
 def _not_agreed(name: str) -> str:
     return (
-        f"the MCP server {name!r} is not used: it is named by an orchestrator.toml that lay in the current folder;"
-        " `orchestrate trust` shows what it would start, and agrees to it"
+        f"the MCP server {name!r} is not used: an orchestrator.toml that lay in the current folder names it, and nobody"
+        " has agreed to it yet (`orchestrate trust`)"
     )
 
 
