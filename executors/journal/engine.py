@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -21,6 +23,8 @@ Durability: TypeAlias = Literal["ordinary", "full"]
 _BUSY_S = 30
 """The longest wait for other writers of a SQLite file."""
 _WAIT_S = 5
+_files: WeakKeyDictionary[Engine, tuple[int, int] | None] = WeakKeyDictionary()
+"""Which file each engine was opened for."""
 
 
 def open_engine(address: URL, durability: Durability) -> Engine:
@@ -48,6 +52,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             yield connection
         return
     with engine.connect() as connection:
+        _check_there(engine)
         # Taken before looking, so that nothing is read that another program changes.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
@@ -57,6 +62,22 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # sqlite3's own
                 connection.exec_driver_sql("ROLLBACK")
             raise
+
+
+def _check_there(engine: Engine) -> None:
+    """What is written into a file that has no name any more is lost without a word. Raises OSError."""
+    path = engine.url.database or ""
+    try:
+        there = _identity(path)
+    except FileNotFoundError:
+        there = None
+    if there != _files.setdefault(engine, there):
+        raise FileNotFoundError(errno.ENOENT, "it was deleted, moved away or replaced while it was in use", path)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    stat = Path(path).stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _sqlite(address: URL, durability: Durability) -> Engine:

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, select
 
-from executors.events import Event, StepFinished
+from executors.events import Event, RunStatus, StepFinished
 from executors.journal import decoding
 from executors.journal.encoding import referred, unpack
 from executors.journal.entries import Approval, Decision, Past, Recorded
 from executors.journal.rows import stamp
-from executors.journal.summaries import RecordedRun, RunSummary
+from executors.journal.summaries import RecordedRun, RecordedStatus, RunSummary
 from executors.journal.tables import approvals, blobs, events, intents, results, runs, steps
 from executors.journal.writing import now_of
 from executors.owner import is_gone
@@ -164,9 +164,13 @@ class Reader:
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def status(self, run_id: str) -> str | None:
+    def status(self, run_id: str) -> RecordedStatus | None:
+        query = select(runs.c.status, runs.c.owner, runs.c.lease).where(runs.c.id == run_id)
         with self._reading() as connection:
-            return connection.execute(select(runs.c.status).where(runs.c.id == run_id)).scalar_one_or_none()
+            for row in _rows(connection, query):
+                status: RunStatus = row["status"]
+                return "interrupted" if is_left(row, now_of(connection)) else status
+        return None
 
     def left(self) -> list[str]:
         """Runs that were begun, have not ended, and have nobody who runs them; oldest first."""

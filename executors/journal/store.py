@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from executors.events import Event, RunFinished
-from executors.journal.address import address_of
+from executors.journal.address import address_of, is_shared
 from executors.journal.database import Database
 from executors.journal.entries import Approval, Decision, Intent, JournalError, Past, Recorded
 from executors.journal.errors import RunNotFoundError, unknown_run
@@ -27,6 +27,8 @@ __all__ = ["SqlJournal"]
 _ROOM = 64_000_000
 """Bytes that may wait for the disk before `room` holds back."""
 _FORGOTTEN_AT_ONCE = 200
+_PATIENCE_S = 10.0
+"""For how long a run without signs of life is followed on: another machine may be about to go on with it."""
 _POLL_S = 0.2
 """How often it is looked for what other programs have written."""
 
@@ -187,26 +189,29 @@ class SqlJournal(Database):
         return await self._asked(lambda reader: reader.events(run_id, after, limit)) or []
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[tuple[int, Event], None]:
-        """The events as they come, from any program, until the run has ended.
+        """The events as they come, from any program, until the run has ended or the program that ran it has died.
 
         Raises:
             RunNotFoundError: there is no such run.
         """
         if await self._asked(lambda reader: reader.status(run_id)) is None:
             raise RunNotFoundError(unknown_run(run_id, await self._asked(lambda reader: reader.ids()) or []))
+        patience = _PATIENCE_S if is_shared(self.address) else 0.0
         with self._followers.watch(run_id) as waker:
-            ended = False
+            ended, lived = False, anyio.current_time()
             while True:
                 waker.rest()
                 # Asked before the events are, so that all of a run that has ended are read.
-                running = await self._asked(lambda reader: reader.status(run_id)) == "running"
+                status = await self._asked(lambda reader: reader.status(run_id))
+                lived = anyio.current_time() if status == "running" else lived
+                left = status == "interrupted" and anyio.current_time() - lived >= patience
                 found = await self.events(run_id, after)
                 for after, event in found:  # noqa: PLR1704  # the caller's place moves on
                     ended = isinstance(event, RunFinished)
                     yield after, event
                 if found:
                     continue
-                if ended or not running:
+                if ended or left or status not in ("running", "interrupted"):
                     return
                 await waker.wait(_POLL_S)
 

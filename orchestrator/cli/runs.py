@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from orchestrator.cli import console, report, words
-from orchestrator.cli.errors import bordered
+from orchestrator.cli.errors import CommandError, bordered
 from orchestrator.cli.groups import ListingGroup
 from orchestrator.cli.options import JsonOption, OutOption
 
@@ -118,7 +118,7 @@ def follow_run(
     after: Annotated[int, typer.Option("--after", min=0, help="Begin after the event of this number.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the events of a run, from any one on, and go on until the run ends.
+    """Print the events of a run, from any one on, and go on until the run ends or its program has died.
 
     They are numbered from 1 without gaps, and the same whenever they are read. The run may be under way in another
     program. With --json each is an object of JSON on a line of its own.
@@ -139,6 +139,8 @@ def follow_run(
             async with aclosing(record.follow(whole, after)) as events:
                 async for number, event in events:
                     console.print_result(event_json(number, event) if as_json else event_line(number, event))
+            if record.get_run(whole).status == "interrupted":
+                raise CommandError(f"the program of run {whole} died; `orchestrate resume {whole}` goes on with it")
 
     anyio.run(follow)
 

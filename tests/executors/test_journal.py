@@ -298,6 +298,39 @@ async def test_a_question_is_asked_once_and_answered_once(journal: SqlJournal):
         await journal.decide("r", "okk", yes)
 
 
+async def test_a_run_is_followed_until_its_program_has_died(address: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("executors.journal.store._PATIENCE_S", 0.1)
+    with SqlJournal(address) as reader:
+        with SqlJournal(address) as one:
+            await begun(one)
+            one(step())
+        if "://" in address:
+            sql(address, "UPDATE journal_runs SET lease = lease - 6")
+        with anyio.fail_after(5):
+            assert [seq async for seq, _ in reader.follow("r")] == [1]
+
+
+def _delete(folder: Path, *, again: bool) -> None:
+    for file in list(folder.iterdir()):
+        file.rename(folder / f"{file.name}.away")  # its inode must not be had by the next
+    if again:
+        (folder / "runs.sqlite").touch()
+
+
+@pytest.mark.skipif(platform.system() == "Windows", reason="a file that is in use cannot be deleted there")
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_file_that_was_deleted_or_replaced_in_the_middle_is_told(tmp_path: Path, again: bool):
+    path = tmp_path / "runs.sqlite"
+    journal = SqlJournal(path)
+    await begun(journal)
+    _delete(tmp_path, again=again)
+    with pytest.raises(JournalError, match="deleted, moved away or replaced"):
+        await journal.intend(intent())
+    journal.record(result())
+    with pytest.raises(JournalError, match="is incomplete: it was deleted"):
+        journal.close()
+
+
 async def test_an_answer_to_one_question_is_not_an_answer_to_another_at_its_path(journal: SqlJournal):
     bob = Approval(run_id="r", path="ok", key="b" * 64, asked=NOON, message="pay Bob?")
     mallory = replace(bob, key="c" * 64, message="pay Mallory?")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,10 @@ import anyio
 import pytest
 from running import MODEL, PRICES, llm, workflow_of
 
+from executors.context import now
 from executors.events import Event, RunResumed, StepStarted
+from executors.journal.entries import Approval, JournalError
+from executors.journal.errors import JournalVersionError, RunExistsError
 from executors.preview import Preview
 from executors.result import RunResult
 from orchestrator import Orchestrator
@@ -183,6 +188,86 @@ async def test_a_run_is_not_under_way_twice(model: Model, tmp_path: Path) -> Non
         assert model.asked == {"a": 1, "b <a>": 1}
 
 
+async def test_a_run_that_another_orchestrator_has_is_not_done_a_second_time(model: Model, tmp_path: Path) -> None:
+    model.hanging = {"a"}
+    async with opened(model, tmp_path) as one, opened(model, tmp_path) as other, anyio.create_task_group() as tasks:
+        started = anyio.Event()
+
+        def listen(event: Event) -> None:
+            if isinstance(event, StepStarted):
+                started.set()
+
+        async def go() -> None:
+            await one.run(TWO, caller=Caller(run="r1"), on_event=listen)
+
+        tasks.start_soon(go)
+        await started.wait()
+        with pytest.raises(RunUnderWayError, match="run r1 is under way in another program"):
+            await other.run(TWO, caller=Caller(run="r1"))
+        with pytest.raises(ResumeError, match="orchestrate resume r1 --although-held"):
+            await other.resume("r1")
+        await one.cancel("r1")
+    assert model.asked == {"a": 1}
+
+
+async def test_a_new_run_may_not_have_the_name_of_another(model: Model, tmp_path: Path) -> None:
+    async with opened(model, tmp_path) as orchestrator:
+        await orchestrator.run(TWO, caller=Caller(run="nightly"))
+        with pytest.raises(RunExistsError, match="there is a run 'nightly' already"):
+            await orchestrator.run(TWO, caller=Caller(run="nightly"))
+    assert model.asked == {"a": 1, "b <a>": 1}
+
+
+@pytest.mark.parametrize("also_cancelled", [False, True])
+async def test_a_run_of_a_machine_that_cannot_be_asked_is_had_by_who_knows_better(
+    model: Model, tmp_path: Path, also_cancelled: bool
+) -> None:
+    journal = await _interrupted(model, tmp_path, host="renamed")
+    async with opened(model, tmp_path) as orchestrator:
+        with pytest.raises(ResumeError, match="under way in another program"):
+            await orchestrator.resume("r1")
+        if also_cancelled:
+            assert await orchestrator.cancel("r1", although_held=True)
+            assert journal.get_run("r1").status == "cancelled"
+        else:
+            assert (await orchestrator.resume("r1", although_held=True)).outputs == {"b": "<b <a>>"}
+
+
+async def test_a_journal_of_a_newer_release_is_not_done_without(model: Model, tmp_path: Path) -> None:
+    async with opened(model, tmp_path) as orchestrator:
+        await orchestrator.run(TWO)
+    with closing(sqlite3.connect(orchestrator.runs.address)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    async with opened(model, tmp_path) as orchestrator:
+        with pytest.raises(JournalVersionError, match="upgrade meta-orchestrator"):
+            await orchestrator.run(TWO)
+    assert model.asked == {"a": 1, "b <a>": 1}
+
+
+async def test_an_answer_is_for_the_question_that_was_shown(model: Model, tmp_path: Path) -> None:
+    first = workflow_of({"id": "ask", "kind": "approval", "message": "Pay 10 to Bob?"})
+    second = workflow_of({"id": "ask", "kind": "approval", "message": "Pay 10,000 to Mallory?"})
+    journal = await _interrupted(model, tmp_path, workflow=first)
+    shown = Approval(run_id="r1", path="ask", key="b" * 64, asked=now(), message="Pay 10 to Bob?")
+    await journal.ask(shown)
+    journal.close()
+    ended: list[RunResult] = []
+    async with opened(model, tmp_path) as orchestrator, anyio.create_task_group() as tasks:
+
+        async def go() -> None:
+            ended.append(await orchestrator.resume("r1", second))
+
+        tasks.start_soon(go)
+        with anyio.fail_after(5):
+            while (asked := (await orchestrator.approvals("r1"))[0]) == shown:  # noqa: ASYNC110  # as a terminal looks
+                await anyio.sleep(0.01)
+        for question in (shown.question, None):
+            with pytest.raises(JournalError, match=f"question {asked.question}, which `orchestrate approvals r1`"):
+                await orchestrator.approve("r1", "ask", question=question, by="alice")
+        await orchestrator.approve("r1", "ask", question=asked.question, by="alice")
+    assert ended[0].outputs["ask"]["approved"] is True
+
+
 async def test_a_run_that_had_too_little_goes_on_with_more(model: Model, tmp_path: Path) -> None:
     tight = TWO.model_copy(update={"policy": WorkflowPolicy(budget_usd=0.02)})
     steps = [step.model_copy(update={"max_tokens": 1_500}) for step in tight.steps]
@@ -199,14 +284,14 @@ async def test_a_run_that_had_too_little_goes_on_with_more(model: Model, tmp_pat
         assert result.outputs == {"a": "<a>", "b": "<c>"}
 
 
-async def _interrupted(model: Model, folder: Path) -> Any:
+async def _interrupted(model: Model, folder: Path, *, host: str | None = None, workflow: Workflow = TWO) -> Any:
     """A run that was begun by a program that is no more."""
     from executors.context import now
     from executors.journal.store import SqlJournal
 
     settings = opened(model, folder).settings
     journal = SqlJournal.of(settings)
-    journal.owner = "/".join([*journal.owner.split("/")[:-2], "999999999", "0"])
-    await journal.begin("r1", definition=TWO, workflows={}, inputs={}, caller=Caller(run="r1"), at=now())
+    journal.owner = "/".join([host or journal.owner.split("/")[0], "999999999", "0"])
+    await journal.begin("r1", definition=workflow, workflows={}, inputs={}, caller=Caller(run="r1"), at=now())
     journal.close()
     return journal
