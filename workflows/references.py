@@ -126,7 +126,9 @@ def _usage(template: str) -> Usage:
                     guard = _guard(segment.tokens, end)
                     whole = alone and place == 0 and end == len(segment.tokens)
                     asked = _asked(segment.tokens, place, end)
-                    free.append(Reference("variables", token.text, path, guard, whole=whole, asked=asked))
+                    free.append(
+                        Reference("variables", token.text, path, guard, whole=whole, asked=asked, at=(number, place))
+                    )
                 continue
             read = _read(segment.tokens, place, alone=alone)
             if isinstance(read, Misspelling):

@@ -179,13 +179,16 @@ def _field(shape: Shape, name: str) -> Shape | Absent:
 def _item(shape: Shape, number: int) -> Shape | Absent:
     schema = shape.schema
     types = _own_types(schema)
-    if types is not None and not types & {"array", "object"}:
-        return Absent(0, f"it is {_list(types)}, which has no items")
+    if types is not None and "array" not in types:
+        named = schema.get("properties") if isinstance(schema, dict) else None
+        return Absent(0, f"it is {_list(types)}, which has no items", tuple(named) if isinstance(named, dict) else ())
     if not isinstance(schema, dict) or "allOf" in schema:
         return ANY
     first = schema.get("prefixItems")
     if isinstance(first, list) and 0 <= number < len(first):
         return Shape(first[number], shape.root, shape.free)
+    if isinstance(first, list) and schema.get("items") is False and types == frozenset({"array"}) and number >= 0:
+        return Absent(0, f"it has {len(first)} items, counted from 0")
     if isinstance(items := schema.get("items"), dict) and types == frozenset({"array"}):
         return Shape(items, shape.root, shape.free)
     return ANY

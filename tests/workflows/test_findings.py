@@ -128,6 +128,10 @@ EXAMPLES: dict[str, tuple[object, str]] = {
         "/steps/0/steps/0/as",
     ),
     "unused_variable": (document(each(llm("a"))), "/steps/0"),
+    "unused_default": (
+        document({"id": "a", "kind": "approval", "message": "x", "default": "approve"}),
+        "/steps/0/default",
+    ),
     "unused_input": (document(inputs={"q": {}}), "/inputs/q"),
     "invalid_expression": (document(llm("a", "{{ 1 | nope }}")), "/steps/0/prompt"),
     "unknown_name": (document(llm("a", "{{ topic }}")), "/steps/0/prompt"),
@@ -193,8 +197,8 @@ EXAMPLES: dict[str, tuple[object, str]] = {
 }  # fmt: skip
 WARNINGS = {
     "cached_effect", "deadline_too_short", "host_not_allowed", "nothing_to_declassify", "optional_field",
-    "shadowed_variable", "single_point_of_failure", "unknown_recipient", "unrendered_template", "unused_input",
-    "unused_step", "unused_variable",
+    "shadowed_variable", "single_point_of_failure", "unknown_recipient", "unrendered_template",
+    "unused_default", "unused_input", "unused_step", "unused_variable",
 }  # fmt: skip
 
 

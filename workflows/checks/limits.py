@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from workflows.checks.subject import Subject
 from workflows.findings import Finding
 from workflows.frames import Located
+from workflows.model import ApprovalStep
 
 __all__ = ["deadlines"]
 
 
 def deadlines(subject: Subject) -> Iterator[Finding]:
-    """No step may take longer than what is around it."""
+    """No step may take longer than what is around it, and what is to happen after a time has one."""
+    yield from _never_taken(subject)
     whole = subject.workflow.policy.deadline_s
     for located in subject.steps:
         around = _around(located)
@@ -25,6 +27,23 @@ def deadlines(subject: Subject) -> Iterator[Finding]:
             tightest = min(limits, key=lambda limit: limit[0], default=None)
             if seconds is not None and tightest is not None and seconds > tightest[0]:
                 yield _finding(located.at(field), seconds, field, tightest)
+
+
+def _never_taken(subject: Subject) -> Iterator[Finding]:
+    for located in subject.steps:
+        step = located.step
+        if isinstance(step, ApprovalStep) and "default" in step.model_fields_set and step.expires_s is None:
+            yield Finding(
+                code="unused_default",
+                severity="warning",
+                pointer=located.at("default"),
+                message="the `default` is taken after `expires_s` seconds, which are not given: it waits for ever"
+                if step.timeout_s is None
+                else "the `default` is taken after `expires_s` seconds, not after `timeout_s`, which fails the step",
+                fix="Give the step `expires_s`, or take the `default` out."
+                if step.timeout_s is None
+                else "Write `expires_s` instead of `timeout_s`.",
+            )
 
 
 def _around(located: Located) -> list[tuple[float, str, str]]:

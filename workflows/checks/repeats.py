@@ -48,6 +48,15 @@ def most_items(subject: Subject, located: Located) -> int | None:
     return max((one for one in bounds if one is not None), default=0) if None not in bounds and bounds else None
 
 
+def _fewest_items(subject: Subject, located: Located, step: MapStep) -> int:
+    """The length of the shortest list that a map may be given."""
+    if not isinstance(step.over, str):
+        return len(step.over)
+    schemas = [one.schema for one in subject.shapes.of_template(step.over, located.frame).alternatives()]
+    bounds = [one.get("minItems", 0) if isinstance(one, dict) else 0 for one in schemas]
+    return int(min(bounds, default=0))
+
+
 def _bound(shape: Shape) -> int | None:
     schema = shape.schema if isinstance(shape.schema, dict) else {}
     bound = schema.get("maxItems")
@@ -57,9 +66,11 @@ def _bound(shape: Shape) -> int | None:
 
 
 def _too_long(subject: Subject, located: Located, step: MapStep) -> Iterator[Finding]:
-    longest = most_items(subject, located)
+    longest, shortest = most_items(subject, located), _fewest_items(subject, located, step)
+    if longest is None and shortest > step.max_items:
+        longest = shortest
     if longest is not None and longest > step.max_items:
-        verb = "has" if not isinstance(step.over, str) else "may have"
+        verb = "has" if not isinstance(step.over, str) else "has at least" if longest == shortest else "may have"
         yield Finding(
             code="fan_out_too_large",
             pointer=located.at("over"),

@@ -8,7 +8,8 @@ from dataclasses import replace
 from workflows.checks.subject import Place, Subject
 from workflows.expressions import template
 from workflows.findings import Finding
-from workflows.model import EmbedStep, ImageStep, LlmStep
+from workflows.lexer import scan
+from workflows.model import BranchStep, EmbedStep, ImageStep, LlmStep
 from workflows.nearest import nearest
 from workflows.outputs import IMAGE
 from workflows.references import Reference, usage
@@ -22,6 +23,7 @@ _CODES = {
     "inputs": "unknown_input_field",
     "variables": "unknown_variable_field",
 }
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 _PICTURE = Shape.of({"type": ["string", "object"]})
 _LIST = Shape.of({"type": "array"})
 _TEXT = Shape.of({"type": "string"})
@@ -50,6 +52,9 @@ def _path(subject: Subject, place: Place, reference: Reference) -> Iterator[Find
         elif _in_first_round(place, reference):
             why = "is not there in the first round: nothing comes before it, and `initial` is not given"
             fix = f"Give the loop an `initial`, ask for `{reference.name}.number > 1` first, or write"
+        elif _may_be_null(subject, place, reference):
+            why = "is not there where what it is taken from is null, which it may be"
+            fix = f"Ask for `{replace(reference, path=()).text} is not none` first, or write"
         if why:
             yield Finding(
                 code="optional_field",
@@ -60,16 +65,47 @@ def _path(subject: Subject, place: Place, reference: Reference) -> Iterator[Find
             )
 
 
+def _may_be_null(subject: Subject, place: Place, reference: Reference) -> bool:
+    """Whether a field is taken, unasked, of a branch's result, which is null for a case that gives nothing."""
+    target = place.frame.sees(reference.name) if reference.root == "steps" else None
+    if target is None or not isinstance(target.step, BranchStep) or target.step.output is not None:
+        return False
+    return "null" in (subject.shapes.output(target).types() or ()) and not _asked_before(place, reference)
+
+
+def _asked_before(place: Place, reference: Reference) -> bool:
+    """Whether something there, or around it, looks at what the field is taken from."""
+    texts = [place.source, *([place.step.when] if place.step is not None and place.step.when else [])]
+    for frame in place.frame.outwards():
+        step = None if frame.owner is None else frame.owner.step
+        if step is not None:
+            texts += [step.when or "", *(case.when for case in getattr(step, "cases", ()))]
+    found = (one for text in texts for one in (*usage(text).references, *usage(text).variables))
+    about = (one for one in found if (one.root, one.name) == (reference.root, reference.name))
+    return any(one.path == reference.path[: len(one.path)] and one.path != reference.path for one in about)
+
+
 def _in_first_round(place: Place, reference: Reference) -> bool:
     """Whether a template takes a field of the round before for granted, though there may be none."""
-    if reference.root != "variables" or reference.path[0] != "previous" or len(reference.path) == 1:
+    if reference.root != "variables" or reference.path[0] != "previous":
+        return False
+    if len(reference.path) == 1 and not _computed_with(place.source, reference):
         return False
     variable = place.variables[reference.name]
     given = getattr(variable.owner.step, "initial", None) is not None
     # What asks for the number, or for the whole result, knows of the first round.
     texts = [place.source, *([place.step.when] if place.step is not None and place.step.when else [])]
-    asked = any(one.name == reference.name and len(one.path) == 1 for text in texts for one in usage(text).variables)
+    used = (one for text in texts for one in usage(text).variables if one.name == reference.name)
+    asked = any(len(one.path) == 1 and (one.path != reference.path or one.asked or one.guard) for one in used)
     return variable.kind == "round" and not given and not asked
+
+
+def _computed_with(source: str, reference: Reference) -> bool:
+    """Whether arithmetic follows or goes before, which null does not take."""
+    segment, start = reference.at
+    tokens = scan(source)[segment].tokens
+    near = tokens[max(0, start - 1) : start] + tokens[start + 3 : start + 4]
+    return any(token.text in _ARITHMETIC for token in near)
 
 
 def _absent(subject: Subject, place: Place, reference: Reference, absent: Absent) -> Finding:

@@ -1,0 +1,98 @@
+"""What can never be there, or never come about, is told before the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workflows.checks import inspect
+
+
+def document(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {"workflow": "1", "name": "w", "inputs": {"f": {"type": "boolean"}}, "steps": list(steps)}
+
+
+NULLABLE = {
+    "id": "b",
+    "kind": "branch",
+    "cases": [{"when": "{{ inputs.f }}"}],
+    "else": {"result": {"k": 1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{{ steps.b.output.k }}", ["optional_field"]),
+        ("{{ steps.b.output.k | default(0) }}", []),
+        ("{{ steps.b.output.k if steps.b.output else 0 }}", []),
+        ("{{ steps.b.output }}", []),
+    ],
+)
+def test_a_field_of_what_may_be_null_is_told(value: str, expected: list[str]):
+    told = inspect(document(NULLABLE, {"id": "z", "kind": "set", "value": value})).findings
+    assert [(one.code, one.pointer) for one in told] == [(code, "/steps/1/value") for code in expected]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{{ round.previous + 1 }}", ["optional_field"]),
+        ("{{ 1 + round.previous }}", ["optional_field"]),
+        ("{{ round.previous + 1 if round.previous else 1 }}", []),
+        ("{{ round.previous + 1 if round.number > 1 else 1 }}", []),
+        ("{{ round.previous }}", []),
+    ],
+)
+def test_computing_with_what_came_before_the_first_round_is_told(value: str, expected: list[str]):
+    steps = [{"id": "d", "kind": "set", "value": value}]
+    loop = {"id": "l", "kind": "loop", "max_rounds": 3, "steps": steps, "until": "{{ inputs.f }}"}
+    assert [one.code for one in inspect(document(loop)).findings] == expected
+    assert [one.code for one in inspect(document({**loop, "initial": 0})).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "fields"),
+    [
+        ({"a": 1}, "steps.x.output[0]", ("a",)),
+        (3, "steps.x.output[0]", ()),
+        ([1, 2], "steps.x.output[2]", ()),
+    ],
+)
+def test_an_item_that_cannot_be_there_is_told(given: Any, path: str, fields: tuple[str, ...]):
+    steps = {"id": "x", "kind": "set", "value": given}, {"id": "z", "kind": "set", "value": f"{{{{ {path} }}}}"}
+    (finding,) = (one for one in inspect(document(*steps)).findings if one.severity == "error")
+    assert (finding.code, finding.allowed) == ("unknown_output_field", fields)
+    good = {"id": "x", "kind": "set", "value": [1, 2, 3]}, steps[1]
+    assert not [one for one in inspect(document(*good)).findings if one.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("{{ inputs.long }}", "has at least 3 items"),
+        ("{{ range(5) }}", "has at least 5 items"),
+        ("{{ range(1, 6) | list }}", "has at least 5 items"),
+    ],
+)
+def test_a_map_that_never_takes_its_list_is_told(over: str, message: str):
+    each = {"id": "m", "kind": "map", "over": over, "max_items": 2, "steps": [{"id": "r", "kind": "set", "value": 1}]}
+    asked = {**document(each), "inputs": {"long": {"type": "array", "minItems": 3}}}
+    (finding,) = (one for one in inspect(asked).findings if one.severity == "error")
+    assert (finding.code, finding.pointer) == ("fan_out_too_large", "/steps/0/over")
+    assert message in finding.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"default": "approve"}, ["unused_default"]),
+        ({"default": "reject", "timeout_s": 5}, ["unused_default"]),
+        ({"default": "approve", "expires_s": 5}, []),
+        ({"timeout_s": 5}, []),
+    ],
+)
+def test_a_default_that_is_never_taken_is_told(fields: dict[str, Any], expected: list[str]):
+    step = {"id": "a", "kind": "approval", "message": "Publish?", **fields}
+    assert [one.code for one in inspect(document(step)).findings if one.code != "unused_input"] == expected
