@@ -263,5 +263,5 @@ class Interpreter:
         if run.errors:
             raise FailureError("inside", "", retryable=True)
         outputs, label = self._outputs(document, inside)
-        run.label = max(label if policy.get("declassify") is None else _level(policy["declassify"]), stated)
+        run.label = max(label if policy.get("declassify") is None or "digest" not in step else _level(policy["declassify"]), stated)
         return outputs

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workflows.base import Sensitivity
 from workflows.blocks import nested_steps
 from workflows.digest import digest
 from workflows.findings import Finding, WorkflowError
@@ -15,7 +16,7 @@ from workflows.model import Workflow, WorkflowStep
 from workflows.nearest import nearest
 from workflows.sources import Missing, WorkflowSource
 
-__all__ = ["Links", "called", "link", "linked", "pin_findings"]
+__all__ = ["Links", "called", "declassified", "link", "linked", "pin_findings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,15 @@ class Links:
 def called(step: WorkflowStep) -> str:
     """The workflow that a step runs, as `name@version`."""
     return f"{step.workflow}@{step.version}"
+
+
+def declassified(step: WorkflowStep, other: Workflow) -> Sensitivity | None:
+    """The label that another workflow's own policy gives to its outputs.
+
+    It counts only for a step that pins this very content: otherwise whoever can change the file could lower labels.
+    """
+    stated = other.policy.declassify
+    return stated if stated is not None and step.digest == digest(other) else None
 
 
 def linked(workflow: Workflow, source: WorkflowSource) -> dict[str, Workflow]:

@@ -16,6 +16,7 @@ from unified_api.types import Json, Sensitivity
 from unified_api.types.sensitivity import most_sensitive
 from workflows.expressions import ExpressionError, Scope, render_value
 from workflows.graph import implied_outputs
+from workflows.linking import declassified
 from workflows.model import Workflow, WorkflowStep
 from workflows.templates import strings
 
@@ -38,16 +39,16 @@ async def run(step: WorkflowStep, run: StepRun) -> Json:
         raise StepFailure("recursive_workflow", f"the workflow {name!r} runs itself")
     policy, clock = workflow.policy, run.context.clock
     if policy.deadline_s is None:
-        return await _given_by(workflow, _frame(workflow, step, run, end=None), run)
+        return await _given_by(step, workflow, _frame(workflow, step, run, end=None), run)
     end = clock.now() + policy.deadline_s
     with clock.scope(end):
-        return await _given_by(workflow, _frame(workflow, step, run, end=end), run)
+        return await _given_by(step, workflow, _frame(workflow, step, run, end=end), run)
     raise StepFailure("deadline_exceeded", f"the deadline of the workflow {workflow.name!r} passed")
 
 
-async def _given_by(workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
+async def _given_by(step: WorkflowStep, workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
     await run_steps(run.context.layouts.of_workflow(workflow), frame, run)
-    return _outputs(workflow, frame, run)
+    return _outputs(step, workflow, frame, run)
 
 
 def _frame(workflow: Workflow, step: WorkflowStep, run: StepRun, *, end: float | None) -> Frame:
@@ -88,7 +89,7 @@ def _inputs(workflow: Workflow, step: WorkflowStep, run: StepRun) -> dict[str, A
         raise StepFailure("invalid_input", str(error)) from error
 
 
-def _outputs(workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
+def _outputs(step: WorkflowStep, workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
     outputs: dict[str, Json] = {}
     templates = implied_outputs(workflow, frame.context.layouts.of_workflow(workflow).graph)
     for name, value in templates.items():
@@ -97,5 +98,5 @@ def _outputs(workflow: Workflow, frame: Frame, run: StepRun) -> dict[str, Json]:
         except ExpressionError as error:
             raise StepFailure(error.code, f"output {name!r} of {workflow.name!r}: {error.message}") from error
     label = frame.labels.of(source for _, source in strings(templates, ()))
-    run.label = most_sensitive(workflow.policy.declassify or label, run.step.sensitivity)
+    run.label = most_sensitive(declassified(step, workflow) or label, run.step.sensitivity)
     return outputs

@@ -8,7 +8,7 @@ from engine_runs import _Tool  # the tool that random workflows call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_workflows import made
-from running import NO_GATEWAY
+from running import NO_GATEWAY, value
 
 from executors.events import Event, StepFinished
 from executors.runner import run
@@ -17,6 +17,7 @@ from orchestrator.history import plain_path
 from workflows.blocks import implied_result, inner_blocks
 from workflows.checks import check
 from workflows.checks.flow import StepLabels, labels_of
+from workflows.digest import digest
 from workflows.graph import implied_outputs
 from workflows.model import LoopStep, MapStep, Step, Workflow, WorkflowStep
 from workflows.models import ModelProblem
@@ -162,10 +163,38 @@ def test_labels_go_through_another_workflow_input_by_input():
 
 
 def test_another_workflow_may_declassify_what_it_gives():
-    outer = workflow(CALL, llm("last", "{{ steps.sub.output.o }}"), name="outer", inputs=SECRET)
-    labels = labels_of(outer, {"x@1.0.0": other(declassify="internal")})
+    lowering = other(declassify="internal")
+    last = llm("last", "{{ steps.sub.output.o }}")
+    pinned = workflow({**CALL, "digest": digest(lowering)}, last, name="outer", inputs=SECRET)
+    labels = labels_of(pinned, {"x@1.0.0": lowering})
     assert labels["sub"] == StepLabels("confidential", "internal")
     assert labels["last"].call == "internal"
+
+
+@pytest.mark.parametrize("pin", [{}, {"digest": f"sha256:{'0' * 64}"}])
+async def test_the_word_of_a_workflow_that_is_not_pinned_lowers_nothing(pin: dict[str, str]):
+    lowering = workflow(
+        value("two", "{{ inputs.given }}"), inputs={"given": {}, "plain": {}}, policy={"declassify": "public"}
+    )
+    outer = workflow({**CALL, **pin}, value("last", "{{ steps.sub.output }}"), name="outer", inputs=SECRET)
+    assert labels_of(outer, {"x@1.0.0": lowering})["last"].call == "confidential"
+    events: list[Event] = []
+    others = {"x@1.0.0": lowering}
+    await run(outer, {"patient": "x"}, gateway=NO_GATEWAY, workflows=others, on_event=events.append)
+    ends = {one.step_id: one.label for one in events if isinstance(one, StepFinished)}
+    assert ends["sub"] == ends["last"] == "confidential"
+
+
+async def test_the_word_of_a_pinned_workflow_counts_in_a_run_as_in_the_proof():
+    lowering = workflow(
+        value("two", "{{ inputs.given }}"), inputs={"given": {}, "plain": {}}, policy={"declassify": "public"}
+    )
+    pinned = workflow({**CALL, "digest": digest(lowering)}, name="outer", inputs=SECRET)
+    others = {"x@1.0.0": lowering}
+    events: list[Event] = []
+    await run(pinned, {"patient": "x"}, gateway=NO_GATEWAY, workflows=others, on_event=events.append)
+    [end] = [one for one in events if isinstance(one, StepFinished) and one.step_id == "sub"]
+    assert end.label == labels_of(pinned, others)["sub"].output == "public"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +295,7 @@ class Naive:
             for name, schema in flow.inputs.items()
         }
         gives = self.outputs(flow, f"{path}/", floor, inputs)
-        if flow.policy.declassify is not None:
+        if flow.policy.declassify is not None and step.digest is not None:
             gives = max(LABELS.index(flow.policy.declassify), self.of(None, scope, 0, step.sensitivity))
         failed = self.failed(flow.steps, f"{path}/")
         self.set(path, 3, max(gives, call, failed) if step.when or step.on_error != "fail" else max(gives, failed))

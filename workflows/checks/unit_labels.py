@@ -11,7 +11,8 @@ from workflows.blocks import Inner, implied_result
 from workflows.checks.units import Site, Unit, versioned
 from workflows.frames import Frame
 from workflows.graph import implied_outputs
-from workflows.model import LoopStep, MapStep, WorkflowStep
+from workflows.linking import declassified
+from workflows.model import LoopStep, MapStep, Workflow, WorkflowStep
 from workflows.references import usage
 from workflows.stated_labels import SENSITIVITIES, input_labels
 from workflows.templates import strings, templates
@@ -45,9 +46,9 @@ class _Passed:
 class Passage:
     """What a workflow lets through from what it is given, whoever runs it."""
 
-    inputs: tuple[str, ...]
-    """Names, in the order in which it declares them."""
+    workflow: Workflow
     outputs: _Passed
+    """But for what its own policy makes of them."""
     failures: _Passed
 
 
@@ -116,14 +117,11 @@ class UnitLabels:
 
     def passage(self) -> Passage:
         """What the workflow lets through."""
-        policy, block = self._unit.workflow.policy, self._blocks[self._unit.frames[0]]
-        if policy.declassify is None:
-            outputs = implied_outputs(self._unit.workflow, self._unit.frames[0].graph)
-            given = self._passed([block, *self._named(source for _, source in strings(outputs, ()))])
-        else:
-            given = _Passed(SENSITIVITIES.index(policy.declassify), frozenset())
+        frame = self._unit.frames[0]
+        outputs = implied_outputs(self._unit.workflow, frame.graph)
+        given = self._passed([self._blocks[frame], *self._named(source for _, source in strings(outputs, ()))])
         failures = self._passed(self._failures(self._unit.frames[:1], self._unit.prefix))
-        return Passage(tuple(self._inputs), given, failures)
+        return Passage(self._unit.workflow, given, failures)
 
     def way(self, site: Site) -> tuple[list[str], str | None]:
         """How the label of what a step sends came there, the last first; see `_way`."""
@@ -190,8 +188,10 @@ class UnitLabels:
         self._nodes[self._failed[site.path]].sources.extend(failed)
         if step.on_error != "fail" or (isinstance(step, MapStep) and step.on_item_error != "fail"):
             yield from failed  # what stands in its place tells that something failed
-        if passage is not None:
-            yield self._let_through(site, passage.outputs)
+        if passage is not None and isinstance(step, WorkflowStep):
+            stated = declassified(step, passage.workflow)
+            outputs = passage.outputs if stated is None else _Passed(SENSITIVITIES.index(stated), frozenset())
+            yield self._let_through(site, outputs)
             yield self._node(site.path, step.sensitivity)
             if step.when is None and step.on_error == "fail":
                 return  # otherwise there may be no outputs, which tells of what was sent
@@ -223,7 +223,7 @@ class UnitLabels:
         if step.when is not None:
             self._nodes[decided].sources.extend(self._named((step.when,)))
         call = _Call(decided)
-        for name in passage.inputs:
+        for name in passage.workflow.inputs:
             given = (source for _, source in strings(step.inputs.get(name), ()))
             call.inputs[name] = self._node(of=self._named(given))
         return call
