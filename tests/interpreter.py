@@ -263,5 +263,6 @@ class Interpreter:
         if run.errors:
             raise FailureError("inside", "", retryable=True)
         outputs, label = self._outputs(document, inside)
-        run.label = max(label if policy.get("declassify") is None or "digest" not in step else _level(policy["declassify"]), stated)
+        is_lowered = policy.get("declassify") is not None and "digest" in step
+        run.label = max(_level(policy["declassify"]) if is_lowered else label, stated)
         return outputs
