@@ -17,6 +17,8 @@ def unfit(value: Any) -> str | None:
     for _ in range(MOST_LEVELS + 1):
         below: list[Any] = []
         for one in level:
+            if one is None or isinstance(one, int):
+                continue
             if isinstance(one, dict):
                 below += one
                 below += one.values()
