@@ -10,7 +10,8 @@ from typing import Protocol, TypeVar
 
 from executors.budget import Budget, Held, OverBudgetError
 from executors.context import StepRun
-from executors.failures import StepFailure, of_gateway
+from executors.failures import StepFailure, of_gateway, unkept
+from executors.journal.entries import JournalError
 from unified_api.bill import Bill, bill_of
 from unified_api.errors import BudgetExceededError, GatewayError, NoCandidateError, UnknownPriceError
 from unified_api.needs import AnyRequest, Asked
@@ -18,7 +19,7 @@ from unified_api.trail import Trail
 from unified_api.types import Attempt, EmbedResponse, ImageResponse, Policy, Response
 from workflows.model import ModelChoice, ModelNeeds
 
-__all__ = ["Send", "call", "model_name", "reserve"]
+__all__ = ["Send", "call", "model_name", "reserve", "write_down"]
 
 _ANSWERED = frozenset({"succeeded", "rejected", "cached"})
 _UNTOLD = Bill(unknown=(Attempt(number=1, model="", outcome="cancelled", billable=True),))
@@ -43,12 +44,13 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
     """Makes the call and notes on the step's receipt what it used and tried, even where it is cut off.
 
     Raises:
-        StepFailure: the gateway's own codes, `budget_exceeded`, or `unknown_price` under a budget.
+        StepFailure: the gateway's own codes; under a budget also `budget_exceeded`, `unknown_price`, or
+            `journal_failed`.
     """
     request, policy, held = await reserve(run, request, policy)
     trail = Trail() if run.budget is None else Trail(purse=_Purse(run.budget, run))
     if held is not None:
-        run.pay(held=held.amount)
+        await write_down(run, held)
     story: tuple[Attempt, ...] = ()
     bill: Bill | None = None
     try:
@@ -74,6 +76,25 @@ async def call(run: StepRun, request: Asked, policy: Policy, *, send: Send[Asked
             run.budget.settle(held, actual)
             run.pay(held=-held.amount, counted=actual)
     return response
+
+
+async def write_down(run: StepRun, held: Held) -> None:
+    """Returns once a resumed run will know of the reservation: the program may die as soon as the call is made.
+
+    Raises StepFailure, having given it back.
+    """
+    journal = run.context.journal
+    run.pay(held=held.amount)
+    try:
+        if journal is not None:
+            await journal.kept()
+    except BaseException as error:
+        if run.budget is not None:
+            run.budget.settle(held, Decimal(0))
+        run.pay(held=-held.amount)
+        if isinstance(error, JournalError):
+            raise unkept(error) from error
+        raise
 
 
 class _Purse:

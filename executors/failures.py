@@ -20,7 +20,7 @@ from unified_api.errors import (
 )
 from unified_api.types import Sensitivity
 
-__all__ = ["NothingToDo", "StepFailure", "of_gateway"]
+__all__ = ["NothingToDo", "StepFailure", "of_gateway", "unkept"]
 
 _HOPELESS = (
     AuthenticationError,
@@ -71,9 +71,19 @@ class StepFailure(Exception):  # noqa: N818  # it is control flow inside the exe
             return StepError(self.code, self.message, self.path)
         return StepError(self.code, f"step {path!r}: {self.message}", path)
 
+    @property
+    def ends_run(self) -> bool:
+        """Whether the run fails whatever is said to be done about errors: what goes on would be lost or paid twice."""
+        return self.code == "journal_failed"
+
 
 class NothingToDo(Exception):  # noqa: N818  # likewise
     """The step found that it has nothing to do, and is skipped."""
+
+
+def unkept(error: Exception) -> StepFailure:
+    """The failure of what is not begun because it cannot be written down."""
+    return StepFailure("journal_failed", f"it was not started, because the journal does not work: {error}")
 
 
 def of_gateway(error: GatewayError) -> StepFailure:

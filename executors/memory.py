@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from executors.journal.entries import Recorded, Unsettled
 
-__all__ = ["Claim", "Memory", "counted", "is_untold", "step_id"]
+__all__ = ["Claim", "Memory", "counted", "is_untold", "place_of", "step_id"]
+
+
+_NUMBERS = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,13 @@ class Memory:
     _own: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     """By path and key; the latest of several."""
     _loose: defaultdict[tuple[str, str | None], deque[_Kept]] = field(default_factory=lambda: defaultdict(deque))
-    """The successes of earlier passes by key, and the step that they are for; None is any."""
+    """The successes of earlier passes by key, and the place that they are for; None is any."""
     _unsettled: dict[tuple[str, str], Unsettled] = field(default_factory=dict)
-    _unchanged: Collection[str] = ()
+    _unchanged: Container[str] = ()
+    _told: dict[str, _Kept] = field(default_factory=dict)
+    """By path: what a person said of executions that were cut off."""
+    _earliest: dict[str, datetime] = field(default_factory=dict)
+    """By key."""
     _failed: dict[tuple[str, str], list[_Kept]] = field(default_factory=dict)
     """Failures whose steps may be executed again, and which their next results stand for, too."""
     _left: Decimal = Decimal(0)
@@ -61,14 +70,16 @@ class Memory:
         results: Iterable[Recorded],
         unsettled: Iterable[Unsettled] = (),
         *,
-        unchanged: Collection[str] = (),
+        unchanged: Container[str] = (),
+        told: Container[str] = (),
         is_fatal: Callable[[Recorded], bool] = lambda _: False,
         died: bool = False,
     ) -> Memory:
-        """What earlier passes recorded, in their order; `unchanged` are the ids of steps that say what they said then.
+        """What earlier passes recorded, in their order; `unchanged` are the places of steps that say what they said.
 
         What these gave is for themselves, at any place of a list: of two equal steps the one that stayed keeps what
-        it had. A failure that `is_fatal`, having failed the run, is not taken again.
+        it had. A failure that `is_fatal`, having failed the run, is not taken again. What a person `told` of the steps
+        at these paths is theirs whatever they ask by now.
         """
         memory = cls(died=died, _unchanged=unchanged)
         for result in results:
@@ -81,8 +92,11 @@ class Memory:
             memory._own[result.path, result.key] = kept
             if result.status == "failed":
                 continue
-            own = step_id(result.path)
+            own = place_of(result.path)
             memory._loose[result.key, own if own in unchanged else None].append(kept)
+            memory._note(result)
+            if result.path in told:
+                memory._told[result.path] = kept
         for one in unsettled:
             memory._unsettled[one.intent.path, one.intent.key] = one
             memory._left += one.spent_usd
@@ -110,10 +124,11 @@ class Memory:
         if kept is not None and kept.result.status == "failed":
             return self._failure(kept, path, key)
         if kept is None or kept.path not in (None, path):
-            kept = self._any(key, step_id(path)) or self._any(key, None)
+            kept = self._any(key, place_of(path)) or self._any(key, None) or self._told.get(path)
         if kept is None:
             return None
         self._own[path, key] = kept
+        self._told.pop(path, None)
         return self._taken(kept, path)
 
     def _failure(self, kept: _Kept, path: str, key: str) -> Claim | None:
@@ -124,8 +139,8 @@ class Memory:
         self._failed.setdefault((path, key), []).append(kept)
         return None
 
-    def _any(self, key: str, step: str | None) -> _Kept | None:
-        waiting = self._loose.get((key, step))
+    def _any(self, key: str, place: str | None) -> _Kept | None:
+        waiting = self._loose.get((key, place))
         while waiting:
             kept = waiting.popleft()
             if kept.path is None:
@@ -143,6 +158,15 @@ class Memory:
     def keep(self, result: Recorded) -> None:
         """A result of this pass."""
         self._own[result.path, result.key] = _Kept(result, earlier=False, path=result.path)
+        if result.status == "succeeded":
+            self._note(result)
+
+    def earliest(self, key: str) -> datetime | None:
+        """When the first of the answers was given that the run has for this key."""
+        return self._earliest.get(key)
+
+    def _note(self, result: Recorded) -> None:
+        self._earliest[result.key] = min(result.at, self._earliest.get(result.key, result.at))
 
     def failed(self, path: str, key: str) -> list[Claim]:
         """The failures after which the step is executed again. Told once: its next result stands for them, too."""
@@ -154,11 +178,23 @@ class Memory:
         if own is not None:
             return own
         others = (one for one in self._unsettled.values() if one.intent.key == key)
-        return next((one for one in others if self._is_for(step_id(path), step_id(one.intent.path))), None)
+        return next((one for one in others if self._is_for(place_of(path), place_of(one.intent.path))), None)
 
-    def _is_for(self, step: str, other: str) -> bool:
+    def _is_for(self, place: str, other: str) -> bool:
         """Whether what one step did may be what this one does: another item of a list, or a step that is no more."""
-        return step == other or other not in self._unchanged
+        return place == other or other not in self._unchanged
+
+    def cut_off_otherwise(self, path: str, kind: str) -> Unsettled | None:
+        """An earlier execution of the step at this path, whatever it asked, that did not come to its end.
+
+        The step is the same at its path, and where it was moved to with its id.
+        """
+        for one in self._unsettled.values():
+            then = one.intent.path
+            moved = step_id(then) == step_id(path) and place_of(then) != place_of(path)
+            if one.intent.kind == kind and (then == path or (moved and place_of(then) not in self._unchanged)):
+                return one
+        return None
 
     def resolve(self, one: Unsettled) -> None:
         """The execution that did not come to its end is done again, and what it cost counts there."""
@@ -175,6 +211,11 @@ def counted(result: Recorded) -> Decimal:
 def is_untold(one: Unsettled) -> bool:
     """Whether it may have cost what nobody knows: a call was under way, or nobody counted."""
     return one.intent.kind in {"llm", "image", "embed"} and (one.held_usd > 0 or not one.spent_usd)
+
+
+def place_of(path: str) -> str:
+    """Where a step stands in its workflow, and in those that this one runs: `each/summary` for `each[3]/summary`."""
+    return _NUMBERS.sub("", path)
 
 
 def step_id(path: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from executors.budget import Budget
 from executors.context import Perform, StepRun, now
-from executors.failures import StepFailure
+from executors.failures import StepFailure, unkept
 from executors.identity import MEANING, key_of
 from executors.journal.entries import Intent, Journal, JournalError, Recorded, Unsettled
-from executors.memory import Memory, counted
+from executors.memory import Memory, counted, step_id
 from executors.steps import tries
 from unified_api.types import Attempt, Json
 from unified_api.types.sensitivity import most_sensitive
@@ -20,6 +21,8 @@ __all__ = ["MOST_CRASHES", "Recording", "repeatable", "replayed"]
 
 MOST_CRASHES = 3
 """So often may the process die during one and the same execution before it is left alone."""
+_LONG = 256
+"""Steps that nothing is written down before, after which it is seen whether the journal keeps up."""
 _MODELS = frozenset({"llm", "image", "embed"})
 _READING = frozenset({"GET", "HEAD"})
 
@@ -33,9 +36,10 @@ class Recording:
     budget: Budget | None = None
     """The run's own. What earlier passes cost is in it from the beginning."""
     again: Collection[str] = ()
-    """Paths of the steps that a person wants done again although nobody knows whether they were done."""
+    """Paths or ids of the steps that a person wants done again although nobody knows whether they were done."""
     execute: Perform = tries
     """Executes what is not recorded, in this process or on another machine."""
+    _unrecorded: int = 0
 
     async def __call__(self, run: StepRun) -> Json:
         """The output: recorded already, or of an execution that is recorded.
@@ -44,6 +48,7 @@ class Recording:
             StepFailure: the step's own, a recorded one, `unknown_outcome`, `crashes_every_time` or `journal_failed`.
         """
         if run.step.kind not in MEANING:
+            await self._room()
             return await tries(run)
         key = key_of(run)
         claim = self.memory.claim(run.path, key)
@@ -51,25 +56,42 @@ class Recording:
             new = claim.earlier and claim.first
             if new and run.budget is not None:
                 run.budget.recall(counted(claim.result), known_to=self.budget)
+            if claim.result.key != key:  # what a person said of it, as it was asked then
+                self._record(replace(claim.result, key=key, cost_usd=Decimal(0), counted_usd=None))
             return replayed(run, claim.result, paid=new)
         found = await self._elsewhere(run, key)
         return await self._executed(run, key) if found is None else replayed(run, found, paid=True)
+
+    async def _room(self) -> None:
+        """Lets the journal catch up with steps that never wait for it."""
+        self._unrecorded += 1
+        if self.journal is not None and not self._unrecorded % _LONG:
+            with suppress(JournalError):  # such a step costs nothing; what is not kept is told at the end
+                await self.journal.room()
 
     async def _elsewhere(self, run: StepRun, key: str) -> Recorded | None:
         """The result of another run, where the step allows that; from then on it is one of this run too."""
         if self.journal is None or not _shared(run):
             return None
         try:
-            found = await self.journal.find(key)
+            found = await self._found(self.journal, run, key)
         except JournalError as error:
-            raise _unkept(error) from error
-        if found is None or found.status != "succeeded":
+            raise unkept(error) from error
+        if found is None:
             return None
-        if found.run_id == run.context.run_id and not _deterministic(run):
-            return None  # two samples of one run are two answers
         kept = _like(_recorded(run, key, output=found.output), found)
         self._record(kept)
         return kept
+
+    async def _found(self, journal: Journal, run: StepRun, key: str) -> Recorded | None:
+        """Two samples of one run are two answers, so each of another run is taken once, the latest first."""
+        if _deterministic(run):
+            return await journal.find(key)
+        while True:
+            before = self.memory.earliest(key)
+            found = await journal.find(key, not_of=run.context.run_id, before=before)
+            if found is None or before == self.memory.earliest(key):
+                return found  # and no other step has taken one meanwhile
 
     async def _executed(self, run: StepRun, key: str) -> Json:
         crashes = self._crashes(run, key)
@@ -106,11 +128,12 @@ class Recording:
         """How often it was cut off. Raises StepFailure when it must not be done once more."""
         earlier = self.memory.cut_off(run.path, key)
         if earlier is None:
+            self._look_beside(run)
             return 0
         crashes, path = earlier.intent.crashes + self.memory.died, earlier.intent.path
-        if not repeatable(run) and path not in self.again:
+        if not repeatable(run) and not self._is_wanted(path):
             raise StepFailure("unknown_outcome", _unknown_outcome(run, path))
-        if crashes >= MOST_CRASHES and path not in self.again:
+        if crashes >= MOST_CRASHES and not self._is_wanted(path):
             raise StepFailure(
                 "crashes_every_time",
                 f"the program has died {crashes} times while it was under way; find out why, then"
@@ -119,6 +142,15 @@ class Recording:
         self.memory.resolve(earlier)
         self._count(run, earlier)
         return crashes
+
+    def _look_beside(self, run: StepRun) -> None:
+        """Raises StepFailure when the step was under way as it was before somebody changed it, or its tool."""
+        earlier = None if repeatable(run) else self.memory.cut_off_otherwise(run.path, run.step.kind)
+        if earlier is not None and not self._is_wanted(earlier.intent.path):
+            raise StepFailure("unknown_outcome", _unknown_outcome(run, earlier.intent.path, otherwise=True))
+
+    def _is_wanted(self, path: str) -> bool:
+        return path in self.again or step_id(path) in self.again
 
     def _count(self, run: StepRun, earlier: Unsettled) -> None:
         """The execution that was cut off is possibly paid for, at the worst in full."""
@@ -139,7 +171,7 @@ class Recording:
         try:
             await self.journal.intend(intent)
         except JournalError as error:
-            raise _unkept(error) from error
+            raise unkept(error) from error
 
     def _record(self, result: Recorded) -> None:
         self.memory.keep(result)
@@ -147,14 +179,11 @@ class Recording:
             self.journal.record(result)
 
 
-def _unkept(error: JournalError) -> StepFailure:
-    return StepFailure("journal_failed", f"it was not started, because the journal does not work: {error}")
-
-
-def _unknown_outcome(run: StepRun, path: str) -> str:
+def _unknown_outcome(run: StepRun, path: str, *, otherwise: bool = False) -> str:
     resume = f"orchestrate resume {run.context.run_id}"
+    was = "it was under way, and asked otherwise than now," if otherwise else "it was under way"
     return (
-        "it was under way when its run was cut off, and nobody knows whether it was done. Look whether it was, then"
+        f"{was} when its run was cut off, and nobody knows whether it was done. Look whether it was, then"
         f" `{resume} --again {path}` does it again, or `{resume} --took-place {path}=JSON` goes on with JSON"
         " as its output. A step that may be done twice says so: `idempotent: true`"
     )
@@ -229,6 +258,7 @@ def _like(kept: Recorded, found: Recorded) -> Recorded:
     """The result of another run as one of this run, which pays nothing for it. What raised its label does so here."""
     return replace(
         kept,
+        at=found.at,  # by which it is known as the same answer
         label=most_sensitive(kept.label, found.label),
         model=found.model,
         provider=found.provider,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,14 +11,14 @@ from executors.context import now
 from executors.events import RunResumed
 from executors.identity import MEANING
 from executors.journal.entries import Past, Recorded
-from executors.memory import Memory, counted, is_untold
-from workflows.blocks import nested_steps
+from executors.memory import Memory, counted, is_untold, place_of
+from workflows.blocks import inner_blocks
 from workflows.model import MapStep, Step, Workflow, WorkflowStep
 
 if TYPE_CHECKING:
     from executors.context import Frame
 
-__all__ = ["Resumption", "ids_of", "is_fatal"]
+__all__ = ["Resumption", "Steps", "ids_of", "is_fatal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,9 @@ class Resumption:
 
     past: Past
     again: Collection[str] = ()
-    """Paths of the steps that a person wants done again although nobody knows whether they were done."""
+    """Paths or ids of the steps that a person wants done again although nobody knows whether they were done."""
+    told: Collection[str] = ()
+    """Paths of the steps whose recorded results are what a person said just now, instead of doing them again."""
     kept: int = 0
     """How many recorded results are known to be used again."""
     repeated: tuple[str, ...] = ()
@@ -50,21 +52,15 @@ class Resumption:
 
     def memory(self, workflow: Workflow, workflows: Mapping[str, Workflow]) -> Memory:
         """The results that the steps of the workflow may take."""
+        steps, past = Steps(workflow, workflows), self.past
+        then = None if past.definition is None else Steps(past.definition, past.workflows)
         return Memory.of(
             self.past.results,
             self.past.unsettled,
-            unchanged=self._unchanged(workflow, workflows),
-            is_fatal=lambda failed: is_fatal(failed, workflow, workflows),
+            unchanged=_Unchanged(steps, then),
+            told=self.told,
+            is_fatal=lambda failed: is_fatal(failed, steps),
             died=self.past.status == "running",
-        )
-
-    def _unchanged(self, workflow: Workflow, workflows: Mapping[str, Workflow]) -> frozenset[str]:
-        """The ids of the steps that say what they said when the results were recorded."""
-        if self.past.definition is None:
-            return frozenset(ids_of(workflow, *workflows.values()))
-        then = _all(self.past.definition, *self.past.workflows.values())
-        return frozenset(
-            step.id for step in _all(workflow, *workflows.values()).values() if _same(step, then.get(step.id))
         )
 
     def event(self, frame: Frame) -> RunResumed:
@@ -76,29 +72,85 @@ class Resumption:
 
 def ids_of(*workflows: Workflow) -> tuple[str, ...]:
     """The ids of all steps, wherever they stand, in the order of the files."""
-    return tuple(_all(*workflows))
+    return tuple(dict.fromkeys(step.id for one in workflows for _, step in _placed(one.steps, "")))
 
 
-def is_fatal(failed: Recorded, workflow: Workflow, workflows: Mapping[str, Workflow]) -> bool:
-    """Whether the failure of the step at this path fails the whole run, so that a resumed run is to try it anew."""
-    steps = _all(workflow)
-    for part in failed.path.split("/"):
-        step = steps.get(part.partition("[")[0])
-        if step is None or step.on_error != "fail" or (isinstance(step, MapStep) and step.on_item_error != "fail"):
-            return False
-        if isinstance(step, WorkflowStep):
-            inner = workflows.get(f"{step.workflow}@{step.version}")
-            steps = {} if inner is None else _all(inner)
-    return True
+def is_fatal(failed: Recorded, steps: Steps) -> bool:
+    """Whether this failure fails the whole run, so that a resumed run is to try its step anew."""
+    if failed.error is not None and failed.error.code == "journal_failed":
+        return True
+    chain = steps.around(place_of(failed.path))
+    return bool(chain) and all(
+        one.on_error == "fail" and (not isinstance(one, MapStep) or one.on_item_error == "fail") for one in chain
+    )
 
 
-def _all(*workflows: Workflow) -> dict[str, Step]:
-    """Every step, however deep, by its id."""
-    steps = [step for workflow in workflows for step in workflow.steps]
-    return {one.id: one for step in steps for one in (step, *(inner for _, inner in nested_steps(step)))}
+class Steps:
+    """The steps of a run by where they stand: `each/summary`, or `sub/summary` in a workflow that it runs."""
+
+    def __init__(self, workflow: Workflow, workflows: Mapping[str, Workflow]) -> None:
+        self._workflow = workflow
+        self._workflows = workflows
+        self._known: dict[str, Mapping[str, Step]] = {}
+        self._around: dict[str, tuple[Step, ...]] = {}
+
+    def around(self, place: str) -> tuple[Step, ...]:
+        """The step and those that it stands in, outermost first; nothing where no step is."""
+        if place not in self._around:
+            self._around[place] = tuple(self._walk(place))
+        return self._around[place]
+
+    def _walk(self, place: str) -> list[Step]:
+        found: list[Step] = []
+        name, inside = "", ""
+        for part in place.split("/"):
+            inside = f"{inside}/{part}" if inside else part
+            step = self._of(name).get(inside)
+            if step is None:
+                return []
+            found.append(step)
+            if isinstance(step, WorkflowStep):
+                name, inside = f"{step.workflow}@{step.version}", ""
+        return found
+
+    def _of(self, name: str) -> Mapping[str, Step]:
+        """Those of the run itself, or of a workflow that it runs."""
+        if name not in self._known:
+            workflow = self._workflows.get(name) if name else self._workflow
+            self._known[name] = {} if workflow is None else dict(_placed(workflow.steps, ""))
+        return self._known[name]
 
 
-def _same(step: Step, then: Step | None) -> bool:
-    if then is None or then.kind != step.kind:
+class _Unchanged(Container[str]):
+    """The places of the steps that say what they said then."""
+
+    def __init__(self, now: Steps, then: Steps | None) -> None:
+        self._now = now
+        self._then = then
+        self._found: dict[object, bool] = {}
+
+    def __contains__(self, place: object) -> bool:
+        if place not in self._found:
+            self._found[place] = self._is(str(place))
+        return self._found[place]
+
+    def _is(self, place: str) -> bool:
+        now = self._now.around(place)
+        if not now or self._then is None:
+            return bool(now)
+        then = self._then.around(place)
+        return bool(then) and _same(now[-1], then[-1])
+
+
+def _placed(steps: Iterable[Step], before: str) -> Iterator[tuple[str, Step]]:
+    for step in steps:
+        place = before + step.id
+        yield place, step
+        for block in inner_blocks(step):
+            yield from _placed(block.steps, f"{place}/")
+
+
+def _same(step: Step, then: Step) -> bool:
+    if then.kind != step.kind:
         return False
     return all(getattr(step, name) == getattr(then, name) for name in MEANING.get(step.kind, ()))

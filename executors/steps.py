@@ -115,7 +115,7 @@ async def _try(step: Step, run: StepRun) -> Json:
 
 
 def _failed(run: StepRun, failure: StepFailure, *, started: datetime | None) -> Ended:
-    error, on_error = failure.error(run.path), run.step.on_error
+    error, on_error = failure.error(run.path), "fail" if failure.ends_run else run.step.on_error
     if failure.label is not None:
         run.raise_label(failure.label)
     if run.frame.failed is not None:

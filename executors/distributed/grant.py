@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NoReturn, cast
 
 from executors.budget import Held
-from executors.calls import reserve
+from executors.calls import reserve, write_down
 from executors.context import Receipt, StepRun
 from executors.kinds.llm import RE_ASKS
 from unified_api.needs import AnyRequest
@@ -40,7 +40,7 @@ async def granted(run: StepRun) -> AsyncIterator[Grant]:
         yield Grant()
         return
     grant = Grant(held.amount, held.worst)
-    run.pay(held=held.amount)
+    await write_down(run, held)
     try:
         yield grant
     finally:

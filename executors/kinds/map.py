@@ -80,10 +80,11 @@ class _Mapping:
         return await run_block(self._inner, self._run, at=f"[{place}]", variables=variables, label=self._label)
 
     def _failed(self, place: int, failure: StepFailure, scope: anyio.CancelScope) -> None:
-        if self._step.on_item_error != "fail" and failure.label is not None:
+        on_error = "fail" if failure.ends_run else self._step.on_item_error
+        if on_error != "fail" and failure.label is not None:
             self._run.raise_label(failure.label)  # the list tells of the failure
-        if self._step.on_item_error == "keep":
+        if on_error == "keep":
             self._results[place] = {"error": {"code": failure.code, "message": failure.message}}
-        elif self._step.on_item_error == "fail" and self._failure is None:
+        elif on_error == "fail" and self._failure is None:
             self._failure = failure
             scope.cancel()

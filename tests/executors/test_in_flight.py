@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 from running import NO_GATEWAY, PRICES, gateway_of, llm, tool, workflow_of
 
-from executors.journal.entries import Intent, JournalError, Past
+from executors.journal.entries import Intent, JournalError, Past, Recorded
 from executors.journal.memory import MemoryJournal
 from executors.recording import MOST_CRASHES
 from executors.result import RunResult
@@ -260,3 +261,112 @@ async def test_nothing_is_paid_for_while_the_journal_does_not_work() -> None:
     assert result.error.code == "journal_failed"
     assert "the disk is full" in result.error.message
     assert not model.asked
+
+
+async def test_an_effect_under_way_is_not_done_again_because_its_step_or_tool_was_edited() -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    done: list[str] = []
+
+    async def send(text: str) -> str:
+        """Said in other words since."""
+        done.append(text)
+        return f"sent {text}"
+
+    edited = workflow_of(tool("a", "send", {"text": "other"}))
+    moved = workflow_of({"id": "each", "kind": "map", "over": [1], "steps": [tool("a", "send", {"text": "x"})]})
+    for workflow in (workflow_of(tool("a", "send", {"text": "x"})), edited, moved):
+        result = await run_tool(workflow, Resumption(past=past), send)
+        assert result.error is not None
+        assert (result.error.code, f"resume {RUN} --again a`" in result.error.message) == ("unknown_outcome", True)
+    assert not done
+    result = await run_tool(edited, Resumption(past=past, again={"a"}), send)
+    assert (result.status, done) == ("succeeded", ["other"])
+
+
+async def test_what_a_person_says_of_an_effect_holds_for_the_edited_step_and_from_then_on() -> None:
+    journal = MemoryJournal()
+    past = await cut_tool(journal)
+    [cut] = past.unsettled
+
+    async def send(text: str) -> str:
+        """Said in other words since."""
+        raise AssertionError(text)
+
+    said = Recorded(
+        run_id=RUN, path="a", kind="tool", key=cut.intent.key, at=cut.intent.at, status="succeeded", output="it did"
+    )
+    journal.record(said)
+    told = replace(past, results=(said,), unsettled=())
+    workflow = workflow_of(tool("a", "send", {"text": "x"}))
+    result = await run_tool(workflow, Resumption(past=told, told={"a"}), send, journal=journal)
+    assert result.outputs == {"a": "it did"}
+    result = await run_tool(workflow, Resumption(past=await left(journal)), send, journal=journal)
+    assert result.outputs == {"a": "it did"}
+
+
+async def run_tool(workflow: Workflow, past: Resumption, send: Any, *, journal: Any = None) -> RunResult:
+    tools = ToolRegistry([send])
+    return await run(workflow, {}, gateway=NO_GATEWAY, tools=tools, journal=journal, past=past, caller=Caller(run=RUN))
+
+
+async def test_what_a_call_holds_is_written_down_before_it_is_made() -> None:
+    class Late(MemoryJournal):
+        """Keeps what it is told only when somebody waits for it, as a program that dies would leave it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.waiting: list[Any] = []
+
+        def spend(self, run_id: str, path: str, *, spent: Decimal, held: Decimal) -> None:
+            self.waiting.append(partial(super().spend, run_id, path, spent=spent, held=held))
+
+        async def kept(self) -> None:
+            for one in self.waiting:
+                one()
+            self.waiting.clear()
+
+    async def model(_: Request) -> str:
+        [one] = (await left(journal)).unsettled
+        seen.append(one.held_usd)
+        return "" if len(seen) < 2 else "yes"
+
+    journal, seen = Late(), list[Decimal]()
+    for step in (llm(max_tokens=100, retry={"attempts": 2}), llm(max_tokens=100, budget_usd=0.01)):
+        async with gateway_of(model) as gateway:
+            workflow = workflow_of(step, policy={} if "budget_usd" in step else {"budget_usd": 0.01})
+            result = await run(workflow, {}, gateway=gateway, journal=journal, caller=Caller(run=RUN))
+        assert result.status == "succeeded"
+    assert len(seen) == 3
+    assert all(one > 0 for one in seen)
+
+
+async def test_a_call_whose_hold_cannot_be_written_is_not_made_and_holds_nothing() -> None:
+    class Away(MemoryJournal):
+        async def kept(self) -> None:
+            raise JournalError("the server is away")
+
+    journal, model = Away(), Model()
+    workflow = workflow_of(llm(max_tokens=100, on_error="skip"), policy={"budget_usd": 0.01})
+    async with gateway_of(model) as gateway:
+        result = await run(workflow, {}, gateway=gateway, journal=journal, caller=Caller(run=RUN))
+    assert result.error is not None
+    assert (result.error.code, result.cost_usd, dict(model.asked)) == ("journal_failed", 0, {})
+    async with gateway_of(model) as gateway:
+        past = await left(journal, "failed")
+        result = await run(workflow, {}, gateway=gateway, past=past, caller=Caller(run=RUN))
+    assert (result.status, result.steps[0].status, sum(model.asked.values())) == ("succeeded", "succeeded", 1)
+
+
+async def test_a_persons_word_for_a_step_is_for_all_its_items() -> None:
+    workflow = workflow_of({"id": "each", "kind": "map", "over": ["b", "b"], "steps": [llm("say", "{{ item }}")]})
+    past = await cut_off(workflow, MemoryJournal())
+    often = [replace(one, intent=replace(one.intent, crashes=MOST_CRASHES)) for one in past.unsettled]
+    assert len(often) == 2
+    past = replace(past, unsettled=tuple(often))
+    for again, status in (((), "failed"), (("each[0]/say",), "failed"), (("say",), "succeeded")):
+        async with gateway_of(Model()) as gateway:
+            result = await run(
+                workflow, {}, gateway=gateway, past=Resumption(past=past, again=again), caller=Caller(run=RUN)
+            )
+        assert result.status == status

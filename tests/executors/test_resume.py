@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import anyio
 from running import gateway_of, llm, workflow_of
 
 from executors.events import RunResumed
-from executors.journal.entries import Approval, Decision, Journal, Past
+from executors.journal.entries import Approval, Decision, Intent, Journal, JournalError, Past
 from executors.journal.memory import MemoryJournal
 from executors.preview import Preview, preview
 from executors.result import RunResult
@@ -21,6 +23,7 @@ from unified_api.types import Caller, Request, TextPart
 from workflows.model import Workflow
 
 RUN = "r1"
+AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Model:
@@ -42,6 +45,18 @@ class Model:
         return self.answers.get(prompt, f"<{prompt}>")
 
 
+class Numbered(Model):
+    """Never says the same twice."""
+
+    async def __call__(self, request: Request) -> str:
+        said = await super().__call__(request)
+        return f"{said} {next(self.numbers)}"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = count()
+
+
 async def go(
     workflow: Workflow,
     model: Model,
@@ -50,20 +65,29 @@ async def go(
     past: Any = None,
     given: Any = None,
     caller: Caller | None = None,
+    workflows: Any = None,
 ) -> RunResult:
     async with gateway_of(model) as gateway:
         return await run(
-            workflow, given or {}, gateway=gateway, journal=journal, past=past, caller=caller or Caller(run=RUN)
+            workflow,
+            given or {},
+            gateway=gateway,
+            journal=journal,
+            past=past,
+            caller=caller or Caller(run=RUN),
+            workflows=workflows,
         )
 
 
-async def resumed(workflow: Workflow, model: Model, *, journal: Any, **changes: Any) -> RunResult:
+async def resumed(
+    workflow: Workflow, model: Model, *, journal: Any, workflows: Any = None, **changes: Any
+) -> RunResult:
     """The next pass; counts anew."""
     model.asked.clear()
     found = await journal.past(RUN)
     assert found is not None
     past: Past = replace(found, **changes)
-    return await go(workflow, model, journal=journal, past=past, given=dict(past.inputs))
+    return await go(workflow, model, journal=journal, past=past, given=dict(past.inputs), workflows=workflows)
 
 
 def chain(*prompts: str) -> Workflow:
@@ -352,3 +376,87 @@ async def test_a_recorded_result_keeps_the_label_that_it_came_to_have() -> None:
     secret = tuple(replace(one, label="restricted") if one.path == "a" else one for one in past.results)
     result = await resumed(workflow, Model(), journal=journal, results=secret)
     assert [step.label for step in result.steps] == ["restricted", "restricted"]
+
+
+async def test_a_result_taken_from_another_run_keeps_the_label_that_it_came_to_have_there() -> None:
+    journal = MemoryJournal()
+    workflow = workflow_of(llm("a", "a", cache="always"), llm("b", "b {{ steps.a.output }}"))
+    await go(workflow, Model(), journal=journal)
+    past = await journal.past(RUN)
+    assert past is not None
+    [first, _] = past.results
+    journal.record(replace(first, run_id="r2", at=first.at + timedelta(seconds=1), label="confidential"))
+    result = await go(workflow, Model(), journal=journal, caller=Caller(run="r3"))
+    assert [step.label for step in result.steps] == ["confidential", "confidential"]
+
+
+async def test_each_sample_of_another_run_is_taken_once() -> None:
+    def sampled(wide: int) -> Workflow:
+        steps = [llm(f"s{n}", "same", cache="always", after=[f"s{n - 1}"] if n and wide == 1 else []) for n in range(4)]
+        return workflow_of(*steps)
+
+    journal, model = MemoryJournal(), Numbered()
+    first = await go(sampled(1), model, journal=journal)
+    assert model.asked["same"] == 4
+    for wide, run_id in ((1, "r2"), (4, "r3"), (1, "r4")):
+        model.asked.clear()
+        result = await go(sampled(wide), model, journal=journal, caller=Caller(run=run_id))
+        assert not model.asked
+        assert sorted(step.output for step in result.steps) == sorted(step.output for step in first.steps)
+
+
+async def test_an_answer_that_another_run_took_is_one_sample() -> None:
+    journal, model = MemoryJournal(), Numbered()
+    one = workflow_of(llm("a", "same", cache="always"))
+    for run_id in ("r1", "r2", "r3"):
+        await go(one, model, journal=journal, caller=Caller(run=run_id))
+    assert model.asked["same"] == 1
+    two = workflow_of(*one.model_dump(mode="json")["steps"], llm("b", "same", cache="always", after=["a"]))
+    result = await go(two, model, journal=journal, caller=Caller(run="r4"))
+    assert (model.asked["same"], result.steps[0].output == result.steps[1].output) == (2, False)
+
+
+async def test_a_renamed_step_keeps_its_result_beside_a_workflow_that_has_a_step_of_its_old_name() -> None:
+    inner = workflow_of(llm("draft", "inner"), version="1.0.0")
+    sub = {"id": "sub", "kind": "workflow", "workflow": "test", "version": "1.0.0"}
+
+    def outer(name: str) -> Workflow:
+        last = llm("last", f"last {{{{ steps.{name}.output }}}} {{{{ steps.sub.output.draft }}}}")
+        return workflow_of(llm(name, "outer"), sub, last)
+
+    journal, model, inside = MemoryJournal(), Model(), {"test@1.0.0": inner}
+    model.failing.add("last <outer> <inner>")
+    before = outer("draft")
+    await journal.begin(RUN, definition=before, workflows=inside, inputs={}, caller=Caller(run=RUN), at=AT)
+    assert (await go(before, model, journal=journal, workflows=inside)).status == "failed"
+    model.failing.clear()
+    result = await resumed(outer("first"), model, journal=journal, workflows=inside)
+    assert (result.status, dict(model.asked)) == ("succeeded", {"last <outer> <inner>": 1})
+
+
+async def test_what_is_not_begun_because_the_journal_does_not_work_ends_the_run_whatever_its_steps_say() -> None:
+    class Away(MemoryJournal):
+        left = 2
+
+        async def intend(self, intent: Intent) -> None:
+            self.left -= 1
+            if self.left < 0:
+                raise JournalError("the server is away")
+            await super().intend(intent)
+
+    inside = {"steps": [llm("say", "{{ item }}", on_error="skip")], "over": list("abcd"), "max_parallel": 1}
+    for fields in (
+        {"on_item_error": "drop"},
+        {"on_item_error": "keep"},
+        {"on_error": "skip"},
+        {"on_error": {"output": "instead"}},
+    ):
+        journal, model = Away(), Model()
+        workflow = workflow_of({"id": "each", "kind": "map", **inside, **fields})
+        result = await go(workflow, model, journal=journal)
+        assert result.error is not None
+        assert (result.status, result.error.code, sum(model.asked.values())) == ("failed", "journal_failed", 2)
+        journal.left = 10
+        result = await resumed(workflow, model, journal=journal)
+        assert (result.status, sum(model.asked.values())) == ("succeeded", 2)
+        assert result.outputs == {"each": ["<a>", "<b>", "<c>", "<d>"]}
