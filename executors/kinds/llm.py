@@ -11,6 +11,8 @@ from executors.calls import Send, call, model_name
 from executors.context import StepRun
 from executors.events import StepToken
 from executors.failures import StepFailure
+from executors.http.hosts import allowed, check_clearance
+from executors.http.target import Target
 from executors.schemas import InvalidSchemaError, complaints
 from unified_api.errors import NoCandidateError
 from unified_api.trail import Trail
@@ -26,6 +28,7 @@ from unified_api.types import (
     TextPart,
 )
 from workflows.model import LlmStep
+from workflows.pictures import tells_nothing
 
 __all__ = ["run"]
 
@@ -39,7 +42,7 @@ async def run(step: LlmStep, run: StepRun) -> Json:
 
     Raises:
         StepFailure: `refused`, `truncated`, `empty_answer`, `empty_prompt`, `invalid_image`, `invalid_output`, or as
-            `executors.calls.call`.
+            `executors.calls.call`; `host_not_allowed` or `insufficient_clearance` for the address of an image.
     """
     request = _request(step, run)
     if step.output is not None:
@@ -58,7 +61,7 @@ def _unseen(run: StepRun, step: LlmStep) -> Policy:
 
 def _request(step: LlmStep, run: StepRun) -> Request:
     prompt = run.text(step.prompt, what="prompt")
-    images = tuple(_image(run.render(template), place) for place, template in enumerate(step.images))
+    images = tuple(_image(template, place, step, run) for place, template in enumerate(step.images))
     if not prompt.strip() and not images:
         raise StepFailure("empty_prompt", "the prompt is empty once its templates are filled in; say what to do")
     system = run.text(step.system, what="system") if step.system is not None else ""
@@ -73,9 +76,12 @@ def _request(step: LlmStep, run: StepRun) -> Request:
     )
 
 
-def _image(value: Any, place: int) -> ImagePart:
+def _image(template: str, place: int, step: LlmStep, run: StepRun) -> ImagePart:
+    value = run.render(template)
     url = value.get("url") if isinstance(value, dict) else value
     if isinstance(url, str) and url.startswith(("https://", "data:image/")):
+        if not url.startswith("data:"):
+            _check_host(url, template, step, run)
         media_type = value.get("media_type") if isinstance(value, dict) else None
         return ImagePart(url=url, media_type=media_type if isinstance(media_type, str) else None)
     shown = repr(value) if len(repr(value)) <= 100 else f"{repr(value)[:100]}..."
@@ -83,6 +89,13 @@ def _image(value: Any, place: int) -> ImagePart:
         "invalid_image",
         f"images/{place} is {shown}; give an https or data:image URL, or the output of an image step",
     )
+
+
+def _check_host(url: str, template: str, step: LlmStep, run: StepRun) -> None:
+    """Whoever fetches the image tells its host what the address was made from."""
+    label = run.frame.labels.of((template,), step.sensitivity)
+    if label != "public" and not tells_nothing(template, run.frame.workflow):
+        check_clearance(allowed(Target.of(url), run.context.gateway.settings.http), label)
 
 
 def _streamed(run: StepRun) -> Send[Request, Response]:

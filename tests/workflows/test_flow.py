@@ -212,6 +212,29 @@ def test_a_host_is_a_recipient(url: str, code: str):
     assert [(one.code, one.pointer) for one in told] == [(code, "/steps/0/url")]
 
 
+@pytest.mark.parametrize(
+    ("image", "codes"),
+    [
+        ("https://example.com/?d={{ inputs.patient }}", ["insufficient_clearance"]),
+        ("{{ inputs.patient }}", ["unknown_recipient"]),
+        ("{{ steps.drawn.output.url }}?d={{ inputs.patient }}", ["unknown_recipient"]),
+        ("https://example.com/{{ inputs.plain }}", []),
+        ("{{ inputs.plain }}", []),
+        ("https://example.com/1.png", []),
+        ("data:image/png;base64,{{ inputs.patient }}", []),
+        ("{{ steps.drawn.output }}", []),
+    ],
+)
+def test_the_host_of_an_image_is_a_recipient(image: str, codes: list[str]):
+    """Whoever fetches an image tells its host what the address was made from."""
+    drawn = {"id": "drawn", "kind": "image", "prompt": "{{ inputs.patient }}", "model": "p/m"}
+    inputs = {**SECRET, "plain": {"type": "string"}}
+    flow = workflow(drawn, llm("a", "{{ inputs.patient }}", images=[image]), inputs=inputs)
+    told = [one for one in found(flow) if one.pointer.startswith("/steps/1/images")]
+    assert [one.code for one in told] == codes
+    assert {one.pointer for one in told} <= {"/steps/1/images/0"}
+
+
 def test_what_is_public_may_go_to_a_computed_host():
     assert found(workflow({"id": "h", "kind": "http", "url": "{{ inputs.q }}"}, inputs={"q": {}})) == []
 

@@ -10,8 +10,9 @@ from workflows.checks.requests import target_of
 from workflows.checks.subject import Subject
 from workflows.checks.units import Site
 from workflows.findings import Finding, pointer
-from workflows.model import HttpStep, ToolStep
+from workflows.model import HttpStep, LlmStep, ToolStep
 from workflows.nearest import nearest
+from workflows.pictures import tells_nothing
 from workflows.stated_labels import stated
 from workflows.web_target import RequestError
 
@@ -56,22 +57,24 @@ def cleared_recipients(subject: Subject) -> Iterator[Finding]:
             step = site.located.step
             if isinstance(step, ToolStep):
                 clearance = subject.recipients.clearance_of_tool(step.tool) if subject.recipients else None
-                yield from _sent(subject, site, f"the tool {step.tool!r}", clearance, "tool")
+                label = subject.flow.call(site)
+                yield from _sent(subject, site, f"the tool {step.tool!r}", clearance, "tool", label=label)
             elif isinstance(step, HttpStep):
-                yield from _requested(subject, site, step)
+                yield from _requested(subject, site, step.url, "url", label=subject.flow.call(site))
+            elif isinstance(step, LlmStep):
+                yield from _shown(subject, site, step)
 
 
-def _requested(subject: Subject, site: Site, step: HttpStep) -> Iterator[Finding]:
-    label = subject.flow.call(site)
+def _requested(subject: Subject, site: Site, url: str, *path: str | int, label: Sensitivity) -> Iterator[Finding]:
     try:
-        target = target_of(step.url)
+        target = target_of(url)
     except RequestError:
         return  # another check says so
     if target is None and label != "public":
         yield Finding(
             code="unknown_recipient",
             severity="warning",
-            pointer=site.at("url"),
+            pointer=site.at(*path),
             message=f"{site.path!r} sends {label} data ({subject.flow.way(site)}) to a host that is computed: whether "
             "it may be sent them shows only in the run",
             fix="Write the host into the address, or lower the label of what is sent.",
@@ -83,20 +86,35 @@ def _requested(subject: Subject, site: Site, step: HttpStep) -> Iterator[Finding
             yield Finding(
                 code="host_not_allowed",
                 severity="warning",
-                pointer=site.at("url"),
+                pointer=site.at(*path),
                 message=f"the configuration does not allow requests to {host!r}",
                 fix="Add the host to `hosts` in [http] of orchestrator.toml, or send the request elsewhere.",
             )
-        yield from _sent(subject, site, f"the host {host!r}", clearance, "url")
+        yield from _sent(subject, site, f"the host {host!r}", clearance, *path, label=label)
 
 
-def _sent(subject: Subject, site: Site, who: str, clearance: Sensitivity | None, field: str) -> Iterator[Finding]:
+def _shown(subject: Subject, site: Site, step: LlmStep) -> Iterator[Finding]:
+    """The host of an image is told its address by whoever fetches it."""
+    for place, source in enumerate(step.images):
+        label = subject.flow.of(site, source)
+        is_data = source.lstrip().startswith("data:")
+        if label != "public" and not is_data and not tells_nothing(source, site.unit.workflow):
+            yield from _requested(subject, site, source, "images", place, label=label)
+
+
+def _sent(
+    subject: Subject,
+    site: Site,
+    who: str,
+    clearance: Sensitivity | None,
+    *path: str | int,
+    label: Sensitivity,
+) -> Iterator[Finding]:
     """Of whom nothing is known another check speaks."""
-    label = subject.flow.call(site)
     if clearance is not None and not cleared(clearance, label):
         yield Finding(
             code="insufficient_clearance",
-            pointer=site.at(field),
+            pointer=site.at(*path),
             message=f"{who} is cleared for {clearance} data, and what {site.path!r} sends is {label}: "
             f"{subject.flow.way(site)}",
             allowed=SENSITIVITIES[: SENSITIVITIES.index(clearance) + 1],

@@ -83,6 +83,10 @@ class Flow:
         """Of what the step gives."""
         return self._labels[site.unit].output(site)
 
+    def of(self, site: Site, source: str) -> Sensitivity:
+        """Of what one of the step's templates is made from, and of what the step says itself."""
+        return self._labels[site.unit].of(site, source)
+
     def way(self, site: Site) -> str:
         """How the label of what a step sends came there: `inputs.patient -> summary -> draft`."""
         names, entered = self._labels[site.unit].way(site)

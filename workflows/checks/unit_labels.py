@@ -110,6 +110,13 @@ class UnitLabels:
         """Of what the step gives."""
         return self._label(self._outputs[site.path])
 
+    def of(self, site: Site, source: str) -> Sensitivity:
+        """Of what a template of the step is made from, and of what the step says itself."""
+        step = site.located.step
+        own = 0 if step.sensitivity is None else SENSITIVITIES.index(step.sensitivity)
+        nodes = [self._blocks[site.located.frame], *self._named((source,))]
+        return SENSITIVITIES[max(own, *(self._nodes[node].level for node in nodes))]
+
     def given(self, site: Site) -> Given:
         """What the step gives to the workflow that it runs."""
         run = self._runs[site.path]
