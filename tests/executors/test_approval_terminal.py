@@ -115,7 +115,16 @@ def test_another_terminal_answers_a_run_that_waits(tmp_path: Path, file: Path) -
         listed = ended(tmp_path, "approvals")
         assert "Publish it?" in listed.stdout
         assert '"title": "News"' in listed.stdout
-        said = ended(tmp_path, "approve", run_id[:6], "--by", "ada", "--comment", "well", "--json")
+        question = waiting[0]["question"]
+        assert f"question {question}" in listed.stdout
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            ended(tmp_path, "approve", run_id[:6], "publish", "--question", "0" * 9)
+        assert f"has asked no question '000000000' at 'publish', but {question}" in " ".join(
+            refused.value.stderr.split()
+        )
+        said = ended(
+            tmp_path, "approve", run_id[:6], "--question", question, "--by", "ada", "--comment", "well", "--json"
+        )
         assert said.stderr.index('"title": "News"') < said.stderr.index("Approved 'publish'")
         assert json.loads(said.stdout) == {
             "run_id": run_id,

@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,45 @@ def test_a_program_that_was_killed_is_named_and_its_run_goes_on(shell: Shell) ->
     assert "Possibly paid, asked again: b" in err
     assert "Possibly paid twice: b" in err
     assert "No run was interrupted." in shell.here("resume", "--all")[2]
+
+
+def test_a_run_whose_program_died_is_followed_to_there(shell: Shell) -> None:
+    run_id = killed(shell)
+    status, out, err = shell.here("runs", "follow", run_id)
+    assert (status, out.splitlines()[-1].split()[-2:]) == (1, ["started", "(llm)"])
+    assert f"the program of run {run_id} died; `orchestrate resume {run_id}` goes on with it" in " ".join(err.split())
+
+
+def test_a_run_whose_machine_was_renamed_is_taken_and_ended_by_who_says_so(shell: Shell) -> None:
+    run_id = killed(shell)
+    with closing(sqlite3.connect(shell.folder / "home" / "data" / "runs.sqlite")) as connection, connection:
+        connection.execute("UPDATE journal_runs SET owner = 'renamed/1/2/3'")
+    assert shell.runs()[0]["status"] == "running"
+    shell.box.hanging = set()
+    refused = shell.here("resume", run_id, "--yes")
+    assert refused[0] == 1
+    assert f"orchestrate resume {run_id} --although-held" in " ".join(refused[2].split())
+    assert shell.here("resume", run_id, "--yes", "--although-held")[:2] == (0, "<two <one>>\n")
+
+    other = killed(shell, "three")
+    with closing(sqlite3.connect(shell.folder / "home" / "data" / "runs.sqlite")) as connection, connection:
+        connection.execute("UPDATE journal_runs SET owner = 'renamed/1/2/3'")
+    assert shell.here("cancel", other)[0] == 0
+    assert shell.runs()[0]["status"] == "running"
+    assert shell.here("cancel", other, "--although-held")[0] == 0
+    assert shell.runs()[0]["status"] == "cancelled"
+
+
+def killed(shell: Shell, first: str = "one") -> str:
+    """A run whose program died in its second step."""
+    flow = shell.file(step("a", first), step("b", "two", "a"))
+    shell.box.hanging = {f"two <{first}>"}
+    program = shell.program("workflow", "run", flow)
+    shell.until_asked(f"two <{first}>")
+    program.kill()
+    program.communicate()
+    run_id: str = shell.runs()[0]["run_id"]
+    return run_id
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(shell: Shell) -> None:
