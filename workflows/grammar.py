@@ -225,7 +225,7 @@ def _unknown(what: str, name: str, known: frozenset[str]) -> Problem:
         "invalid_expression",
         f"there is no {what} `{name}`",
         allowed=tuple(dict.fromkeys([*near, *sorted(known)])),
-        fix=f"Did you mean `{near[0]}`?" if near else None,
+        fix=f"Did you mean `{near[0]}`?" if near else f"Use a {what} of the language, or compute the value in a tool.",
     )
 
 

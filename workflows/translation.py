@@ -72,6 +72,13 @@ _NOUNS: Final = {
     "float_type": "a number",
     "bool_type": "true or false",
 }
+_BOUNDS: Final = {
+    "ge": "a number of at least",
+    "gt": "a number above",
+    "le": "a number of at most",
+    "lt": "a number below",
+    "max_length": "a text of at most so many characters:",
+}
 _EXAMPLES: Final = {
     "steps": 'Write a step: `{"id": "...", "kind": "llm", "prompt": "..."}`.',
     "cases": 'Write a case: `{"when": "{{ ... }}", "steps": [...]}`.',
@@ -197,6 +204,8 @@ def _misnamed(path: Location, error: ErrorDetails) -> Finding:
     value = str(error["input"])
     words = re.findall(r"[A-Za-z0-9]+", value)
     if path == ("name",) or path[-1] == "workflow":
+        if path[-1] == "workflow":  # a file is named without its folder and its ending
+            words = re.findall(r"[A-Za-z0-9]+", re.split(r"[/\\]", value)[-1].removesuffix(".json")) or words
         better = "-".join(words).lower()[:100].strip("-") or "my-workflow"
         rule = "is no name: a workflow's name is lower-case words joined by hyphens"
     elif path[-1] == "digest":
@@ -251,9 +260,17 @@ def _too_long(path: Location, error: ErrorDetails) -> Finding:
 def _out_of_bounds(path: Location, error: ErrorDetails) -> Finding:
     if error["type"] == "string_too_short":
         message = "the text is empty"
+        fix: str | None = "Write a text."
     else:
         message = f"{shown(error['input'])} is not allowed: {error['msg'][0].lower()}{error['msg'][1:]}"
-    return Finding(code="invalid_value", pointer=pointer(*path), message=message)
+        fix = _within(error)
+    return Finding(code="invalid_value", pointer=pointer(*path), message=message, fix=fix)
+
+
+def _within(error: ErrorDetails) -> str | None:
+    """The bound that a number is beyond."""
+    bounds = {key: one for key, one in error.get("ctx", {}).items() if key in _BOUNDS}
+    return next((f"Write {_BOUNDS[key]} {int(one) if one == int(one) else one}." for key, one in bounds.items()), None)
 
 
 _ABOUT_KEYS: Final[dict[str, Callable[[Location, dict[str, Any]], Finding]]] = {

@@ -38,7 +38,7 @@ def retyped(value: object, wanted: str) -> str:
         return _as_number(value, wanted)
     if wanted == "a text" and isinstance(value, bool | int | float):
         return f"Put double quotes around it: `{_quoted(json.dumps(value))}`."
-    if wanted == "a list" and isinstance(value, str) and len(value) < _LONGEST:
+    if wanted == "a list" and isinstance(value, str | int | float) and len(str(value)) < _LONGEST:
         return f"Put it into a list: `[{_quoted(value)}]`."
     if wanted == "true or false" and isinstance(value, str) and value.lower() in {"true", "false"}:
         return "Write true or false without quotes."
@@ -48,6 +48,8 @@ def retyped(value: object, wanted: str) -> str:
 def _as_number(value: object, wanted: str) -> str:
     if isinstance(value, str):
         found = _NUMBER.fullmatch(value.strip())
+        if re.fullmatch(r"[1-5](xx|\*+)", value.strip().lower()):
+            return f"Write each status, such as {value.strip()[0]}00."
         usable = found and len(found[0]) < _LONGEST and (wanted == "a number" or not (found[2] or found[3]))
         return f"Write {wanted} without quotes{f': `{found[0]}`' if found and usable else ''}."
     return "Write it without a fraction." if isinstance(value, float) else f"Write {wanted}, such as 1."

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from workflows.checks import inspect
 from workflows.findings import Finding
 from workflows.model import Step
+from workflows.models import ModelProblem
 from workflows.reading import read_text
 
 STEP = {"id": "a", "kind": "llm", "prompt": "x"}
@@ -162,3 +163,60 @@ def test_every_wrong_type_in_a_policy_or_an_input_has_a_mend(key: str, value: An
     document = {"workflow": "1", "name": "x", "steps": [STEP], "policy": {key: value}, "inputs": {"q": value}}
     for finding in inspect(document).findings:
         assert finding.code != "wrong_type" or finding.fix
+
+
+EACH = {"id": "m", "kind": "map", "over": [1], "as": "row"}
+ROUNDS = {"id": "m", "kind": "loop", "max_rounds": 2, "until": "{{ true }}"}
+
+
+@pytest.mark.parametrize(
+    ("around", "word", "mend"),
+    [
+        (EACH, "item", "Write `row`."),
+        (EACH, "loop.index", "Write `row_index`."),
+        (ROUNDS, "loop.index", "Write `round.number`."),
+        (ROUNDS, "iteration", "Write `round.number`."),
+        (ROUNDS, "previous", "Write `round.previous`."),
+        (ROUNDS, "round.index", "Did you mean `round.number`?"),
+        (ROUNDS, "round.last", "Did you mean `round.previous`?"),
+    ],
+)
+def test_another_systems_word_for_a_variable_is_told_as_ours(around: dict[str, Any], word: str, mend: str):
+    step = {**around, "steps": [{"id": "s", "kind": "set", "value": f"{{{{ {word} }}}}"}]}
+    findings = inspect({"workflow": "1", "name": "x", "steps": [step]}).findings
+    assert [one.fix for one in findings if one.severity == "error"] == [mend]
+
+
+@pytest.mark.parametrize(
+    ("step", "mend"),
+    [
+        ({"kind": "workflow", "workflow": "child.json", "version": "1.0.0"}, "Write 'child', say."),
+        ({"kind": "workflow", "workflow": "../wf/my child", "version": "1.0.0"}, "Write 'my-child', say."),
+        ({**ROUNDS, "max_rounds": 5000, "steps": []}, "Write a number of at most 1000."),
+        ({**EACH, "max_items": 0, "steps": []}, "Write a number of at least 1."),
+        ({"kind": "http", "url": "https://a.org", "expect": ["2xx"]}, "Write each status, such as 200."),
+        ({"kind": "http", "url": "https://a.org", "expect": 201}, "Put it into a list: `[201]`."),
+        ({"kind": "set", "value": 1, "timeout_s": -1}, "Write a number above 0."),
+        (
+            {"kind": "set", "value": "{{ 1 | slugged }}"},
+            "Use a filter of the language, or compute the value in a tool.",
+        ),
+    ],
+)
+def test_what_is_out_of_bounds_is_told_with_what_is_in_them(step: dict[str, Any], mend: str):
+    findings = inspect({"workflow": "1", "name": "x", "steps": [{"id": "s", **step}]}).findings
+    assert mend in [one.fix for one in findings]
+
+
+class NoModels:
+    """A catalogue that knows no model."""
+
+    def problem(self, model: object, **_: object) -> ModelProblem:
+        return ModelProblem(code="unknown_model", message=f"there is no model {model!r}", fix="Write another name.")
+
+
+def test_a_model_that_is_a_template_is_told_what_chooses_between_models():
+    step = {"id": "s", "kind": "llm", "prompt": "x", "model": "{{ inputs.m }}"}
+    document = {"workflow": "1", "name": "x", "inputs": {"m": {"type": "string"}}, "steps": [step]}
+    fixes = [one.fix or "" for one in inspect(document, models=NoModels()).findings if one.severity == "error"]
+    assert [fix[:35] for fix in fixes] == ["A model is no template: use a `bran"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from workflows.checks.subject import Place, Subject
 from workflows.conditions import may_hold
@@ -15,6 +16,16 @@ from workflows.shapes import Shape, describe
 __all__ = ["conditions", "renderable"]
 
 _LONGEST = 80
+_ROUND: Final = {
+    **dict.fromkeys(("counter", "i", "index", "iteration", "loop", "number", "round"), ".number"),
+    **dict.fromkeys(("last", "prev", "previous", "state"), ".previous"),
+}
+_VARIABLES: Final[dict[str, tuple[frozenset[str], dict[str, str]]]] = {
+    "round": (frozenset(_ROUND), _ROUND),
+    "index": (frozenset({"counter", "i", "idx", "index", "item_index", "loop"}), {}),
+    "item": (frozenset({"current", "each", "element", "entry", "it", "item", "row", "value", "x"}), {}),
+}
+"""What other systems call the variables, by their kinds, and the fields that are meant."""
 
 
 def renderable(subject: Subject) -> Iterator[Finding]:
@@ -34,17 +45,29 @@ def renderable(subject: Subject) -> Iterator[Finding]:
 def _unknown(subject: Subject, place: Place, name: str) -> Problem:
     """What a name may have been meant for, where the workflow has something of that name."""
     problem = unknown_name(name, place.variables)
-    fix = problem.fix
+    fix, allowed = problem.fix, problem.allowed
+    meant = _variable_meant(place, name)
     owner = subject.owners.get(name)
     if name in subject.workflow.inputs:
         fix = f"Write `inputs.{name}`: it is an input."
     elif place.frame.sees(name) is not None:
         fix = f"Write `steps.{name}.output`: it is a step."
+    elif meant is not None:
+        fix, allowed = f"Write `{meant}`.", tuple(dict.fromkeys([meant, *allowed]))
     elif owner is not None:
         fix = (
             f"Use it inside of {owner.step.id!r} alone, or have the `result` of {owner.step.id!r} hold what is needed."
         )
-    return replace(problem, fix=fix)
+    return replace(problem, fix=fix, allowed=allowed)
+
+
+def _variable_meant(place: Place, name: str) -> str | None:
+    """What another system's word for the item, its number or the round is called here."""
+    for kind, (words, field) in _VARIABLES.items():
+        found = [one.name for one in place.variables.values() if one.kind == kind]
+        if found and name.lower() in words:
+            return f"{found[-1]}{field.get(name.lower(), '')}"
+    return None
 
 
 def conditions(subject: Subject) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from workflows.checks.serving import asking, implied_needs
 from workflows.checks.subject import Subject
@@ -36,6 +37,9 @@ def _finding(subject: Subject, site: Site, problem: ModelProblem) -> Finding:
     message = problem.message if site.unit.caller is None else f"{site.path}: {problem.message}"
     if problem.code == "insufficient_clearance":
         message += f"; what {site.path!r} sends is {subject.flow.call(site)}: {subject.flow.way(site)}"
+    model = getattr(site.located.step, "model", None)
+    if isinstance(model, str) and "{" in model:
+        problem = replace(problem, fix="A model is no template: use a `branch` with a step for each model.")
     return Finding(
         code=problem.code,
         severity=problem.severity,

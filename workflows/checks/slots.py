@@ -24,6 +24,8 @@ _CODES = {
     "variables": "unknown_variable_field",
 }
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+_NUMBERS = frozenset({"count", "counter", "i", "index", "index0", "iteration", "round"})
+_BEFORE = frozenset({"last", "output", "prev", "result", "state", "value"})
 _PICTURE = Shape.of({"type": ["string", "object"]})
 _LIST = Shape.of({"type": "array"})
 _TEXT = Shape.of({"type": "string"})
@@ -111,7 +113,7 @@ def _computed_with(source: str, reference: Reference) -> bool:
 def _absent(subject: Subject, place: Place, reference: Reference, absent: Absent) -> Finding:
     known = replace(reference, path=reference.path[: absent.depth])
     part = str(reference.path[absent.depth])
-    near = nearest(part, absent.allowed)
+    near = nearest(part, absent.allowed) or _field_meant(place, reference, part)
     if near:
         fix = f"Did you mean `{replace(known, path=(*known.path, near[0])).text}`?"
     elif absent.allowed:
@@ -125,6 +127,13 @@ def _absent(subject: Subject, place: Place, reference: Reference, absent: Absent
         allowed=tuple(dict.fromkeys([*near, *absent.allowed])),
         fix=fix,
     )
+
+
+def _field_meant(place: Place, reference: Reference, part: str) -> tuple[str, ...]:
+    """Another system's word for what a loop's round has."""
+    if reference.root != "variables" or place.variables[reference.name].kind != "round" or reference.path[0] != part:
+        return ()
+    return ("number",) if part in _NUMBERS else ("previous",) if part in _BEFORE else ()
 
 
 def _or_declare(subject: Subject, known: Reference) -> str:
