@@ -176,7 +176,7 @@ def _unlimited() -> anyio.CapacityLimiter:
 
 
 def _as_json(name: str, result: Any) -> Json:
-    if result is None or type(result) in (bool, int):
+    if result is None or type(result) is bool:
         scalar: Json = result
         return scalar
     try:

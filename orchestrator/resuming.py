@@ -81,11 +81,11 @@ async def continuation(
         )
     workflow = limited(workflow, wish.limits)
     await ready(workflow)
-    _known((*wish.again, *wish.took_place), past)
+    _known((*wish.again, *wish.took_place), past, ids=wish.again)
     told = _told(past, wish.took_place)
     past = _fitted(replace(past, inputs={**past.inputs, **wish.inputs}), told, workflow)
     workflows = {**past.workflows, **wish.workflows}
-    resumption = Resumption(past=past, again=frozenset(wish.again))
+    resumption = Resumption(past=past, again=frozenset(wish.again), told=frozenset(wish.took_place))
     seen = await preview(resumption, workflow, workflows=workflows, tools=tools)
     resumption = replace(resumption, kept=len(seen.kept), repeated=(*seen.again, *seen.failed, *seen.cut_off))
     return Continuation(resumption=resumption, workflow=workflow, workflows=workflows, preview=seen, told=told)
@@ -153,10 +153,12 @@ def _fitted(past: Past, told: tuple[Recorded, ...], workflow: Workflow) -> Past:
     )
 
 
-def _known(paths: Collection[str], past: Past) -> None:
+def _known(paths: Collection[str], past: Past, *, ids: Collection[str]) -> None:
+    from executors.memory import step_id
+
     cut = [one.intent.path for one in past.unsettled]
     for path in paths:
-        if path not in cut:
+        if path not in cut and not (path in ids and path in map(step_id, cut)):
             known = ", ".join(cut) or "none"
             raise ResumeError(
                 f"no step at {path!r} of run {past.run_id} was under way when it was cut off; {known} was"
