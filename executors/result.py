@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
-from executors.events import RunStatus, StepError, StepFinished
+from executors.events import RunFinished, RunStatus, StepError, StepFinished
 
 __all__ = ["RunResult"]
 
@@ -27,3 +28,17 @@ class RunResult:
     error: StepError | None = None
     earlier_usd: Decimal | None = Decimal(0)
     """What of it earlier passes of a resumed run had paid; None when that is unknown."""
+
+    @classmethod
+    def of(cls, end: RunFinished, steps: Iterable[StepFinished]) -> Self:
+        """What the last event of a run tells, and how its steps ended."""
+        return cls(
+            run_id=end.run_id,
+            status=end.status,
+            outputs=end.outputs,
+            steps=tuple(steps),
+            cost_usd=end.cost_usd,
+            seconds=end.seconds,
+            error=end.error,
+            earlier_usd=end.earlier_usd,
+        )

@@ -26,12 +26,14 @@ async def run_on_workers(
     caller: Caller,
     on_event: Callable[[Event], None] | None = None,
     tell: Callable[[str], None] | None = None,
+    on_start: Callable[[str], None] | None = None,
     workflows: Mapping[str, Workflow] | None = None,
 ) -> RunResult:
     """What came of a run on the workers of `[distributed]`. It goes on when this is cut off.
 
-    `tell` is told in words what a person may want to know, such as that no worker is there yet. `workflows` are those
-    that its steps run, by `name@version`; without them the library's.
+    `tell` is told in words what a person may want to know, such as that no worker is there yet; `on_start` the id of
+    the run, from when on it goes on. `workflows` are those that its steps run, by `name@version`; without them the
+    library's.
 
     Raises:
         WorkflowError: the workflow does not pass the checks; nothing was started.
@@ -46,4 +48,6 @@ async def run_on_workers(
         if tell is not None and not await executor.workers():
             tell("No worker is there to execute it yet; it waits for one: orchestrate worker")
         run_id = await executor.start(sound, inputs, caller=caller, workflows=others)
+        if on_start is not None:
+            on_start(run_id)
         return await executor.result(run_id, sound, on_event=on_event)

@@ -9,7 +9,21 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Engine, Select, Table, delete, exists, func, or_, select, text, update
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Engine,
+    Executable,
+    Select,
+    Table,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from executors.distributed.tables import open_engine, runs, steps, values, workers
@@ -60,8 +74,16 @@ class Exchange:
         if engine is not None:
             engine.dispose()
 
-    def post_run(self, run_id: str, request: str) -> int:
-        """Makes the run known, or asks for it once more; how often it has been asked for, from 1."""
+    def post_run(self, run_id: str, request: str) -> int | None:
+        """Makes a run known; None where there is one of this name already."""
+        row = insert(runs).values(id=run_id, request=request, generation=1).on_conflict_do_nothing()
+        return self._generation(row.returning(runs.c.generation))
+
+    def post_again(self, run_id: str, request: str) -> int | None:
+        """Asks for a run that has ended, or was never posted, to go on; how often it was asked for, from 1.
+
+        None for one that workers lead, or are to lead.
+        """
         row = insert(runs).values(id=run_id, request=request, generation=1)
         again = {
             "request": request,
@@ -70,9 +92,13 @@ class Exchange:
             "ended": False,
             "trouble": None,
         }
+        row = row.on_conflict_do_update(index_elements=["id"], set_=again, where=runs.c.ended)
+        return self._generation(row.returning(runs.c.generation))
+
+    def _generation(self, statement: Executable) -> int | None:
         with self.engine.begin() as connection:
-            statement = row.on_conflict_do_update(index_elements=["id"], set_=again).returning(runs.c.generation)
-            return int(connection.execute(statement).scalar_one())
+            generation: int | None = connection.execute(statement).scalar_one_or_none()
+        return generation
 
     def post_step(self, step_id: str, run_id: str, parcel: str, apart: Mapping[str, str]) -> bool:
         """Makes the step known, unless it is already. True when it had been called off, and is wanted again."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
+from dbos import error as dbos_errors
+from sqlalchemy.exc import SQLAlchemyError
 
 from executors.distributed.address import database_of
 from executors.distributed.application import Application
 from executors.distributed.errors import DistributedError
 from executors.distributed.exchange import Exchange
 from executors.distributed.parcel import RunRequest, packed
+from executors.distributed.patience import answered, said
 from executors.events import Event, RunFinished, RunResumed, RunStarted, StepFinished
 from executors.inputs import resolve
+from executors.journal.entries import JournalError
 from executors.journal.errors import RunNotFoundError
 from executors.journal.store import SqlJournal
 from executors.result import RunResult
@@ -30,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DistributedExecutor"]
 
+Answer = TypeVar("Answer")
+_PATIENCE_S = 60.0
+"""How long a database that does not answer is waited for."""
 _LOOK_S = 0.1
 """How often it is looked for what the workers have done."""
 
@@ -62,7 +70,7 @@ class DistributedExecutor:
 
     async def workers(self) -> tuple[str, ...]:
         """The names of the workers that live."""
-        return tuple(peer.id for peer in await anyio.to_thread.run_sync(self._exchange.peers))
+        return tuple(peer.id for peer in await _asked(self._exchange.peers))
 
     async def start(
         self,
@@ -77,7 +85,8 @@ class DistributedExecutor:
 
         Raises:
             InputError: the inputs do not fit what the workflow declares.
-            DistributedError: a worker lacks a tool that the workflow calls.
+            DistributedError: a worker lacks a tool that the workflow calls, there is a run of this name already, or the
+                database cannot be used.
         """
         values = resolve(workflow, inputs)
         await self._check_tools((workflow, *(workflows or {}).values()))
@@ -91,11 +100,17 @@ class DistributedExecutor:
             caller=caller,
             max_parallel=max_parallel,
         )
-        await self._post(request)
+        if await self._post(request, self._exchange.post_run) is None:
+            raise DistributedError(
+                f"there is a run {run_id!r} already: follow it by `orchestrate runs follow {run_id}`, or name another"
+            )
         return run_id
 
     async def resume(self, run_id: str) -> str:
-        """Has a run that has ended gone on with: what it recorded is not executed again."""
+        """Has a run that has ended gone on with: what it recorded is not executed again.
+
+        Raises DistributedError for a run that is not there, or that workers lead, and when the database cannot be used.
+        """
         past = await self.journal.past(run_id)
         if past is None or past.definition is None:
             raise DistributedError(f"there is no run {run_id!r} that could go on")
@@ -106,23 +121,30 @@ class DistributedExecutor:
             inputs=dict(past.inputs),
             workflows=dict(past.workflows),
             caller=replace(past.caller, run=run_id),
+            resumes=True,
         )
-        await self._post(request)
+        if await self._post(request, self._exchange.post_again) is None:
+            raise DistributedError(
+                f"run {run_id!r} is under way on the workers; `orchestrate runs follow {run_id}` shows it"
+            )
         return run_id
 
-    async def _post(self, request: RunRequest) -> None:
-        generation = await anyio.to_thread.run_sync(self._exchange.post_run, request.run_id, packed(request))
-        await anyio.to_thread.run_sync(self._application.enqueue_run, request.run_id, generation)
+    async def _post(self, request: RunRequest, post: Callable[[str, str], int | None]) -> int | None:
+        generation = await _asked(post, request.run_id, packed(request))
+        if generation is not None:
+            await _asked(self._application.enqueue_run, request.run_id, generation)
+        return generation
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[tuple[int, Event], None]:
         """The events of a run with their numbers, from after a number on, until the run has ended.
 
-        Raises DistributedError when no worker can lead it to an end.
+        A database that is started anew meanwhile is waited for. Raises DistributedError when no worker can lead it to
+        an end.
         """
         while True:
             # Asked before the events, so that none comes between.
-            state = await anyio.to_thread.run_sync(self._exchange.state, run_id)
-            found = await self.journal.events(run_id, after)
+            state = await self._state(run_id)
+            found = await self._events(run_id, after)
             for after, event in found:  # noqa: PLR1704  # the caller's place moves on
                 yield after, event
             if found:
@@ -136,15 +158,35 @@ class DistributedExecutor:
                 return
             await anyio.sleep(_LOOK_S)
 
+    async def _state(self, run_id: str) -> tuple[bool, str | None] | None:
+        given_up = anyio.current_time() + _PATIENCE_S
+        try:
+            return await answered(partial(self._exchange.state, run_id), until=lambda: anyio.current_time() > given_up)
+        except SQLAlchemyError as error:
+            raise DistributedError(
+                f"the database does not answer: {said(error)}. Run {run_id} may go on all the same:"
+                f" `orchestrate runs follow {run_id}` follows it again"
+            ) from error
+
+    async def _events(self, run_id: str, after: int) -> list[tuple[int, Event]]:
+        while True:
+            try:
+                return await self.journal.events(run_id, after)
+            except JournalError:
+                await anyio.sleep(_LOOK_S)  # `state` tells first what does not mend by itself
+
     async def cancel(self, run_id: str) -> bool:
         """Asks for the end of a run; False when it has ended already. Raises RunNotFoundError."""
         try:
-            return await self.journal.request_cancel(run_id)
+            if await self.journal.request_cancel(run_id):
+                return True
         except RunNotFoundError:
             # No worker has begun it, who would have written it down.
-            if not await anyio.to_thread.run_sync(self._exchange.call_off, run_id):
+            if not await _asked(self._exchange.call_off, run_id):
                 raise
             return True
+        # It has ended, and is to go on: no worker has taken it up yet.
+        return await _asked(self._exchange.call_off, run_id)
 
     async def run(
         self,
@@ -177,11 +219,11 @@ class DistributedExecutor:
                 on_event(event)
         if last is None:
             raise DistributedError(f"run {run_id} has ended without a word")
-        return _result(last, tuple(ended[step.id] for step in workflow.steps if step.id in ended))
+        return RunResult.of(last, [ended[step.id] for step in workflow.steps if step.id in ended])
 
     async def _check_tools(self, workflows: Iterable[Workflow]) -> None:
         needed = sorted({name for workflow in workflows for name in _tools_of(workflow)})
-        for peer in await anyio.to_thread.run_sync(self._exchange.peers):
+        for peer in await _asked(self._exchange.peers):
             missing = [name for name in needed if name not in peer.tools]
             if missing:
                 raise DistributedError(
@@ -190,18 +232,17 @@ class DistributedExecutor:
                 )
 
 
+async def _asked(ask: Callable[..., Answer], *arguments: object) -> Answer:
+    """The answer of the database. Raises DistributedError."""
+    try:
+        return await anyio.to_thread.run_sync(partial(ask, *arguments))
+    except (SQLAlchemyError, dbos_errors.DBOSException) as error:
+        raise DistributedError(
+            f"the database through which machines share runs cannot be used: {said(error)}; `orchestrate doctor` and"
+            " [distributed] of the configuration say which one that is"
+        ) from error
+
+
 def _tools_of(workflow: Workflow) -> Iterable[str]:
     steps: list[Any] = [*workflow.steps, *(one for step in workflow.steps for _, one in nested_steps(step))]
     return (step.tool for step in steps if isinstance(step, ToolStep))
-
-
-def _result(end: RunFinished, steps: tuple[StepFinished, ...]) -> RunResult:
-    return RunResult(
-        run_id=end.run_id,
-        status=end.status,
-        outputs=end.outputs,
-        steps=steps,
-        cost_usd=end.cost_usd,
-        seconds=end.seconds,
-        error=end.error,
-    )

@@ -51,7 +51,7 @@ class Leader:
         """
         request: RunRequest = unpacked(RunRequest, claimed.body)
         try:
-            if claimed.claims == 1 and await self._is_ended(request.run_id):
+            if claimed.claims == 1 and not request.resumes and await self._is_ended(request.run_id):
                 return None  # its leader died after its last word
             past = await self._past(request, claimed)
             await self._led(request, claimed, past, goes_on)

@@ -79,6 +79,8 @@ class RunRequest:
     workflows: dict[str, Workflow] = field(default_factory=dict)
     caller: Caller = Caller()
     max_parallel: int | None = None
+    resumes: bool = False
+    """Whether somebody asked for it to go on after its end."""
 
 
 _ADAPTERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Parcel, Outcome, RunRequest)}

@@ -59,10 +59,16 @@ class Launch:
     """Those that the steps of the workflow run; without them the library's."""
     executor: Literal["here", "dbos"] = "here"
     """Who executes the run: this program, or the workers."""
+    posted: str | None = None
+    """The run that workers execute, once they know of it."""
     progress: Progress | None = None
     """Set once steps run; what Ctrl-C tells about."""
     is_local: IsLocal = lambda _: False
     """Set with it, by the catalog."""
+
+    def post(self, run_id: str) -> None:
+        self.posted = run_id
+        console.say(f"Run {run_id} is with the workers.", style="dim")
 
 
 Work = Callable[[Orchestrator, Launch], Awaitable[int]]
@@ -128,8 +134,8 @@ def perform(
         return anyio.run(whole)
     except KeyboardInterrupt:
         progress = launch.progress
-        if progress and progress.run_id and launch.executor == "dbos":
-            report.show_going_on(progress.run_id)
+        if launch.posted is not None:
+            report.show_going_on(launch.posted)
             return INTERRUPTED
         report.show_interrupted(
             progress.finished if progress else (),
@@ -259,6 +265,7 @@ async def _result(
         caller=caller,
         on_event=on_event,
         tell=console.say,
+        on_start=launch.post,
         workflows=launch.workflows,
     )
 
