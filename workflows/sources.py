@@ -11,6 +11,7 @@ from workflows import library
 from workflows.findings import Finding, WorkflowError
 from workflows.model import Workflow
 from workflows.parse import read
+from workflows.reading import MOST_TEXT
 
 __all__ = ["Folder", "Library", "Missing", "Shelf", "Shelves", "WorkflowSource"]
 
@@ -64,22 +65,33 @@ class Library:
 class Folder:
     """The files `NAME.json` of a folder, such as those beside a workflow's own file."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
 
     def find(self, name: str, version: str) -> Workflow | Missing:
         names = self._names()
         if name not in names:  # so no name leads out of the folder either
             return Missing(names)
         try:
-            found = read(self._path / f"{name}.json")
+            if (why := self._unfit(name)) is None:
+                found = read(self._path / f"{name}.json")
         except WorkflowError as error:
             return Missing(names, findings=error.findings)
-        except OSError as error:
-            why = error.strerror or str(error)
+        except (OSError, RuntimeError) as error:  # the latter is how Python 3.11 tells of links in a circle
+            why = getattr(error, "strerror", None) or str(error)
+        if why is not None:
             broken = Finding(code="invalid_json", pointer="", message=f"the file {name}.json cannot be read: {why}")
             return Missing(names, findings=(broken,))
         return found if found.version == version else Missing(names, (found.version,))
+
+    def _unfit(self, name: str) -> str | None:
+        """Why a file is not opened: others than its author may have put it there, and a pipe has no end."""
+        file = (self._path / f"{name}.json").resolve(strict=True)
+        if not file.is_relative_to(self._path.resolve()):
+            return "it is a link that leads out of the folder"
+        if not file.is_file():
+            return "it is no ordinary file"
+        return f"it has more than {MOST_TEXT:,} bytes" if file.stat().st_size > MOST_TEXT else None
 
     def _names(self) -> tuple[str, ...]:
         try:

@@ -18,6 +18,8 @@ _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
+_BRACKETS = re.compile(r"\[[^\[\]]*\](:\d*)?|[^\[\]]*")
+"""Nothing but a port stands beside the brackets of an address: some versions of Python lose what does."""
 _KEPT = "!$%&'()*+,/:;=?@[]~"
 """What stands in a path or a query as it is (RFC 3986); everything else is percent-encoded."""
 
@@ -62,7 +64,7 @@ class WebTarget:
         if "@" in parts.netloc:
             # Not shown: what stands before the sign may be a password.
             raise _wrong(f"{parts.scheme}://...", "holds a user name; put credentials into the configuration")
-        if port == 0 or not parts.hostname:
+        if port == 0 or not parts.hostname or not _BRACKETS.fullmatch(parts.netloc):
             raise _wrong(url, "names no host that can be reached")
         host, address = _host(url, parts.hostname)
         path = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT)}" if parts.query else "")

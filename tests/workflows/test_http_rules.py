@@ -33,6 +33,7 @@ WRONG_ADDRESSES = [
     "http://u@example.com/{{ inputs.y }}", "http://example.com/a b", "http://example.com/a b/{{ inputs.y }}",
     "http://example.com/{{ inputs.y }}/a b", "http://example.com\\@evil/", "http://0177.0.0.1/", "http://2130706433/",
     "http://127.1/{{ inputs.y }}", "http://0x7f.1/", "http://[::1/", "http://[fe80::1%eth0]/", " https://example.com/",
+    "https://[::1].evil.com/", "https://[::1]x:80/{{ inputs.y }}", "https://a[::1]/", "https://[::1][::2]/",
 ]  # fmt: skip
 FINE_ADDRESSES = [
     "{{ inputs.y }}", "{{ inputs.y }}/x", "https://{{ inputs.y }}", "https{{ inputs.y }}",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,28 @@ def test_the_first_of_several_sources_that_has_it_gives_the_workflow(tmp_path: P
     both = Shelves(shelf(SUMMARY), Folder(tmp_path))
     assert [both.find("summary", version).version for version in ("1.0.0", "2.0.0")] == ["1.0.0", "2.0.0"]  # type: ignore[union-attr]
     assert both.find("summary", "3.0.0") == Missing(("summary",), ("1.0.0", "2.0.0"))
+
+
+def test_only_ordinary_files_of_the_folder_itself_are_opened(tmp_path: Path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "secret.txt").write_text("password: canary", encoding="utf-8")
+    (folder / "link.json").symlink_to(tmp_path / "secret.txt")
+    (folder / "endless.json").symlink_to("/dev/zero")
+    (folder / "circle.json").symlink_to(folder / "circle.json")
+    (folder / "inside.json").mkdir()
+    os.mkfifo(folder / "pipe.json")
+    with (folder / "large.json").open("wb") as file:
+        file.truncate(10**10)
+    for name in ("link", "endless", "circle", "inside", "pipe", "large"):
+        found = Folder(str(folder)).find(name, "1.0.0")
+        assert isinstance(found, Missing)
+        [told] = found.findings
+        assert told.message.startswith(f"the file {name}.json cannot be read")
+        assert "canary" not in told.message
+
+
+def test_a_link_inside_of_the_folder_is_followed(tmp_path: Path):
+    (tmp_path / "a.json").write_text(json.dumps(SUMMARY), encoding="utf-8")
+    (tmp_path / "b.json").symlink_to(tmp_path / "a.json")
+    assert Folder(tmp_path).find("b", "1.0.0") == from_json(SUMMARY)
