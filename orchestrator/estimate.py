@@ -44,7 +44,8 @@ class StepEstimate:
     """As in the events of a run, without the numbers of items and rounds: `each/summary`."""
     kind: str
     source: Source
-    """`record`: earlier runs; `prices`: prices and typical sizes; `none`: nothing is known of its time or cost."""
+    """`record`: earlier runs; `prices`: prices and typical sizes; `free`: it only computes; `none`: nothing is known of
+    its time or cost."""
     executions: int
     """How many earlier ones it is estimated by."""
     times: float

@@ -19,8 +19,8 @@ from workflows.templates import templates
 
 __all__ = ["Expected", "Expecting", "Range", "Source"]
 
-Source: TypeAlias = Literal["record", "prices", "none"]
-"""Earlier runs; prices and typical sizes; nothing at all."""
+Source: TypeAlias = Literal["record", "prices", "free", "none"]
+"""Earlier runs; prices and typical sizes; nothing is asked; nothing is known."""
 _BYTES_A_TOKEN: Final = 4
 _USUAL_ANSWER, _LONG_ANSWER = 500, 2_000
 """Tokens of an answer, usually and seldom more, where `max_tokens` does not say less."""
@@ -88,7 +88,7 @@ class Expecting:
         if step is not None:
             return self._by_prices(site, step)
         if isinstance(site.located.step, SetStep):
-            return Expected(source="prices", cost=Range(0, 0), seconds=Range(0, 0))
+            return Expected(source="free", cost=Range(0, 0), seconds=Range(0, 0))
         if isinstance(site.located.step, WorkflowStep):
             return Expected(source="none")  # too many steps to be looked at, or not at hand
         return Expected(source="none", cost=Range(0, 0))  # no model is asked; how long it takes nobody knows

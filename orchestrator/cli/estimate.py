@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["estimate"]
 
 _MOST_ROWS = 40
-_SOURCES = {"record": "{} runs of it", "prices": "prices, sizes", "none": "not known"}
+_SOURCES = {"record": "{} runs of it", "prices": "prices, sizes", "free": "only computes", "none": "not known"}
 
 
 def estimate(

@@ -96,6 +96,12 @@ def test_how_long_people_tools_and_hosts_take_is_unknown_and_they_cost_nothing()
     assert set(total.untimed) == {"t", "h", "p"}
 
 
+def test_what_only_computes_is_not_said_to_be_estimated_by_prices():
+    found = of(workflow({"id": "s", "kind": "set", "value": 1}))
+    assert step(found, "s").source == "free"
+    assert (found.total.cost_usd.p50, found.total.seconds.p50) == (0, 0)
+
+
 def test_a_recorded_tool_has_its_time():
     seen = past("t", *[(None, 3.0)] * 5, model=None)
     total = of(workflow({"id": "t", "kind": "tool", "tool": "x"}), past=seen).total
@@ -320,3 +326,40 @@ def test_an_input_that_cannot_be_read_is_told_before_anything(tmp_path: Path, mo
     file.write_text(json.dumps(FILE), encoding="utf-8")
     assert main(["estimate", str(file), "--input", "list=nothing"]) == 2
     assert "list" in capsys.readouterr().err
+
+
+ASKED = (Execution(Decimal(1), 1.0, "p/cheap"),) * 20
+
+
+def test_the_record_tells_how_often_a_step_with_a_condition_is_executed():
+    flow = workflow(llm("j"), llm("b", when="{{ steps.j.output == 'yes' }}"))
+    seen = History(20, {"j": ASKED, "b": ASKED}, ended={"j": 20, "b": 20}, executed={"j": 20, "b": 2})
+    estimate = of(flow, past=seen)
+    assert step(estimate, "b").times == pytest.approx(0.1, abs=0.05)
+    assert estimate.total.cost_usd.p50 == 1
+    assert estimate.assumed == ()
+    assert "b: whether it is executed" in of(flow).assumed[0]
+
+
+@pytest.mark.parametrize("otherwise", [{}, {"else": {"result": "none"}}])
+def test_the_record_tells_how_often_each_case_runs(otherwise: dict[str, Any]):
+    case = {"when": "{{ steps.j.output == 'yes' }}", "steps": [llm("b")]}
+    flow = workflow(llm("j"), {"id": "r", "kind": "branch", "cases": [case], **otherwise})
+    seen = History(20, {"j": ASKED, "r/b": ASKED}, ended={"r": 20, "r/b": 2}, executed={"r": 20, "r/b": 2})
+    estimate = of(flow, past=seen)
+    assert step(estimate, "r/b").times == pytest.approx(0.1, abs=0.05)
+    assert estimate.assumed == ()
+    assert of(flow).assumed == ("r: which case runs is not known, and each taken to be as likely",)
+
+
+def test_the_record_keeps_what_was_left_out_and_lists_without_items(tmp_path: Path):
+    with SqlJournal(tmp_path / "runs.sqlite") as journal:
+        journal(RunStarted(run_id="a", at=NOON, workflow="seen", steps=2))
+        for name, kind, status in (("m", "map", "succeeded"), ("b", "llm", "skipped")):
+            started = NOON if kind == "map" else None
+            journal(StepFinished(run_id="a", at=NOON, step_id=name, kind=kind, status=status, started=started))
+        journal(RunFinished(run_id="a", at=NOON, status="succeeded", outputs={}, cost_usd=Decimal(0), seconds=1.0))
+        journal.flush()
+        seen = history(journal, "seen")
+    assert seen.counts == {"m": (0,)}
+    assert (seen.ended["b"], seen.executed["b"], seen.executed["m"]) == (1, 0, 1)
