@@ -161,7 +161,8 @@ class Shapes:
             properties = {key: self._schema(one, frame) for key, one in value.items()}
             return {**CLOSED, "properties": properties, "required": list(properties)}
         if isinstance(value, list | tuple):
-            return {"type": "array", "prefixItems": [self._schema(one, frame) for one in value], "items": False}
+            items = [self._schema(one, frame) for one in value]
+            return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
         return of_value(value)
 
     def result(self, frame: Frame) -> Shape:

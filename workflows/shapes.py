@@ -229,5 +229,6 @@ def of_value(value: Any) -> dict[str, Any]:
         properties = {key: of_value(one) for key, one in value.items()}
         return {**CLOSED, "properties": properties, "required": list(properties)}
     if isinstance(value, list | tuple):
-        return {"type": "array", "prefixItems": [of_value(one) for one in value], "items": False}
+        items = [of_value(one) for one in value]
+        return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
     return {"type": _type_of(value)}

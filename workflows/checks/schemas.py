@@ -10,6 +10,7 @@ from workflows.checks.subject import Frame, Located, Subject
 from workflows.composed import compatible, known
 from workflows.expressions import template
 from workflows.findings import Finding, pointer
+from workflows.fitting import Misfit, misfit
 from workflows.model import (
     ApprovalStep,
     BranchStep,
@@ -23,7 +24,7 @@ from workflows.model import (
     Step,
     WorkflowStep,
 )
-from workflows.shapes import Shape, describe, fits
+from workflows.shapes import Shape, describe
 from workflows.templates import strings
 from workflows.validation import schema_findings, value_findings
 
@@ -68,8 +69,8 @@ def values_fit(subject: Subject) -> Iterator[Finding]:
             where = pointer(*frame.path, "result")
             if frame.result is not None:
                 yield from misfits(subject, frame.result, slot, where, code="invalid_value", frame=frame)
-            elif not fits(subject.shapes.result(frame), slot):
-                yield _wrong_result(subject, frame, slot)
+            elif (found := misfit(subject.shapes.result(frame), slot)) is not None:
+                yield _wrong_result(frame, found)
         for located in frame.located:
             if isinstance(located.step, SetStep) and (slot := _slot(located.step)) is not None:
                 where = located.at("value")
@@ -80,12 +81,12 @@ def _slot(step: SetStep | BranchStep) -> Shape | None:
     return None if step.output is None or schema_findings(step.output) else Shape.of(step.output)
 
 
-def _wrong_result(subject: Subject, frame: Frame, slot: Shape) -> Finding:
-    given = describe(subject.shapes.result(frame))
+def _wrong_result(frame: Frame, found: Misfit) -> Finding:
+    inside = f", at `{pointer(*found.path)}` in it," if found.path else ""
     return Finding(
         code="type_mismatch",
         pointer=pointer(*frame.path, "steps" if frame.steps else "result"),
-        message=f"this case gives {given}, and by the step's `output` {describe(slot)} is needed",
+        message=f"what this case gives{inside} {found.why} by the step's `output`",
         fix="Write a `result` that fits, or correct the `output`.",
     )
 
@@ -116,7 +117,7 @@ def stand_ins_fit(subject: Subject) -> Iterator[Finding]:
     """The output that `on_error` gives is one that the step could have given."""
     for located in subject.steps:
         stand_in = located.step.on_error
-        if not isinstance(stand_in, Recover):
+        if not isinstance(stand_in, Recover) or stand_in.output is None:  # null stands for no value, of any type
             continue
         where = located.at("on_error", "output")
         schema = _given(subject, located)

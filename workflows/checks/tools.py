@@ -46,12 +46,15 @@ def arguments(subject: Subject) -> Iterator[Finding]:
             continue
         where = located.at("arguments")
         yield from _names(step, spec, where)
+        # A function reads `"5"` as a number, as pydantic does; what a server makes of it nobody knows.
         wanted = Shape.of(dict(spec.parameters))
         for name, value in step.arguments.items():
             slot = wanted.child(name)
             if isinstance(slot, Shape):
                 place = where + pointer(name)
-                yield from misfits(subject, value, slot, place, code="invalid_argument", frame=located.frame)
+                yield from misfits(
+                    subject, value, slot, place, code="invalid_argument", frame=located.frame, read="." not in step.tool
+                )
 
 
 def _names(step: ToolStep, spec: ToolSpec, where: str) -> Iterator[Finding]:
