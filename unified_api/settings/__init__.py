@@ -6,6 +6,7 @@ from unified_api.settings.affinity import AffinitySettings
 from unified_api.settings.breaker import BreakerSettings
 from unified_api.settings.budgets import BudgetSettings
 from unified_api.settings.cache import CacheSettings
+from unified_api.settings.distributed import DistributedSettings
 from unified_api.settings.environment import Environment
 from unified_api.settings.http import HostSettings, HttpSettings
 from unified_api.settings.journal import JournalSettings
@@ -24,6 +25,7 @@ __all__ = [
     "BreakerSettings",
     "BudgetSettings",
     "CacheSettings",
+    "DistributedSettings",
     "Environment",
     "HostSettings",
     "HttpSettings",
