@@ -16,6 +16,7 @@ from executors.journal.engine import Durability, open_engine, transaction
 from executors.journal.entries import JournalError
 from executors.journal.migrations import SchemaVersionError
 from executors.journal.reading import Reader
+from executors.journal.rows import ResultRow
 from executors.journal.tables import runs
 from executors.journal.turns import Entry, Item
 from executors.journal.writing import LEASE_S, Transaction, now_of
@@ -24,6 +25,9 @@ __all__ = ["Commits", "failures"]
 
 Answer = TypeVar("Answer")
 _TRIES = 3
+_AWAY_S = 30.0
+"""The longest wait for a server that was there and cannot be reached now, as when it is started anew."""
+_LOOK_S = 0.25
 _AGAIN = frozenset({"40001", "40P01", "55P03"})
 """PostgreSQL's serialization failure, deadlock, and lock that did not come in time (its manual, appendix A)."""
 _TOLD = 100
@@ -59,6 +63,7 @@ class Commits:
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._owed: list[Entry] = []
+        self._lost_steps: list[str] = []
         self._owed_bytes = 0
         self.claimed: set[str] = set()
         """Runs that this program runs."""
@@ -66,11 +71,24 @@ class Commits:
         """Why the latest commit could not be made."""
         self.lost: list[BaseException] = []
         """Why single entries were not kept."""
+        self._was_there = False
+        self._given_up: float | None = None
+        """Until when a server that is away is waited for; None while it is there."""
 
     @property
     def owes(self) -> int:
         """Entries that could not be written yet."""
         return len(self._owed)
+
+    @property
+    def unkept(self) -> list[str]:
+        """Paths of the steps whose results were not written; some, where there are many."""
+        return [*self._lost_steps, *(_steps_of(self._owed))][:_TOLD]
+
+    def forgive(self) -> None:
+        """Forgets what was lost: it has been told."""
+        self.lost.clear()
+        self._lost_steps.clear()
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Writes what is owed, and these, in one transaction. Raises nothing: entries hold errors."""
@@ -108,15 +126,19 @@ class Commits:
     def _commit(self, entries: Sequence[Entry]) -> None:
         if all(entry.item is None for entry in entries):
             return
-        for number in range(1, _TRIES + 1):
+        number = 1
+        while True:
             attempt = _Attempt()
             try:
                 self._try(entries, attempt)
             except DBAPIError as error:
                 lost_sight = error.connection_invalidated and attempt.number is not None
                 if not (lost_sight and self._was_committed(attempt)):
+                    if self._is_waited_for(attempt, error):
+                        continue
                     if number == _TRIES or not _worth_another(error):
                         raise
+                    number += 1
                     continue
             self._keep(attempt)
             return
@@ -131,7 +153,20 @@ class Commits:
             attempt.written.flush()
             attempt.number = _number(connection)
 
+    def _is_waited_for(self, attempt: _Attempt, error: DBAPIError) -> bool:
+        """Whether a server that cannot be reached may be back by now. Nothing has been begun there."""
+        is_away = attempt.written is None and isinstance(error, OperationalError | InterfaceError)
+        if not is_away or not self._was_there:
+            return False
+        if self._given_up is None:
+            self._given_up = time.monotonic() + _AWAY_S
+        if time.monotonic() >= self._given_up:
+            return False
+        time.sleep(_LOOK_S)
+        return True
+
     def _keep(self, attempt: _Attempt) -> None:
+        self._was_there, self._given_up = self.address.get_backend_name() != "sqlite", None
         if attempt.written is not None:
             for run_id, taken in attempt.written.claims.items():
                 (self.claimed.add if taken else self.claimed.discard)(run_id)
@@ -160,7 +195,7 @@ class Commits:
                 return
             except Exception as error:  # noqa: BLE001  # told to whoever waits, and at the end
                 entry.error = error
-                self._lose(error)
+                self._lose(error, entry)
         self._clear()
 
     def _owe(self, entries: Sequence[Entry], error: BaseException) -> None:
@@ -170,14 +205,15 @@ class Commits:
             if entry.event is not None:
                 entry.outcome, entry.error = None, error
             elif self._owed_bytes + entry.size > _MOST_OWED:
-                self._lose(error)
+                self._lose(error, entry)
             else:
                 self._owed.append(entry)
                 self._owed_bytes += entry.size
 
-    def _lose(self, error: BaseException) -> None:
+    def _lose(self, error: BaseException, entry: Entry) -> None:
         if len(self.lost) < _TOLD:
             self.lost.append(error)
+            self._lost_steps += _steps_of([entry])
 
     def _clear(self) -> None:
         self.failed = None
@@ -193,6 +229,10 @@ class Commits:
 
 def _run_ids(entries: Sequence[Entry]) -> set[str]:
     return {entry.item.run_id for entry in entries if entry.item is not None and not callable(entry.item)}
+
+
+def _steps_of(entries: Sequence[Entry]) -> list[str]:
+    return [entry.item.columns["path"] for entry in entries if isinstance(entry.item, ResultRow)]
 
 
 def _add(written: Transaction, entry: Entry) -> None:

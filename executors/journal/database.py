@@ -84,7 +84,7 @@ class Database:
             retire(self.owner)
             self._amiss.clear()
             if self._commits is not None:
-                self._commits.lost.clear()
+                self._commits.forgive()
 
     def _wait(self) -> None:
         if self._turns.lives:
@@ -195,7 +195,10 @@ class Database:
         if commits is not None and commits.owes and commits.failed is not None:
             reasons.insert(0, commits.failed)
         if reasons:
-            raise JournalError(f"the journal at {self._place()!r} is incomplete: {reason(reasons[0])}") from reasons[0]
+            unkept = commits.unkept if commits is not None else []
+            lost = f"; it lacks the results of {', '.join(unkept)}" if unkept else ""
+            told = f"the journal at {self._place()!r} is incomplete: {reason(reasons[0])}{lost}"
+            raise JournalError(told) from reasons[0]
 
     def _told(self, error: BaseException, what: str) -> JournalError:
         if isinstance(error, JournalError):

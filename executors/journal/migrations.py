@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
-from executors.journal.encoding import Blob, pack
+from executors.journal.encoding import Blob, dumps, pack
 from executors.journal.rows import EventRow
 from executors.journal.tables import METADATA
 from executors.journal.writing import Transaction
@@ -72,7 +72,7 @@ def _absorb_record(connection: Connection) -> int:
         steps = _rows(
             connection, "SELECT * FROM steps WHERE run_id = :id ORDER BY ended IS NULL, ended, step_id", **run
         )
-        for row in (_began(run), *(_step(one) for one in steps), *_ended(run)):
+        for row in (_began(run), *map(_readable, steps), *_ended(run)):
             written.add(row)
         written.flush()
     connection.exec_driver_sql("DROP TABLE steps")
@@ -90,10 +90,11 @@ def _rows(connection: Connection, query: str, **values: Any) -> list[dict[str, A
 
 
 def _began(run: Mapping[str, Any]) -> EventRow:
-    inputs = _load(run["inputs"])
+    inputs = _object(run["inputs"])
     subject: dict[str, Any] = {} if inputs is None else {"inputs": inputs}
-    if run["definition"] is not None:
-        subject["definition"] = Blob.of(run["definition"].encode())
+    definition = _object(run["definition"])
+    if definition is not None:
+        subject["definition"] = Blob.of(dumps(definition))
     packed = pack(subject)
     columns = {
         "workflow": run["workflow"],
@@ -108,6 +109,14 @@ def _began(run: Mapping[str, Any]) -> EventRow:
     }
     told = {"at": run["started"], "workflow": run["workflow"], "steps": run["steps"], **subject}
     return EventRow(run_id=run["id"], kind="RunStarted", packed=pack(told), run=columns)
+
+
+def _readable(step: Mapping[str, Any]) -> EventRow:
+    """One that holds what no release has written is kept without it."""
+    try:
+        return _step(step)
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return _step({**step, "output": None, "usage": None, "attempts": None})
 
 
 def _step(step: Mapping[str, Any]) -> EventRow:
@@ -133,7 +142,7 @@ def _ended(run: Mapping[str, Any]) -> list[EventRow]:
     if run["status"] == "running":
         return []
     told = {
-        "outputs": _load(run["outputs"]) or {},
+        "outputs": _object(run["outputs"]) or {},
         "cost_usd": run["cost_usd"],
         "seconds": run["seconds"],
         "error": _error(run),
@@ -153,5 +162,14 @@ def _error(row: Mapping[str, Any]) -> dict[str, str] | None:
     return None if row["error_code"] is None else {"code": row["error_code"], "message": row["error_message"]}
 
 
+def _object(text: str | None) -> dict[str, Any] | None:
+    found = _load(text)
+    return found if isinstance(found, dict) else None
+
+
 def _load(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+    """JSON; nothing for what is none, so that one bad row does not lock the others away."""
+    try:
+        return None if text is None else json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None

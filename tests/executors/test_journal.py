@@ -14,6 +14,8 @@ import anyio
 import pytest
 from journals import CALLER, LARGE, NOON, OTHER, WORKFLOW, begun, emptied, finished, intent, result, sql, step
 from postgres import Unavailable, postgres
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from executors.events import (
     Event,
@@ -23,10 +25,14 @@ from executors.events import (
     StepStarted,
     StepToken,
 )
+from executors.journal.address import checked, url_of
+from executors.journal.commits import Commits
 from executors.journal.encoding import LIMIT
 from executors.journal.entries import Approval, Decision, JournalError
 from executors.journal.errors import RunExistsError, RunHeldError, RunNotFoundError
+from executors.journal.rows import intent_row
 from executors.journal.store import SqlJournal
+from executors.journal.turns import Entry
 from unified_api.types import Attempt, Usage
 from workflows.model import Workflow
 
@@ -478,6 +484,28 @@ async def test_a_lease_is_kept_alive_by_the_writer(server: str):
                     pass
 
 
+async def test_a_server_that_is_away_for_a_moment_is_waited_for_and_one_that_never_was_there_is_not(server: str):
+    class Leaving(Commits):
+        away = 0
+
+        def _opened(self) -> Engine:
+            if self.away:
+                self.away -= 1
+                raise OperationalError("", {}, Exception("connection refused"))
+            return super()._opened()
+
+    commits = Leaving(url_of(checked(emptied(server))), "ordinary", owner="me", told=lambda _: None)
+    told = [Entry(intent_row(intent(name)), event=threading.Event()) for name in "abc"]
+    commits.away = 1
+    commits.apply(told[:1])
+    assert isinstance(told[0].error, OperationalError)
+    commits.apply(told[1:2])
+    commits.away = 2
+    commits.apply(told[2:])
+    assert (told[1].error, told[2].error, commits.away) == (None, None, 0)
+    commits.close()
+
+
 async def test_a_disk_that_cannot_be_written_stops_what_costs_and_loses_nothing_once_it_can(tmp_path: Path):
     folder = tmp_path / "data"
     folder.write_text("a file where a folder should be")
@@ -487,7 +515,7 @@ async def test_a_disk_that_cannot_be_written_stops_what_costs_and_loses_nothing_
     for _ in range(2):
         with pytest.raises(JournalError, match="set ORCHESTRATOR_HOME"):
             await journal.intend(intent("b"))
-    with pytest.raises(JournalError, match="incomplete"):
+    with pytest.raises(JournalError, match=r"incomplete.*; it lacks the results of a$"):
         journal.flush()
     folder.unlink()
     await journal.intend(intent("b"))
@@ -559,6 +587,29 @@ def test_a_newer_schema_is_left_alone(address: str):
 
 
 OLD = Path(__file__).with_name("record_of_schema_1.sql")
+
+
+@pytest.mark.parametrize(
+    "amiss",
+    [
+        "UPDATE steps SET output = '{\"cut' WHERE run_id = 'good'",
+        "UPDATE steps SET attempts = '[1, null]', usage = 'x' WHERE run_id = 'good'",
+        "UPDATE steps SET attempts = '{\"a\": 1}' WHERE run_id = 'good'",
+        "UPDATE runs SET inputs = '[1', outputs = '3', definition = '{' WHERE id = 'good'",
+        "UPDATE runs SET definition = '[' || hex(zeroblob(200000)) WHERE id = 'good'",
+        "UPDATE runs SET inputs = replace(hex(zeroblob(100000)), '0', '[') WHERE id = 'good'",
+    ],
+)
+async def test_a_row_of_an_older_record_that_nobody_can_read_locks_no_other_away(tmp_path: Path, amiss: str):
+    path = tmp_path / "runs.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD.read_text("utf-8"))
+        connection.execute(amiss)
+        connection.commit()
+    with SqlJournal(path) as journal:
+        assert {run.run_id for run in journal.list_runs()} == {"cut", "bad", "good"}
+        assert journal.get_run("bad").error == StepError("refused", "no")
+        assert [one.step_id for one in journal.get_run("good").finished] == ["a"]
 
 
 async def test_the_record_of_an_older_release_is_taken_over_whole(tmp_path: Path):
