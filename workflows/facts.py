@@ -34,11 +34,13 @@ def undefined(step_id: str) -> str:
     return f"steps . {step_id} . output is not defined"
 
 
+@lru_cache(maxsize=4_096)
 def conjuncts(condition: str | None) -> Facts:
     """What holds where a condition does: its parts that are joined by `and`."""
     return _true(_expression(condition))
 
 
+@lru_cache(maxsize=4_096)
 def otherwise(condition: str | None) -> Facts:
     """What holds where a condition does not."""
     return _false(_expression(condition))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -96,3 +97,39 @@ def test_a_map_that_never_takes_its_list_is_told(over: str, message: str):
 def test_a_default_that_is_never_taken_is_told(fields: dict[str, Any], expected: list[str]):
     step = {"id": "a", "kind": "approval", "message": "Publish?", **fields}
     assert [one.code for one in inspect(document(step)).findings if one.code != "unused_input"] == expected
+
+
+DEEP = {
+    "id": "a",
+    "kind": "llm",
+    "prompt": "x",
+    "output": {
+        "type": "object",
+        "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "mends"),
+    [
+        ("{{ steps.a.output.a.b | default('z') }}", ["Write `(steps.a.output.a | default({})).b | default(...)`."]),
+        ("{{ steps.a.output.a.b is defined }}", ["Write `(steps.a.output.a | default({})).b is defined`."]),
+        ("{{ steps.a.output.a | default({}) }}", []),
+        ("{{ (steps.a.output.a | default({})).b | default('z') }}", []),
+    ],
+)
+def test_a_default_helps_the_last_field_of_a_path_alone(value: str, mends: list[str]):
+    told = inspect(document(DEEP, {"id": "z", "kind": "set", "value": value})).findings
+    assert [one.fix for one in told if one.code == "optional_field"] == mends
+
+
+def test_a_long_chain_of_conditions_is_checked_in_time():
+    steps = [{"id": "s0", "kind": "set", "value": 1, "when": "{{ inputs.f }}"}]
+    for number in range(1, 1_500):
+        before = f"steps.s{number - 1}.output"
+        when = f"{{{{ {before} is defined and inputs.f }}}}"
+        steps.append({"id": f"s{number}", "kind": "set", "value": f"{{{{ {before} }}}}", "when": when})
+    started = time.process_time()
+    assert not [one for one in inspect(document(*steps)).findings if one.code == "unguarded_reference"]
+    assert time.process_time() - started < 5

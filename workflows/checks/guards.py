@@ -16,6 +16,8 @@ from workflows.templates import templates
 
 __all__ = ["guarded"]
 
+_MOST_FACTS: Final = 200
+"""Facts that are followed from one place: of a long chain of steps only the nearest matter."""
 _OF_STEP: Final = re.compile(r"steps \. (?P<id>\w+) \. output is (?P<not>not )?defined")
 
 
@@ -107,6 +109,8 @@ class _Facts:
         known = set(facts)
         queue = list(facts)
         for fact in queue:  # grows while it is read
+            if len(known) > _MOST_FACTS:
+                break
             found = _OF_STEP.fullmatch(fact)
             step = self._subject.step(found["id"]) if found else None
             if found and step is not None and step.when:

@@ -46,7 +46,10 @@ def _path(subject: Subject, place: Place, reference: Reference) -> Iterator[Find
     found = base.follow(reference.path)
     if isinstance(found, Absent):
         yield _absent(subject, place, reference, found)
-    elif reference.guard is None:
+    elif reference.guard is not None:
+        if not base.promises(reference.path[:-1]):
+            yield _guarded_too_late(place, reference)
+    else:
         why = fix = None
         if not base.promises(reference.path):
             why = "may be left out: its schema does not require it"
@@ -65,6 +68,20 @@ def _path(subject: Subject, place: Place, reference: Reference) -> Iterator[Find
                 message=f"`{reference.text}` {why}",
                 fix=f"{fix} `{reference.text} | default(...)`.",
             )
+
+
+def _guarded_too_late(place: Place, reference: Reference) -> Finding:
+    """A default is for the last field alone: what leads there must be there."""
+    before = replace(reference, path=reference.path[:-1]).text
+    last = replace(reference, root="variables", name="", path=reference.path[-1:]).text
+    end = "| default(...)" if reference.guard == "default" else "is defined"
+    return Finding(
+        code="optional_field",
+        severity="warning",
+        pointer=place.pointer,
+        message=f"`{before}` may be left out, and then `{last}` of it cannot be asked for, whatever stands behind",
+        fix=f"Write `({before} | default({{}})){last} {end}`.",
+    )
 
 
 def _may_be_null(subject: Subject, place: Place, reference: Reference) -> bool:
