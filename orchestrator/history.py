@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
@@ -49,6 +49,10 @@ class History:
     executions: Mapping[str, tuple[Execution, ...]] = field(default_factory=dict)
     counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """How many items a map, or rounds a loop, had in each execution of it."""
+    ended: Mapping[str, int] = field(default_factory=dict)
+    """How often the block of a step came to its end, whether the step was executed or left out."""
+    executed: Mapping[str, int] = field(default_factory=dict)
+    """How often of these it was executed."""
 
 
 def history(runs: Runs, name: str) -> History:
@@ -59,9 +63,14 @@ def history(runs: Runs, name: str) -> History:
     mine = [one.run_id for one in runs.list_runs(limit=_LISTED) if one.workflow == name and one.status == "succeeded"]
     executions: dict[str, list[Execution]] = {}
     counts: dict[str, list[int]] = {}
+    ended: Counter[str] = Counter()
+    executed: Counter[str] = Counter()
     for run_id in mine[:_READ]:
         finished = runs.get_run(run_id).finished
         for step in finished:
+            if step.status != "cancelled":
+                ended[plain_path(step.step_id)] += 1
+                executed[plain_path(step.step_id)] += step.started is not None
             if step.status == "succeeded" and step.error is None and step.started is not None:
                 seconds = max((step.at - step.started).total_seconds(), 0.0)
                 executions.setdefault(plain_path(step.step_id), []).append(
@@ -73,6 +82,8 @@ def history(runs: Runs, name: str) -> History:
         len(mine[:_READ]),
         {path: tuple(found) for path, found in executions.items()},
         {path: tuple(found) for path, found in counts.items()},
+        ended,
+        executed,
     )
 
 
@@ -81,11 +92,12 @@ def plain_path(path: str) -> str:
     return _NUMBER.sub("", path)
 
 
-def _counted(finished: Iterable[StepFinished]) -> Iterable[tuple[str, int]]:
-    """How many numbers stood behind each map or loop of one run; nothing for lists that were empty."""
-    seen: dict[str, set[int]] = {}
+def _counted(finished: Sequence[StepFinished]) -> list[tuple[str, int]]:
+    """How many numbers stood behind each map or loop of one run; 0 for a list that was empty."""
+    seen: dict[str, set[int]] = {
+        step.step_id: set() for step in finished if step.kind == "map" and step.status == "succeeded" and not step.error
+    }
     for step in finished:
         for found in _NUMBER.finditer(step.step_id):
             seen.setdefault(step.step_id[: found.start()], set()).add(int(found[1]))
-    counts = Counter({path: len(numbers) for path, numbers in seen.items()})
-    return [(plain_path(path), count) for path, count in counts.items()]
+    return [(plain_path(path), len(numbers)) for path, numbers in seen.items()]

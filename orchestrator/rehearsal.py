@@ -188,7 +188,7 @@ class Rehearsal:
 
     def _step(self, site: Site, random: Random, sample: Sample, times: float) -> tuple[float, float]:
         step, unit, path = site.located.step, site.unit, site.path
-        if step.when is not None and self._holds(site, step.when) is False:
+        if not self._starts(site, step.when, random):
             return 0.0, 0.0
         sample.times[path] = sample.times.get(path, 0.0) + times
         expected = self.expected.get(path)
@@ -208,6 +208,17 @@ class Rehearsal:
             return sum(one[0] for one in rounds), sum(one[1] for one in rounds)
         chosen = self._case(site, step, frames, random) if isinstance(step, BranchStep) else None
         return (0.0, 0.0) if chosen is None else self._block(chosen, unit, random, sample, times)
+
+    def _starts(self, site: Site, condition: str | None, random: Random) -> bool:
+        """Whether a step is executed: as the inputs decide, or as often as it was, or else always."""
+        holds = True if condition is None else self._holds(site, condition)
+        if holds is not None:
+            return holds
+        ended = self._past.ended.get(site.path, 0)
+        if ended >= ENOUGH:
+            return random.random() * ended < self._past.executed.get(site.path, 0)
+        self.assumed.setdefault(site.path, "whether it is executed is not known, and it is taken to be")
+        return True
 
     def _other(self, unit: Unit, random: Random, sample: Sample, times: float) -> tuple[float, float]:
         """Another workflow. One that is run at several places is played once: the others are taken to be like it."""
@@ -247,9 +258,23 @@ class Rehearsal:
                 break
         else:
             possible.append(frames[-1] if step.else_ is not None else None)
-        if len(possible) > 1:
+        if len(possible) == 1:
+            return possible[0]
+        weights = self._chosen(site, frames, possible)
+        if weights is None:
             self.assumed.setdefault(site.path, "which case runs is not known, and each taken to be as likely")
-        return random.choice(possible)
+            return random.choice(possible)
+        return random.choices(possible, weights)[0]
+
+    def _chosen(self, site: Site, frames: list[Frame], possible: list[Frame | None]) -> list[int] | None:
+        """How often each of these cases ran; None where too few runs tell. A block without steps tells nothing itself:
+        it ran where no other did.
+        """
+        path, past = site.path, self._past
+        told = {frame: past.ended.get(_path(frame, site.unit, frame.steps[0]), 0) for frame in frames if frame.steps}
+        rest = max(past.executed.get(path, 0) - sum(told.values()), 0)
+        weights = [rest if one is None else told.get(one, rest) for one in possible]
+        return weights if past.executed.get(path, 0) >= ENOUGH and any(weights) else None
 
 
 def _path(frame: Frame, unit: Unit, step: Step) -> str:
