@@ -85,8 +85,8 @@ def _joined(tokens: Sequence[Token], places: list[int]) -> dict[str, Any] | None
 
 
 def _literal(token: Token) -> dict[str, Any] | None:
-    if token.kind == "string":
-        return _TEXT
+    if token.kind in {"string", "number"}:
+        return _TEXT if token.kind == "string" else {"type": "number"}
     return _BOOLEAN if token.text in {"true", "false", "True", "False"} else None
 
 

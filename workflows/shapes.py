@@ -187,8 +187,9 @@ def _item(shape: Shape, number: int) -> Shape | Absent:
     first = schema.get("prefixItems")
     if isinstance(first, list) and 0 <= number < len(first):
         return Shape(first[number], shape.root, shape.free)
-    if isinstance(first, list) and schema.get("items") is False and types == frozenset({"array"}) and number >= 0:
-        return Absent(0, f"it has {len(first)} items, counted from 0")
+    most = len(first) if isinstance(first, list) and schema.get("items") is False else schema.get("maxItems")
+    if isinstance(most, int) and number >= most and types == frozenset({"array"}):
+        return Absent(0, f"it has {most} items at most, counted from 0")
     if isinstance(items := schema.get("items"), dict) and types == frozenset({"array"}):
         return Shape(items, shape.root, shape.free)
     return ANY

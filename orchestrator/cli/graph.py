@@ -21,6 +21,20 @@ class Format(StrEnum):
     SVG = "svg"
 
 
+_ENDINGS = {".svg": Format.SVG, ".mmd": Format.MERMAID, ".mermaid": Format.MERMAID, ".md": Format.MERMAID}
+
+
+def _by_ending(out: Path | None) -> Format:
+    """What a file of this name holds. Raises CommandError for one that is neither, as a PDF would be no PDF."""
+    ending = "" if out is None else out.suffix.lower()
+    if ending in {"", ".txt"}:
+        return Format.MERMAID
+    if ending not in _ENDINGS:
+        known = ", ".join(_ENDINGS)
+        raise CommandError(f"nothing draws a {ending} file: name it with one of {known}, or say which by --format")
+    return _ENDINGS[ending]
+
+
 def graph_workflow(
     workflow: Annotated[str, typer.Argument(help="A name from the library, a workflow file, or -.")],
     style: Annotated[
@@ -43,7 +57,7 @@ def graph_workflow(
     from orchestrator.sources import load
 
     loaded = load(workflow_source(workflow))
-    wanted = style or (Format.SVG if out is not None and out.suffix.lower() == ".svg" else Format.MERMAID)
+    wanted = style or _by_ending(out)
     try:
         picture = svg(loaded) if wanted is Format.SVG else mermaid(loaded)
     except TooManyToDrawError as error:

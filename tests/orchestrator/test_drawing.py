@@ -198,5 +198,9 @@ def test_the_command_draws_to_standard_output_and_to_files(
     assert ET.fromstring(capsys.readouterr().out).tag == f"{SVG}svg"
     assert main(["workflow", "graph", "research-brief", "--out", "brief.svg"]) == 0
     assert ET.parse(tmp_path / "brief.svg").getroot().tag == f"{SVG}svg"
+    assert main(["workflow", "graph", "research-brief", "--out", "brief.pdf"]) == 1
+    assert "nothing draws a .pdf file" in capsys.readouterr().err
+    assert not (tmp_path / "brief.pdf").exists()
+    assert main(["workflow", "graph", "research-brief", "--out", "brief.pdf", "--format", "svg"]) == 0
     assert main(["workflow", "graph", "research-brief", "--out", "nowhere/brief.svg"]) == 1
     assert "cannot write" in capsys.readouterr().err

@@ -110,6 +110,19 @@ DEEP = {
 }
 
 
+def test_an_item_behind_the_longest_list_is_told():
+    inputs = {"rows": {"type": "array", "maxItems": 2, "items": {"type": "string"}}}
+    step = {"id": "z", "kind": "set", "value": "{{ inputs.rows[1] }} {{ inputs.rows[2] }}"}
+    (finding,) = inspect({**document(step), "inputs": inputs}).findings
+    assert (finding.code, "2 items at most" in finding.message) == ("unknown_input_field", True)
+
+
+def test_a_map_over_a_number_is_told():
+    each = {"id": "m", "kind": "map", "over": "{{ 5 }}", "steps": [{"id": "r", "kind": "set", "value": 1}]}
+    told = [one.pointer for one in inspect(document(each)).findings if one.code == "type_mismatch"]
+    assert told == ["/steps/0/over"]
+
+
 @pytest.mark.parametrize(
     ("value", "mends"),
     [
