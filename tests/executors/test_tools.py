@@ -199,7 +199,17 @@ def deep(levels: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    "result", [object(), math.nan, {"x": [math.inf]}, b"\xff\xfe", "\ud800", {"\ud800": 1}, deep(300), 10**5000]
+    "result",
+    [
+        object(),
+        math.nan,
+        {"x": [math.inf]},
+        b"\xff\xfe",
+        "\ud800",
+        {"\ud800": 1},
+        deep(300),
+        pytest.param(10**5000, id="huge"),
+    ],
 )
 async def test_a_result_that_is_no_json_is_a_clear_error(result: Any):
     async def give() -> Any:
