@@ -19,19 +19,16 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\
 """Terminal control sequences (ECMA-48): a model's text must not move the cursor or set the title."""
 
 
-_TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
-"""What makes a terminal show words in another order than they stand (UAX 9): a person must read what is there."""
+_UNSEEN = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x2060, 0xFEFF)}
+"""What makes a terminal show words in another order than they stand (UAX 9), or is not seen at all, and how it is
+written instead: a person must read what is there."""
 _SHOWN = 4_000
 
 
 def clean(text: str) -> str:
     """`text` without what would steer a terminal; newlines and tabs stay."""
-    text = _ESCAPES.sub("", text)
-    return "".join(
-        char
-        for char in text
-        if char in "\n\t" or (char not in _TURNING and unicodedata.category(char) not in {"Cc", "Cs"})
-    )
+    text = _ESCAPES.sub("", text).translate(_UNSEEN)
+    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
 
 
 def material(value: object) -> str:

@@ -281,4 +281,4 @@ def test_what_is_to_be_approved_is_shown_as_it_is_and_not_without_end() -> None:
 
 
 def test_nothing_makes_a_terminal_show_words_in_another_order_than_they_stand() -> None:
-    assert words.clean("pay \u202e001\u202c \u2066x\u2069") == "pay 001 x"
+    assert words.clean("pay \u202e001\u202c x\u200by") == r"pay \u202e001\u202c x\u200by"
