@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 import anyio
-from running import gateway_of, llm, workflow_of
+from running import gateway_of, llm, value, workflow_of
 
 from executors.events import RunResumed
 from executors.journal.entries import Approval, Decision, Intent, Journal, JournalError, Past
@@ -460,3 +460,18 @@ async def test_what_is_not_begun_because_the_journal_does_not_work_ends_the_run_
         result = await resumed(workflow, model, journal=journal)
         assert (result.status, sum(model.asked.values())) == ("succeeded", 2)
         assert result.outputs == {"each": ["<a>", "<b>", "<c>", "<d>"]}
+
+
+async def test_steps_that_nothing_is_written_down_before_let_the_journal_catch_up() -> None:
+    class Slow(MemoryJournal):
+        asked = 0
+
+        async def room(self) -> None:
+            self.asked += 1
+            raise JournalError("the disk is full")  # which such steps go on without
+
+    journal = Slow()
+    steps = [value("n", "{{ item }}")]
+    workflow = workflow_of({"id": "each", "kind": "map", "over": list(range(600)), "steps": steps})
+    result = await go(workflow, Model(), journal=journal)
+    assert (result.outputs["each"], journal.asked) == (list(range(600)), 2)
