@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.to_thread
+
 from orchestrator.arguments import inputs_of, others_of, workflow_of
 from orchestrator.checked import Checked
 from orchestrator.limits import Limits
@@ -93,11 +96,17 @@ class RunControl(Checked):
             RunUnderWayError: this program has it.
             RunNotFoundError, JournalError, WorkflowError, InputError: as their names say.
         """
-        from orchestrator.resuming import take
+        from orchestrator.resuming import ResumeError, take
 
         if isinstance(run, str):
             run = await self.continuation(
                 run, workflow, again=again, took_place=took_place, inputs=inputs, limits=limits
+            )
+        run_id = run.past.run_id
+        if not although_held and run_id in await self._with_workers():
+            raise ResumeError(
+                f"run {run_id} is with the workers, and one of them goes on with it: start one where none is left"
+                f" (orchestrate worker), or end it (orchestrate cancel {run_id})"
             )
         self._sound(run.workflow, run.workflows)
         run = await take(self.runs, run, although_held=although_held)
@@ -159,17 +168,41 @@ class RunControl(Checked):
         return decision
 
     async def interrupted(self) -> tuple[str, ...]:
-        """The ids of the runs whose program died, oldest first. Those whose end was asked for are ended first."""
+        """The ids of the runs whose program died, oldest first, without those of workers, which other workers lead on.
+
+        Those whose end was asked for are ended first.
+        """
         from orchestrator.resuming import end_cancelled
 
         left = []
+        theirs = await self._with_workers()
         for run_id in await self.runs.interrupted():
+            if run_id in theirs:
+                continue
             past = await self.runs.past(run_id)
             if past is not None and past.cancel_requested:
                 await end_cancelled(self.runs, past)
             else:
                 left.append(run_id)
         return tuple(left)
+
+    async def _with_workers(self) -> frozenset[str]:
+        """The runs that workers lead or are to lead. Raises JournalError."""
+        from executors.journal.address import is_shared, url_of
+
+        if not is_shared(self.runs.address):
+            return frozenset()
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from executors.distributed.posted import posted_runs
+        from executors.journal.entries import JournalError
+
+        try:
+            return await anyio.to_thread.run_sync(posted_runs, url_of(self.runs.address))
+        except SQLAlchemyError as error:
+            raise JournalError(
+                f"the journal's database cannot be asked which runs are with workers: {error}"
+            ) from error
 
     async def _run(
         self,

@@ -11,7 +11,9 @@ from postgres import Unavailable, postgres
 from running import value, workflow_of
 
 from executors.distributed.errors import DistributedError
-from unified_api.settings import DistributedSettings, Settings
+from orchestrator import Orchestrator
+from orchestrator.resuming import ResumeError
+from unified_api.settings import DistributedSettings, Environment, JournalSettings, Settings
 from unified_api.types import Caller
 
 pytestmark = pytest.mark.skipif(find_spec("dbos") is None, reason="dbos is not installed")
@@ -31,7 +33,7 @@ def executor_at(address: str) -> Any:
     from executors.distributed.executor import DistributedExecutor
 
     shared = DistributedSettings(database_env="DATABASE")
-    return DistributedExecutor(Settings(distributed=shared, environment={"DATABASE": address}))
+    return DistributedExecutor(Settings(distributed=shared, environment=Environment({"DATABASE": address})))
 
 
 async def test_the_name_of_a_run_is_given_once(address: str) -> None:
@@ -63,3 +65,14 @@ async def test_a_database_that_does_not_let_us_in_is_told_in_one_line(address: s
         with pytest.raises(DistributedError, match=r"cannot be used: .*nowhere.* does not exist") as raised:
             await executor.start(FLOW, {})
     assert "\n" not in str(raised.value)
+
+
+async def test_a_run_that_workers_lead_is_not_gone_on_with_here(address: str) -> None:
+    settings = Settings(journal=JournalSettings(address_env="DATABASE"), environment=Environment({"DATABASE": address}))
+    async with executor_at(address) as executor, Orchestrator(settings=settings) as orchestrator:
+        await orchestrator.run(FLOW, caller=Caller(run="shared"))
+        assert await executor.resume("shared") == "shared"
+        with pytest.raises(ResumeError, match="with the workers"):
+            await orchestrator.resume("shared", workflow_of(value("a", 2)))
+        assert await executor.cancel("shared")
+        assert (await orchestrator.resume("shared", workflow_of(value("a", 2)))).status == "succeeded"
