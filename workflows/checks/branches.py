@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
 
 from workflows.checks.subject import Frame, Located, Subject
-from workflows.composed import compatible
+from workflows.composed import compatible, movable
 from workflows.findings import Finding, pointer
 from workflows.model import BranchStep
-from workflows.shapes import describe
+from workflows.shapes import Shape, describe
 
 __all__ = ["one_type"]
+
+_MOST_SHAPES: Final = 50
+"""Cases of different shapes that the others are held against; of a value with more shapes nothing is known anyway."""
 
 
 def one_type(subject: Subject) -> Iterator[Finding]:
@@ -25,9 +31,15 @@ def one_type(subject: Subject) -> Iterator[Finding]:
 
 def _mixed(subject: Subject, owner: Located, frames: list[Frame]) -> Iterator[Finding]:
     shapes = [subject.shapes.result(frame) for frame in frames]
+    distinct: dict[Any, int] = {}
     for number, (frame, shape) in enumerate(zip(frames, shapes, strict=True)):
-        other = next((one for one in range(number) if not compatible(shapes[one], shape)), None)
+        key = _spelled(shape)
+        if key in distinct:
+            continue
+        other = next((one for one in distinct.values() if not compatible(shapes[one], shape)), None)
         if other is None:
+            if len(distinct) < _MOST_SHAPES:
+                distinct[key] = number
             continue
         given, before = describe(shape), describe(shapes[other])
         differ = f"{given}, and {_called(frames[other])} gives {before}"
@@ -40,6 +52,16 @@ def _mixed(subject: Subject, owner: Located, frames: list[Frame]) -> Iterator[Fi
             fix="Give each case a `result` of the same make, or give the branch an `output` that all of them satisfy.",
         )
         return
+
+
+def _spelled(shape: Shape) -> Any:
+    """What two shapes have in common that are the same."""
+    if not movable(shape):
+        return id(shape.schema), id(shape.root)
+    try:
+        return orjson.dumps(shape.schema)
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits
+        return id(shape.schema)
 
 
 def _called(frame: Frame) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from workflows.checks.subject import Located, Subject
-from workflows.findings import Finding
+from workflows.findings import Finding, Severity
 from workflows.model import LoopStep, MapStep
 from workflows.shapes import Shape
 
@@ -17,16 +17,20 @@ MOST_REPEATS: Final = 1_000_000
 
 
 def bounded(subject: Subject) -> Iterator[Finding]:
+    """An error where a list is too long, or a step runs too often, for certain; a warning where it may be."""
     repeats: dict[Located, int] = {}
+    surely: dict[Located, int] = {}
     for located in subject.steps:  # what holds a step stands before it
         owner = located.frame.owner
-        around = repeats.get(owner, 1) if owner is not None else 1
+        around, least = (repeats[owner], surely[owner]) if owner is not None else (1, 1)
         own = _own(subject, located)
         repeats[located] = around * own
+        surely[located] = least * _fewest(subject, located)
         if isinstance(located.step, MapStep):
             yield from _too_long(subject, located, located.step)
-        if own > 1 and around <= MOST_REPEATS < around * own:
-            yield _too_often(located, around, own)
+        passed = around <= MOST_REPEATS < repeats[located] or least <= MOST_REPEATS < surely[located]
+        if own > 1 and passed:
+            yield _too_often(located, around, own, severity="error" if surely[located] > MOST_REPEATS else "warning")
 
 
 def _own(subject: Subject, located: Located) -> int:
@@ -34,6 +38,11 @@ def _own(subject: Subject, located: Located) -> int:
     if isinstance(step, MapStep):
         return min(step.max_items, most_items(subject, located) or step.max_items)
     return step.max_rounds if isinstance(step, LoopStep) else 1
+
+
+def _fewest(subject: Subject, located: Located) -> int:
+    """A loop has one round at least."""
+    return _fewest_items(subject, located, located.step) if isinstance(located.step, MapStep) else 1
 
 
 def most_items(subject: Subject, located: Located) -> int | None:
@@ -73,6 +82,7 @@ def _too_long(subject: Subject, located: Located, step: MapStep) -> Iterator[Fin
         verb = "has" if not isinstance(step.over, str) else "has at least" if longest == shortest else "may have"
         yield Finding(
             code="fan_out_too_large",
+            severity="error" if shortest > step.max_items else "warning",
             pointer=located.at("over"),
             message=f"the list {verb} {longest:,} items, and the map takes {step.max_items:,} at most",
             fix=f"Raise `max_items` to {longest:,}, or make the list shorter."
@@ -81,11 +91,12 @@ def _too_long(subject: Subject, located: Located, step: MapStep) -> Iterator[Fin
         )
 
 
-def _too_often(located: Located, around: int, own: int) -> Finding:
+def _too_often(located: Located, around: int, own: int, *, severity: Severity) -> Finding:
     key = "max_items" if isinstance(located.step, MapStep) else "max_rounds"
     holders = " in ".join(repr(one.step.id) for one in located.around() if isinstance(one.step, MapStep | LoopStep))
     return Finding(
         code="fan_out_too_large",
+        severity=severity,
         pointer=located.at(key),
         message=f"the steps inside of {located.step.id!r} in {holders} may run {around * own:,} times, "
         f"and {MOST_REPEATS:,} are allowed",
