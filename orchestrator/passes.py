@@ -169,13 +169,4 @@ class _Ending:
 
         if self.end is None:
             raise RuntimeError("the run ended without telling how")
-        return RunResult(
-            run_id=self.end.run_id,
-            status=self.end.status,
-            outputs=self.end.outputs,
-            steps=tuple(self.finished[step.id] for step in workflow.steps),
-            cost_usd=self.end.cost_usd,
-            seconds=self.end.seconds,
-            error=self.end.error,
-            earlier_usd=self.end.earlier_usd,
-        )
+        return RunResult.of(self.end, [self.finished[step.id] for step in workflow.steps])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import anyio.to_thread
+from anyio.abc import TaskGroup
 
 from orchestrator.arguments import inputs_of, others_of, workflow_of
 from orchestrator.checked import Checked
@@ -33,6 +36,14 @@ OnEvent = Callable[["Event"], None]
 
 class RunControl(Checked):
     """A workplace in which runs are under way."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self._resume == "auto":
+            resuming = await anyio.create_task_group().__aenter__()
+            self._stack.push_async_exit(partial(_finish, resuming))
+            resuming.start_soon(self._resume_all)
+        return self
 
     def explain(self, run_id: str, step: str | None = None) -> Explanation:
         """Why each model of a run was chosen or left out, and how every try ended; `str()` of it is the words.
@@ -237,3 +248,12 @@ class RunControl(Checked):
     def _named(self, run_id: str) -> str:
         """The whole id of a run. Raises RunNotFoundError."""
         return self.runs.get_run(run_id).run_id
+
+
+async def _finish(
+    tasks: TaskGroup, exc_type: type[BaseException] | None, _exc: BaseException | None, _traceback: TracebackType | None
+) -> None:
+    """Waits for the runs that were taken up, or ends them where the program breaks off."""
+    if exc_type is not None:
+        tasks.cancel_scope.cancel()
+    await tasks.__aexit__(None, None, None)

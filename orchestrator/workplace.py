@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -82,10 +81,6 @@ class Workplace:
             stack.push_async_callback(_end, self._tasks)
             self._passes = Passes(self._record, gateway, self.tools, desk=self._desk)
             self._tasks.start_soon(self._passes.watch)
-            if self._resume == "auto":
-                resuming = await anyio.create_task_group().__aenter__()
-                stack.push_async_exit(partial(_finish, resuming))
-                resuming.start_soon(self._resume_all)
             self._stack = stack.pop_all()
         return self
 
@@ -143,24 +138,11 @@ class Workplace:
         await self.tools.load([name for one in workflows for name in tools_of(one)] if workflows else None)
         return {} if self._servers is None else dict(self._servers.troubles)
 
-    async def _resume_all(self) -> None:
-        """Goes on with what was interrupted: `RunControl` can."""
-        raise NotImplementedError
-
 
 async def _end(tasks: TaskGroup) -> None:
     """Ends the streams whose reader went away."""
     tasks.cancel_scope.cancel()
     # Not told of the caller's error, which it would hand on wrapped in a group.
-    await tasks.__aexit__(None, None, None)
-
-
-async def _finish(
-    tasks: TaskGroup, exc_type: type[BaseException] | None, _exc: BaseException | None, _traceback: TracebackType | None
-) -> None:
-    """Waits for the runs that were taken up, or ends them where the program breaks off."""
-    if exc_type is not None:
-        tasks.cancel_scope.cancel()
     await tasks.__aexit__(None, None, None)
 
 
