@@ -143,7 +143,13 @@ class Database:
         with self._opening:
             self._reads += 1
         try:
-            return query(self._opened().reader())
+            try:
+                return query(self._opened().reader())
+            except failures() as error:
+                if not getattr(error, "connection_invalidated", False):
+                    raise
+                # The server was started anew since; its other old connections are let go of with this one.
+                return query(self._opened().reader())
         except failures() as error:
             raise self._told(error, "read") from error
         finally:
