@@ -13,6 +13,7 @@ from executors.kinds.set import fitting
 from executors.recording import repeatable
 from unified_api.types import Json
 from workflows.model import HttpStep
+from workflows.repeating import REPEATABLE, stated
 
 __all__ = ["run"]
 
@@ -44,8 +45,8 @@ async def run(step: HttpStep, run: StepRun) -> Json:
 
 def _may_be_sent_again(step: HttpStep, run: StepRun) -> bool:
     """RFC 9110, section 9.2.2: to put or delete twice is to do it once. A person's word goes before."""
-    is_unsaid = step.idempotent is None and run.frame.workflow.policy.idempotent is None
-    return repeatable(run) or (is_unsaid and step.method in {"PUT", "DELETE"})
+    is_unsaid = stated(step, run.frame.workflow.policy) is None
+    return repeatable(run) or (is_unsaid and step.method in REPEATABLE)
 
 
 def _refused(answer: Answer, target: Target, *, again: bool) -> StepFailure:

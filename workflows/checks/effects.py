@@ -9,12 +9,9 @@ from workflows.checks.units import Site
 from workflows.findings import Finding
 from workflows.frames import Located
 from workflows.model import HttpStep, ToolStep, WorkflowPolicy
+from workflows.repeating import READING, REPEATABLE, stated
 
 __all__ = ["done_once", "not_left_out"]
-
-_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-"""Methods that may be sent twice (RFC 9110, 9.2.2)."""
-_READING = frozenset({"GET", "HEAD"})
 
 
 def done_once(subject: Subject) -> Iterator[Finding]:
@@ -32,18 +29,18 @@ def done_once(subject: Subject) -> Iterator[Finding]:
 
 def _unrepeatable(subject: Subject, site: Site) -> str | None:
     """What of the step must not be done twice, in words."""
-    step, policy = site.located.step, site.unit.workflow.policy
-    stated = policy.idempotent if step.idempotent is None else step.idempotent
-    if stated:
+    step = site.located.step
+    said = stated(step, site.unit.workflow.policy)
+    if said:
         return None
     if isinstance(step, ToolStep):
         spec = (subject.tools or {}).get(step.tool)
-        may_not = stated is False or (spec is not None and not spec.repeatable)
+        may_not = said is False or (spec is not None and not spec.repeatable)
         return f"the tool {step.tool!r} of {site.path!r}" if may_not else None
     if isinstance(step, HttpStep):
-        may_not = step.idempotent is False or step.method not in _REPEATABLE
+        may_not = said is False or step.method not in REPEATABLE
         return f"the {step.method} request of {site.path!r}" if may_not else None
-    return f"the step {site.path!r}" if step.idempotent is False else None
+    return f"the step {site.path!r}" if said is False else None
 
 
 def _tried_again(site: Site) -> Iterator[tuple[str, str]]:
@@ -92,8 +89,8 @@ def not_left_out(subject: Subject) -> Iterator[Finding]:
 
 def _acts(subject: Subject, site: Site, policy: WorkflowPolicy) -> bool:
     step = site.located.step
-    if policy.idempotent if step.idempotent is None else step.idempotent:
+    if stated(step, policy):
         return False
     if isinstance(step, HttpStep):
-        return step.method not in _READING
+        return step.method not in READING
     return isinstance(step, ToolStep) and _unrepeatable(subject, site) is not None
