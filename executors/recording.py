@@ -16,6 +16,7 @@ from executors.memory import Memory, counted, step_id
 from executors.steps import tries
 from unified_api.types import Attempt, Json
 from unified_api.types.sensitivity import most_sensitive
+from workflows.repeating import READING, stated
 
 __all__ = ["MOST_CRASHES", "Recording", "repeatable", "replayed"]
 
@@ -24,7 +25,6 @@ MOST_CRASHES = 3
 _LONG = 256
 """Steps that nothing is written down before, after which it is seen whether the journal keeps up."""
 _MODELS = frozenset({"llm", "image", "embed"})
-_READING = frozenset({"GET", "HEAD"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -203,20 +203,20 @@ def _deterministic(run: StepRun) -> bool:
     step = run.step
     if step.kind == "llm":
         return step.temperature == 0
-    return step.kind == "embed" or (step.kind == "http" and step.method in _READING)
+    return step.kind == "embed" or (step.kind == "http" and step.method in READING)
 
 
 def repeatable(run: StepRun) -> bool:
     """Whether doing it twice does no more than doing it once."""
     step = run.step
-    said = step.idempotent if step.idempotent is not None else run.frame.workflow.policy.idempotent
+    said = stated(step, run.frame.workflow.policy)
     if said is not None:
         return said
     if step.kind == "tool":
         spec = run.context.tools.specs.get(step.tool)
         # Of the tools of servers it is told; a function of this program that a retry does no harm may have worked.
         return spec is not None and spec.clearance is not None and spec.repeatable
-    return step.kind in _MODELS or (step.kind == "http" and step.method in _READING)
+    return step.kind in _MODELS or (step.kind == "http" and step.method in READING)
 
 
 def _recorded(

@@ -205,16 +205,7 @@ class _Run:
             raise _only(group) from None
         finally:
             end = self._end(status, self._context.clock.now() - began)
-        return RunResult(
-            run_id=end.run_id,
-            status=end.status,
-            outputs=end.outputs,
-            steps=tuple(self._drive.finished[step.id] for step in self._workflow.steps),
-            cost_usd=end.cost_usd,
-            seconds=end.seconds,
-            error=end.error,
-            earlier_usd=end.earlier_usd,
-        )
+        return RunResult.of(end, [self._drive.finished[step.id] for step in self._workflow.steps])
 
     async def _work(self) -> None:
         """Returns when nothing runs any more: all steps ended, one failed for good, or the deadline passed."""
