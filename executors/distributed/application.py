@@ -133,8 +133,15 @@ class Application:
     def again(self, work: Mapping[str, str]) -> None:
         """Puts work back into the queues that it was taken from."""
         for queue in (_RUNS, _STEPS):
-            for one in (one for one, its in work.items() if its == queue):
-                with suppress(error.DBOSNonExistentWorkflowError):  # it has ended, and is forgotten
+            if ids := [one for one, its in work.items() if its == queue]:
+                self._again(ids, queue)
+
+    def _again(self, ids: list[str], queue: str) -> None:
+        try:
+            self._client.resume_workflows(ids, queue_name=queue)
+        except error.DBOSNonExistentWorkflowError:  # some have ended, and are forgotten
+            for one in ids:
+                with suppress(error.DBOSNonExistentWorkflowError):
                     self._client.resume_workflows([one], queue_name=queue)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -16,9 +16,12 @@ from sqlalchemy import (
     Executable,
     Select,
     Table,
+    and_,
+    case,
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     text,
@@ -29,6 +32,9 @@ from sqlalchemy.dialects.postgresql import insert
 from executors.distributed.tables import open_engine, runs, steps, values, workers
 
 __all__ = ["Claimed", "Exchange", "Peer"]
+
+_TAKING = text("interval '20 seconds'")
+"""After which whoever began to take over from a worker has died of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Claimed:
     """When it was posted, by the clock of the database."""
     age_s: float = 0.0
     """Seconds since then."""
+    handed: int = 0
+    """How many workers that had begun it live, and gave it back."""
     apart: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,11 +118,11 @@ class Exchange:
             connection.execute(insert(steps).values(id=step_id, run_id=run_id, parcel=parcel).on_conflict_do_nothing())
             return connection.execute(again.values(cancelled=False, worker=None)).rowcount > 0
 
-    def claim_run(self, run_id: str, worker: str) -> Claimed | None:
-        """The run, unless it has ended or a living worker leads it."""
+    def claim_run(self, run_id: str, worker: str, *, own: bool = False) -> Claimed | None:
+        """The run, unless it has ended or a living worker leads it; `own` says that what is this one's will do."""
         mine = (
             update(runs)
-            .where(runs.c.id == run_id, ~runs.c.ended, self._is_free(runs))
+            .where(runs.c.id == run_id, ~runs.c.ended, _is_for(runs, worker, own=own))
             .values(worker=worker)
             .returning(runs.c.request, runs.c.generation, runs.c.asked)
         )
@@ -122,16 +130,17 @@ class Exchange:
             row = connection.execute(mine).one_or_none()
         return None if row is None else Claimed(row.request, row.generation, row.asked)
 
-    def claim_step(self, step_id: str, worker: str) -> Claimed | None:
-        """The step, unless it has ended, is not wanted any more, or a living worker executes it."""
+    def claim_step(self, step_id: str, worker: str, *, own: bool = False) -> Claimed | None:
+        """The step, unless it has ended, is not wanted any more, or a living worker executes it; `own` as for runs."""
         mine = (
             update(steps)
             .where(steps.c.id == step_id, steps.c.outcome.is_(None), ~steps.c.cancelled)
-            .where(self._is_free(steps))
-            .values(worker=worker, claims=steps.c.claims + 1)
+            .where(_is_for(steps, worker, own=own))
+            .values(worker=worker, claims=steps.c.claims + case((steps.c.worker == worker, 0), else_=1))
             .returning(
                 steps.c.parcel,
                 steps.c.claims,
+                steps.c.handed,
                 steps.c.run_id,
                 steps.c.created,
                 func.extract("epoch", func.clock_timestamp() - steps.c.created).label("age"),
@@ -145,12 +154,7 @@ class Exchange:
             query = select(values.c.digest, values.c.value)
             query = query.where(values.c.run_id == row.run_id, values.c.digest.in_(digests))
             apart = {one.digest: one.value for one in connection.execute(query)} if digests else {}
-        return Claimed(row.parcel, row.claims, row.created, float(row.age), apart)
-
-    def _is_free(self, table: Table) -> ColumnElement[bool]:
-        """Whether nobody that lives has it."""
-        living = exists().where(workers.c.id == table.c.worker, workers.c.beat > func.clock_timestamp() - self._lease)
-        return or_(table.c.worker.is_(None), ~living)
+        return Claimed(row.parcel, row.claims, row.created, float(row.age), row.handed, apart)
 
     def run_is_open(self, run_id: str) -> bool:
         """Whether it still waits for its end."""
@@ -195,11 +199,18 @@ class Exchange:
             row = connection.execute(select(runs.c.ended, runs.c.trouble).where(runs.c.id == run_id)).one_or_none()
         return None if row is None else (row.ended, row.trouble)
 
-    def outcomes(self, ids: Collection[str]) -> dict[str, str]:
-        """Those of the steps that have ended."""
-        query = select(steps.c.id, steps.c.outcome).where(steps.c.id.in_(ids), steps.c.outcome.is_not(None))
+    def outcomes(self, ids: Collection[str]) -> dict[str, tuple[str, int]]:
+        """Those of the steps that have ended, each with the number of workers that had begun it by then."""
+        query = select(steps.c.id, steps.c.outcome, steps.c.claims)
+        query = query.where(steps.c.id.in_(ids), steps.c.outcome.is_not(None))
         with self.engine.begin() as connection:
-            return {row.id: row.outcome for row in connection.execute(query)}
+            return {row.id: (row.outcome, row.claims) for row in connection.execute(query)}
+
+    def hand_back(self, ids: Collection[str]) -> None:
+        """Tells that a worker which gives up these steps did not die of them."""
+        back = update(steps).where(steps.c.id.in_(ids), steps.c.outcome.is_(None))
+        with self.engine.begin() as connection:
+            connection.execute(back.values(handed=steps.c.handed + 1))
 
     def cancel_steps(self, ids: Collection[str]) -> None:
         """Nobody waits for them any more."""
@@ -218,9 +229,8 @@ class Exchange:
             connection.execute(insert(workers).values(**row))
 
     def beat(self, worker: str) -> bool:
-        """Tells that the worker lives. False when it was taken for dead meanwhile."""
-        alive = update(workers).where(workers.c.id == worker)
-        alive = alive.where(workers.c.beat > func.clock_timestamp() - self._lease)
+        """Tells that the worker lives, however late. False when others have taken over what it was doing."""
+        alive = update(workers).where(workers.c.id == worker, workers.c.taken.is_(None))
         with self.engine.begin() as connection:
             return connection.execute(alive.values(beat=func.clock_timestamp())).rowcount > 0
 
@@ -235,16 +245,31 @@ class Exchange:
         with self.engine.begin() as connection:
             return [Peer(row.id, frozenset(json.loads(row.tools))) for row in connection.execute(query)]
 
-    def bury(self, take_over: Any) -> Sequence[str]:
-        """Hands each worker that is silent to `take_over`, once it is this program's alone, and forgets it then."""
-        silent = select(workers.c.id).where(workers.c.beat <= func.clock_timestamp() - self._lease).limit(1)
+    def bury(self, worker: str, take_over: Callable[[str], None]) -> Sequence[str]:
+        """Hands each worker that is silent to `take_over`, once it is this worker's alone, and forgets it then."""
         buried: list[str] = []
-        while True:
-            with self.engine.begin() as connection:
-                # Whoever dies here leaves the row to the next: the lock ends with the transaction.
-                one = connection.execute(silent.with_for_update(skip_locked=True)).scalar_one_or_none()
-                if one is None:
-                    return buried
-                take_over(one)
-                connection.execute(delete(workers).where(workers.c.id == one))
+        while (one := self._taken(worker)) is not None:
+            take_over(one)
+            self.leave(one)
             buried.append(one)
+        return buried
+
+    def _taken(self, worker: str) -> str | None:
+        """One that is silent, and to be buried by this worker; whoever dies of that leaves it to the next."""
+        mark, now = workers.c.taken, func.clock_timestamp()
+        silent = select(workers.c.id).where(workers.c.id != worker, workers.c.beat <= now - self._lease)
+        silent = silent.where(or_(mark.is_(None), mark <= now - _TAKING)).limit(1).with_for_update(skip_locked=True)
+        one = update(workers).where(workers.c.id == silent.scalar_subquery()).values(taken=now).returning(workers.c.id)
+        with self.engine.begin() as connection:
+            return connection.execute(one).scalar_one_or_none()
+
+
+def _lives(worker: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether nobody has begun to take over what it was doing; how long it has been silent does not decide that."""
+    return exists().where(workers.c.id == worker, workers.c.taken.is_(None))
+
+
+def _is_for(table: Table, worker: str, *, own: bool) -> ColumnElement[bool]:
+    """Whether a living worker may have it, as nobody that lives does, or none but itself."""
+    free = or_(table.c.worker.is_(None), ~_lives(table.c.worker))
+    return and_(_lives(literal(worker)), or_(free, table.c.worker == worker) if own else free)

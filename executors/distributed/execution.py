@@ -39,11 +39,14 @@ class Execution:
     tools: ToolRegistry
     clock: Clock = field(default_factory=MonotonicClock)
 
-    async def outcome(self, parcel: Parcel, *, lost: int, age_s: float) -> Outcome:
-        """How the step ended. `lost` workers died while they executed it; it was posted `age_s` seconds ago."""
-        refused = _refused(parcel, lost)
+    async def outcome(self, parcel: Parcel, *, lost: int, handed: int = 0, age_s: float) -> Outcome:
+        """How the step ended.
+
+        `lost` workers began it before, of which `handed` live and gave it back; it was posted `age_s` seconds ago.
+        """
+        refused = _refused(parcel, lost, lost - handed)
         if refused is not None:
-            return Outcome(worker=self.worker, error=refused, label=parcel.label)
+            return Outcome(worker=self.worker, error=refused, label=parcel.label, lost=lost)
         retries: list[StepRetrying] = []
 
         def keep(event: Event) -> None:
@@ -98,18 +101,18 @@ class Execution:
         return StepRun(frame, step, parcel.path, parcel.label, budget, deadline, again=parcel.again)
 
 
-def _refused(parcel: Parcel, lost: int) -> StepError | None:
+def _refused(parcel: Parcel, lost: int, died: int) -> StepError | None:
     """Why a step that was cut off must not be done once more."""
     if lost and not parcel.idempotent:
         resume = f"orchestrate resume {parcel.run_id} --again {parcel.path}"
         return StepError(
             "unknown_outcome",
-            "the worker that executed it died, and nobody knows whether it was done. Look whether it was, then"
-            f" `{resume}` does it again. A step that may be done twice says so: `idempotent: true`",
+            "the worker that executed it died or was stopped, and nobody knows whether it was done. Look whether it"
+            f" was, then `{resume}` does it again. A step that may be done twice says so: `idempotent: true`",
         )
-    if lost >= MOST_CRASHES:
+    if died >= MOST_CRASHES:
         return StepError(
             "crashes_every_time",
-            f"{lost} workers have died while they executed it; find out why before it is tried once more",
+            f"{died} workers have died while they executed it; find out why before it is tried once more",
         )
     return None

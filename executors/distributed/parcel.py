@@ -64,7 +64,7 @@ class Outcome:
     counted_usd: Decimal = Decimal(0)
     """What its budget has to be charged with: what nobody knows the cost of is counted at the worst."""
     lost: int = 0
-    """How many workers died while they executed it: what they did may have been paid for."""
+    """How many workers began it before and did not end it: what they did may have been paid for."""
     retries: tuple[StepRetrying, ...] = ()
     seconds: float = 0.0
 

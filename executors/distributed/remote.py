@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ class Arrivals:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._waiting: dict[str, tuple[anyio.Event, list[str]]] = {}
+        self._waiting: dict[str, tuple[anyio.Event, list[tuple[str, int]]]] = {}
         self._some = anyio.Event()
 
     async def run(self) -> None:
@@ -57,16 +57,16 @@ class Arrivals:
                     event.set()
             await anyio.sleep(_LOOK_S)
 
-    async def of(self, step_id: str) -> str:
-        """The outcome, once it is there."""
-        event, box = anyio.Event(), list[str]()
+    async def of(self, step_id: str) -> tuple[str, int]:
+        """The outcome, once it is there, and how many workers had begun it."""
+        event, box = anyio.Event(), list[tuple[str, int]]()
         with self._entry(step_id, (event, box)):
             self._some.set()
             await event.wait()
         return box[0]
 
     @contextmanager
-    def _entry(self, step_id: str, entry: tuple[anyio.Event, list[str]]) -> Iterator[None]:
+    def _entry(self, step_id: str, entry: tuple[anyio.Event, list[tuple[str, int]]]) -> Iterator[None]:
         self._waiting[step_id] = entry
         try:
             yield
@@ -119,14 +119,15 @@ class Remote:
 
     async def _outcome(self, step_id: str) -> Outcome:
         try:
-            text = await self.arrivals.of(step_id)
+            text, claims = await self.arrivals.of(step_id)
         except anyio.get_cancelled_exc_class():
             if not self.keeps():
                 with anyio.CancelScope(shield=True):
                     await answered(partial(self._call_off, step_id))
             raise
         outcome: Outcome = unpacked(Outcome, text)
-        return outcome
+        # The one that was quicker may be one that was thought dead, and knows nothing of those that came after it.
+        return replace(outcome, lost=max(outcome.lost, claims - 1))
 
     def _call_off(self, step_id: str) -> None:
         self.exchange.cancel_steps([step_id])
@@ -153,7 +154,7 @@ def _parcel(run: StepRun, budget: Decimal | None) -> Parcel:
 
 
 def _settled(outcome: Outcome, worst: Decimal) -> Decimal:
-    """What the budget is charged with; what workers did that died is counted at the worst."""
+    """What the budget is charged with; what workers did that did not end it is counted at the worst."""
     return outcome.counted_usd + outcome.lost * worst
 
 
@@ -170,5 +171,5 @@ def _enter(outcome: Outcome, run: StepRun) -> None:
         run.receipt.uncertain, run.possibly_paid = True, False
     if outcome.lost and run.step.kind in _MODELS:
         run.receipt.uncertain = True
-        told = f"the worker that asked for this died ({outcome.lost}x), so it is possibly paid for more than once"
+        told = f"another worker had asked for this ({outcome.lost}x), so it is possibly paid for more than once"
         run.receipt.tell((Attempt(number=0, model="journal", outcome="noted", message=told),))

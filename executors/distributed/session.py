@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event as ThreadEvent
@@ -35,6 +35,8 @@ _HELD_S = 0.5
 """How often it is asked whether what another worker executes has become free."""
 _STRAY_S = 5.0
 """How often it is looked for work that got lost on its way here."""
+_CALM_S = 5.0
+"""Longer than an attempt to reach the database takes: so long others may need until they are heard again."""
 _AGAIN_S = 0.5
 """Seconds before the database is told again what it could not be told."""
 Answer = TypeVar("Answer")
@@ -55,19 +57,24 @@ class Session:
     ending: bool = False
     """Whether what is cut off now is handed to others instead of being ended."""
     lost: anyio.Event = field(default_factory=anyio.Event)
-    """Set when others have taken it for dead, or may have."""
+    """Set when others have taken it for dead."""
     executed: int = 0
     _steps: dict[str, anyio.CancelScope] = field(default_factory=dict)
     _runs: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    _mine: set[str] = field(default_factory=set)
+    """What is executed and led here."""
     _strays: set[str] = field(default_factory=set)
     """What it seemed to have taken and not begun, when it was last looked at."""
     _looked: float = field(default_factory=time.monotonic)
     _beaten: float = field(default_factory=time.monotonic)
+    _calm: float = 0.0
+    """From when on silence means death: not right after nobody could be heard."""
 
     async def run(self, stop: anyio.Event, *, grace_s: float) -> None:
         """Works until `stop` is set, or until others have taken over what it was doing."""
         await anyio.to_thread.run_sync(self.exchange.join, self.worker, self.execution.tools.specs.keys())
         self._beaten = time.monotonic()
+        self._calm = self._beaten + self.lease_s
         async with anyio.create_task_group() as tasks:
             quiet = ThreadEvent()
             try:
@@ -84,9 +91,11 @@ class Session:
                 tasks.cancel_scope.cancel()
 
     def _is_over(self) -> bool:
-        """Whether others go on with what is under way here, or may do so; once true, it stays so."""
-        if not self.ending and time.monotonic() - self._beaten >= self.lease_s:
-            self.lost.set()  # a program that was stopped finds out by its own clock, before it says anything more
+        """Whether others go on with what is under way here; once true, it stays so.
+
+        Until this is known, what a worker says that was taken for dead is refused: the journal knows the leader of a
+        run, and of a step the first outcome stands.
+        """
         return self.ending or self.lost.is_set()
 
     async def _until(self, stop: anyio.Event) -> None:
@@ -119,33 +128,43 @@ class Session:
             self.tell(f"The others take over once the lease has ended, as the database cannot be told: {said(error)}")
 
     def _leave(self) -> None:
-        # In this order: whoever dies between the two is taken over as any worker that is silent.
+        # In this order: whoever dies in between is taken over as any worker that is silent.
+        self.exchange.hand_back(list(self._mine))
         self.application.take_over(self.worker)
         self.exchange.leave(self.worker)
 
     async def _live(self, quiet: ThreadEvent) -> None:
-        # In a thread of its own, so that a step that keeps the event loop busy is not taken for a dead worker.
-        await anyio.to_thread.run_sync(partial(self._beat, quiet), limiter=anyio.CapacityLimiter(1))
-        if not quiet.is_set():
-            self.tell("The others have taken this worker for dead, and took over what it was doing")
-            self.lost.set()
+        # In threads of their own, so that neither a step that keeps the event loop busy nor the work of the dead keeps
+        # a living worker from giving signs of life.
+        threads = anyio.CapacityLimiter(2)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(anyio.to_thread.run_sync, self._supervise, quiet, limiter=threads))
+            await anyio.to_thread.run_sync(self._beat, quiet, limiter=threads)
+            if not quiet.is_set():
+                self.tell("The others had not heard of this worker for too long, and took over what it was doing")
+                self.lost.set()
 
     def _beat(self, quiet: ThreadEvent) -> None:
         """Returns when others have taken it for dead, or when there is nothing to tell any more."""
         while not quiet.wait(self.lease_s / 5):
-            before = time.monotonic()
-            try:
+            with suppress(SQLAlchemyError):  # who cannot reach the database works on, and is heard of when it is back
                 if not self.exchange.beat(self.worker):
                     return
-                self._beaten = before
-                self._supervise()
-            except SQLAlchemyError:
-                if time.monotonic() - self._beaten > self.lease_s:
-                    return
+                now = time.monotonic()
+                if now - self._beaten > self.lease_s:
+                    self._calm = now + self.lease_s + _CALM_S
+                self._beaten = now
 
-    def _supervise(self) -> None:
+    def _supervise(self, quiet: ThreadEvent) -> None:
+        while not quiet.wait(self.lease_s / 5) and not self.lost.is_set():
+            now = time.monotonic()
+            if now >= self._calm and now - self._beaten <= self.lease_s:
+                with suppress(SQLAlchemyError):
+                    self._look_after()
+
+    def _look_after(self) -> None:
         """Has the work of workers that are silent done by others."""
-        for one in self.exchange.bury(self.application.take_over):
+        for one in self.exchange.bury(self.worker, self.application.take_over):
             self.tell(f"Worker {one} is silent; the others take over what it was doing")
         if time.monotonic() - self._looked > _STRAY_S and not self.ending:
             self._looked = time.monotonic()
@@ -170,20 +189,21 @@ class Session:
 
     async def _execute(self, step_id: str) -> None:
         with self._entered(self._steps, step_id):
-            claimed = await self._claimed(
-                partial(self.exchange.claim_step, step_id, self.worker), partial(self.exchange.step_is_open, step_id)
-            )
+            claimed = await self._claimed(step_id, self.exchange.claim_step, self.exchange.step_is_open)
             if claimed is None:
                 return
-            await self._perform(step_id, claimed)
+            with self._owned(step_id):
+                await self._perform(step_id, claimed)
 
     async def _perform(self, step_id: str, claimed: Claimed) -> None:
         parcel: Parcel = unpacked(Parcel, claimed.body, claimed.apart)
         try:
-            outcome = await self.execution.outcome(parcel, lost=claimed.claims - 1, age_s=claimed.age_s)
+            outcome = await self.execution.outcome(
+                parcel, lost=claimed.claims - 1, handed=claimed.handed, age_s=claimed.age_s
+            )
         except Exception as error:  # noqa: BLE001  # whoever waits for the step would wait for ever
             broken = StepError("internal_error", f"worker {self.worker} broke down: {type(error).__name__}: {error}")
-            outcome = Outcome(worker=self.worker, error=broken)
+            outcome = Outcome(worker=self.worker, error=broken, lost=claimed.claims)
         text = packed(outcome)
         # What is paid for must become known, whatever else is called off meanwhile.
         with anyio.CancelScope(shield=True):
@@ -192,18 +212,17 @@ class Session:
 
     async def _lead(self, run_id: str) -> None:
         with self._entered(self._runs, run_id):
-            claimed = await self._claimed(
-                partial(self.exchange.claim_run, run_id, self.worker), partial(self.exchange.run_is_open, run_id)
-            )
+            claimed = await self._claimed(run_id, self.exchange.claim_run, self.exchange.run_is_open)
             if claimed is None:
                 return
-            trouble = await self._led(claimed)
-            with anyio.CancelScope(shield=True):
-                if not self._is_over():
-                    gone = await self._told(partial(self.exchange.end_run, run_id, self.worker, trouble=trouble))
-                    await self._told(partial(self.application.forget, gone or []))
+            with self._owned(run_id):
+                trouble = await self._led(run_id, claimed)
+                with anyio.CancelScope(shield=True):
+                    if not self._is_over():
+                        gone = await self._told(partial(self.exchange.end_run, run_id, self.worker, trouble=trouble))
+                        await self._told(partial(self.application.forget, gone or []))
 
-    async def _led(self, claimed: Claimed) -> str | None:
+    async def _led(self, run_id: str, claimed: Claimed) -> str | None:
         """Why the run cannot be brought to an end, if so."""
         while True:
             try:
@@ -213,6 +232,16 @@ class Session:
             except Exception as error:  # noqa: BLE001  # whoever follows the run would wait for ever
                 return f"worker {self.worker} broke down: {type(error).__name__}: {error}"
             await anyio.sleep(_AGAIN_S)
+            if await self._told(partial(self.exchange.claim_run, run_id, self.worker, own=True)) is None:
+                raise JournalError("another worker leads it by now")
+
+    @contextmanager
+    def _owned(self, one: str) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if not self.ending:  # what is cut off then is handed back
+                self._mine.discard(one)
 
     @contextmanager
     def _entered(self, where: dict[str, anyio.CancelScope], one: str) -> Iterator[None]:
@@ -233,12 +262,18 @@ class Session:
         if left or (self.ending and scope.cancel_called):
             raise asyncio.CancelledError
 
-    async def _claimed(self, claim: Callable[[], Claimed | None], is_open: Callable[[], bool]) -> Claimed | None:
+    async def _claimed(
+        self, one: str, claim: Callable[..., Claimed | None], is_open: Callable[[str], bool]
+    ) -> Claimed | None:
         """What is ours from now on; None when it has ended. What a living worker has is waited for: it may die."""
         while True:
-            claimed = await self._told(claim)
-            if claimed is not None or not await self._told(is_open):
+            # What is ours and not under way here was claimed in vain, as when the answer to that got lost.
+            claimed = await self._told(lambda: claim(one, self.worker, own=one not in self._mine))
+            if claimed is not None:
+                self._mine.add(one)
                 return claimed
+            if not await self._told(partial(is_open, one)):
+                return None
             await anyio.sleep(_HELD_S)
 
     async def _told(self, ask: Callable[[], Answer]) -> Answer:

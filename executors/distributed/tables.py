@@ -6,6 +6,7 @@ from sqlalchemy import (
     URL,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Engine,
     Index,
@@ -33,6 +34,7 @@ workers = Table(
     Column("id", Text, primary_key=True),
     Column("tools", Text, nullable=False),  # their names, as JSON
     Column("beat", DateTime(timezone=True), nullable=False),
+    Column("taken", DateTime(timezone=True)),  # when others began to take over what it was doing
 )
 
 runs = Table(
@@ -56,6 +58,7 @@ steps = Table(
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("worker", Text),
     Column("claims", Integer, nullable=False, server_default="0"),  # how many workers have begun it
+    Column("handed", Integer, nullable=False, server_default="0"),  # how many of them live and gave it back
     Column("cancelled", Boolean, nullable=False, server_default=false()),
     Column("outcome", Text),
 )
@@ -68,6 +71,18 @@ values = Table(
     Column("digest", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+
+_ADDED = (
+    "ALTER TABLE machine_workers ADD COLUMN IF NOT EXISTS taken timestamptz",
+    "ALTER TABLE machine_steps ADD COLUMN IF NOT EXISTS handed integer NOT NULL DEFAULT 0",
+)
+"""What tables of an earlier release lack."""
+
+
+def _is_complete(connection: Connection) -> bool:
+    found = inspect(connection)
+    return found.has_table(values.name) and any(one["name"] == "handed" for one in found.get_columns(steps.name))
 
 
 def open_engine(address: URL, *, connections: int = 4) -> Engine:
@@ -89,9 +104,11 @@ def open_engine(address: URL, *, connections: int = 4) -> Engine:
     )
     try:
         with engine.begin() as connection:
-            if not inspect(connection).has_table(values.name):
+            if not _is_complete(connection):
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 _metadata.create_all(connection)
+                for statement in _ADDED:
+                    connection.exec_driver_sql(statement)
     except BaseException:
         engine.dispose()
         raise

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from executors.distributed.address import database_of
 from executors.distributed.application import Application
@@ -33,6 +33,29 @@ __all__ = ["Worker"]
 
 _AGAIN_S = 1.0
 """Seconds before a database that worked once is tried again."""
+
+
+Answer = TypeVar("Answer")
+
+
+class _Patient(SqlJournal):
+    """A journal that waits for its database: a server that is started anew ends no run."""
+
+    async def _done(self, item: Any, *, alone: bool = False) -> Any:
+        return await _patiently(lambda: super(_Patient, self)._done(item, alone=alone))
+
+    async def _asked(self, query: Callable[[Any], Answer]) -> Answer | None:
+        return await _patiently(lambda: super(_Patient, self)._asked(query))
+
+
+async def _patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    while True:
+        try:
+            return await ask()
+        except JournalError as error:
+            if not isinstance(error.__cause__, OperationalError | InterfaceError):
+                raise
+        await anyio.sleep(_AGAIN_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +86,7 @@ class Worker:
         address, settings = database_of(self.settings), self.settings.distributed
         exchange = Exchange(address, lease_s=settings.lease_s)
         application = Application(address, settings)
-        journal = SqlJournal(address.render_as_string(hide_password=False))
+        journal = _Patient(address.render_as_string(hide_password=False))
         arrivals = Arrivals(exchange)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         session = Session(

@@ -234,7 +234,7 @@ def test_a_step_belongs_to_one_living_worker_and_may_be_wanted_again(workers: Wo
         assert exchange.step_is_open("own:1")
         exchange.end_step("own:1", '"paid"')
         exchange.end_step("own:1", '"late"')
-        assert exchange.outcomes(["own:1"]) == {"own:1": '"paid"'}
+        assert exchange.outcomes(["own:1"]) == {"own:1": ('"paid"', 2)}
         assert exchange.claim_step("own:1", "second") is None
     finally:
         exchange.leave("second")
