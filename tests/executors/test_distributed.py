@@ -239,3 +239,112 @@ def test_a_step_belongs_to_one_living_worker_and_may_be_wanted_again(workers: Wo
     finally:
         exchange.leave("second")
         exchange.close()
+
+
+@pytest.fixture
+def exchange(workers: Workers) -> Iterator[Any]:
+    from executors.distributed.exchange import Exchange
+
+    shared = Exchange(database_of(workers.where.settings), lease_s=600)  # those that work are not silent for so long
+    try:
+        yield shared
+    finally:
+        for name in ("silent", "second", "third"):
+            shared.leave(name)
+        shared.close()
+
+
+def silenced(workers: Workers, name: str) -> None:
+    late = "UPDATE machine_workers SET beat = beat - interval '1 day' WHERE id = %s RETURNING id"
+    assert workers.ask(late, name) == [(name,)]
+
+
+def test_a_worker_that_nobody_could_hear_goes_on_unless_others_took_over(workers: Workers, exchange: Any) -> None:
+    for name in ("silent", "second"):
+        exchange.join(name, [])
+    exchange.post_step("heard:1", "heard", "{}", {})
+    assert exchange.claim_step("heard:1", "silent") is not None
+    silenced(workers, "silent")
+    assert exchange.claim_step("heard:1", "second") is None
+    assert exchange.beat("silent")
+    silenced(workers, "silent")
+    assert list(exchange.bury("second", lambda _: None)) == ["silent"]
+    assert not exchange.beat("silent")
+    assert exchange.claim_step("heard:1", "silent", own=True) is None
+    assert exchange.claim_step("heard:1", "second") is not None
+
+
+def test_taking_over_is_one_workers_alone_never_its_own_and_holds_nobody_up(workers: Workers, exchange: Any) -> None:
+    for name in ("silent", "second", "third"):
+        exchange.join(name, [])
+    exchange.post_step("over:1", "over", "{}", {})
+    assert exchange.claim_step("over:1", "silent") is not None
+    silenced(workers, "silent")
+    silenced(workers, "second")
+    met: list[str] = []
+
+    def take_over(one: str) -> None:
+        met.append(one)
+        assert list(exchange.bury("second", met.append)) == []
+        assert exchange.beat("second")
+        assert not exchange.beat(one)
+        assert exchange.claim_step("over:1", "third") is not None
+
+    assert list(exchange.bury("second", take_over)) == ["silent"]
+    assert met == ["silent"]
+
+
+def test_a_claim_whose_answer_got_lost_is_the_claimants_own(exchange: Any) -> None:
+    exchange.join("second", [])
+    exchange.post_step("lost:1", "lost", "{}", {})
+    assert exchange.claim_step("lost:1", "second") is not None
+    assert exchange.claim_step("lost:1", "second") is None
+    again = exchange.claim_step("lost:1", "second", own=True)
+    assert again is not None
+    assert again.claims == 1
+
+
+async def test_only_workers_that_died_count_as_crashes_and_all_that_began_it_as_possibly_paid(exchange: Any) -> None:
+    from executors.distributed.execution import Execution
+    from executors.distributed.parcel import Parcel
+
+    for name in ("silent", "second"):
+        exchange.join(name, [])
+    exchange.post_step("back:1", "back", "{}", {})
+    assert exchange.claim_step("back:1", "silent") is not None
+    exchange.hand_back(["back:1"])
+    exchange.leave("silent")
+    claimed = exchange.claim_step("back:1", "second")
+    assert (claimed.claims, claimed.handed) == (2, 1)
+
+    workflow = flow({"id": "a", "kind": "set", "value": "x"})
+    parcel = Parcel(run_id="back", path="a", step=workflow.steps[0], policy=workflow.policy, idempotent=True)
+    works = Execution(worker="second", gateway=None, tools=None)  # type: ignore[arg-type]  # the step asks neither
+    given = await works.outcome(parcel, lost=3, handed=1, age_s=0)
+    assert (given.error, given.lost) == (None, 3)
+    refused = await works.outcome(parcel, lost=3, age_s=0)
+    assert refused.error is not None
+    assert (refused.error.code, refused.lost) == ("crashes_every_time", 3)
+
+
+async def test_an_answer_of_a_worker_that_was_thought_dead_tells_of_the_second_call(
+    executor: Any, workers: Workers
+) -> None:
+    workers.model.seconds = 4
+    try:
+        workflow = flow({"id": "a", "kind": "llm", "model": "open/scripted", "prompt": "twice"})
+        run_id = await executor.start(workflow, {})
+        with anyio.fail_after(30):
+            while not workers.model.asked:  # noqa: ASYNC110  # other programs do it
+                await anyio.sleep(0.02)
+            victim = await anyio.to_thread.run_sync(executing, workers, run_id, "a")
+            workers.programs[victim].send_signal(signal.SIGSTOP)
+            while len(workers.model.asked) < 2:  # noqa: ASYNC110  # likewise
+                await anyio.sleep(0.02)
+            workers.programs[victim].send_signal(signal.SIGCONT)
+            result: RunResult = await executor.result(run_id, workflow)
+        assert result.status == "succeeded"
+        [step] = [one for one in result.steps if one.step_id == "a"]
+        assert any("possibly paid" in (one.message or "") for one in step.attempts)
+    finally:
+        workers.model.seconds = 0.05
