@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.expectation import Expected, Expecting, Range, Source
+from orchestrator.expectation import Expected, Expecting, Source
 from orchestrator.history import History
 from orchestrator.rehearsal import Rehearsal, Sample
+from orchestrator.sizing import guess_told
+from orchestrator.sketch import Range
 from workflows.checks.subject import Subject
 
 if TYPE_CHECKING:
@@ -99,7 +101,8 @@ def estimated(
     subject = Subject(workflow, models=models, workflows=workflows)
     defaults = {name: schema["default"] for name, schema in workflow.inputs.items() if "default" in schema}
     given = {**defaults, **(inputs or {})}
-    rehearsal = Rehearsal(subject.units, Expecting(subject.serving, past, given), past, given)
+    expecting = Expecting(subject.serving, past, given, subject.units)
+    rehearsal = Rehearsal(subject.units, expecting, past, given)
     samples = rehearsal.samples(zlib.crc32(f"{workflow.name}@{workflow.version}".encode()))
     played = {path for sample in samples for path in sample.times}
     steps = tuple(
@@ -113,7 +116,10 @@ def estimated(
         runs=past.runs,
         total=_total(samples, [step for step in steps if step.path in played]),
         steps=steps,
-        assumed=tuple(f"{path}: {told}" for path, told in rehearsal.assumed.items()),
+        assumed=(
+            *(f"{path}: {told}" for path, told in rehearsal.assumed.items()),
+            *map(guess_told, sorted(expecting.guessed)),
+        ),
     )
 
 

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Literal, TypeAlias
 
 from orchestrator.history import ENOUGH, Execution, History
-from workflows.checks.lengths import least_bytes
+from orchestrator.sizing import Sizes
+from orchestrator.sketch import Range
 from workflows.checks.serving import Asking, Serving, asking
-from workflows.checks.units import Site
-from workflows.model import EmbedStep, ImageStep, LlmStep, SetStep, WorkflowStep
+from workflows.checks.units import Site, Unit
+from workflows.model import EmbedStep, ImageStep, SetStep, WorkflowStep
 from workflows.models import Candidate, Rates
-from workflows.references import usage
-from workflows.templates import templates
 
-__all__ = ["Expected", "Expecting", "Range", "Source"]
+__all__ = ["Expected", "Expecting", "Source"]
 
 Source: TypeAlias = Literal["record", "prices", "free", "none"]
 """Earlier runs; prices and typical sizes; nothing is asked; nothing is known."""
-_BYTES_A_TOKEN: Final = 4
 _USUAL_ANSWER, _LONG_ANSWER = 500, 2_000
 """Tokens of an answer, usually and seldom more, where `max_tokens` does not say less."""
-_USUAL_VALUE, _LONG_VALUE = 100, 1_000
-"""Tokens of a value that nobody knows, such as an input that is not given."""
 _IMAGE: Final = 6_240
 """Tokens of a large picture of high quality (OpenAI, "Image generation")."""
 _FIRST_S, _LATE_S = 0.7, 3.0
 """Seconds to the first token, usually and seldom more."""
 _FAST, _SLOW = 60.0, 20.0
 """Tokens that a model writes in a second, usually and seldom less."""
-_Z95 = 1.645
-"""Of a normal distribution so many standard deviations above the mean lie 5 %."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """What something is in half of all cases at most, and in 95 of 100."""
-
-    p50: float
-    p95: float
-
-    def at(self, deviation: float) -> float:
-        """So many standard deviations above the middle, on a scale of factors: such sizes have a long tail."""
-        if self.p50 <= 0 or self.p95 <= self.p50:
-            return self.p50
-        return self.p50 * math.exp(math.log(self.p95 / self.p50) / _Z95 * deviation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +54,12 @@ class Expected:
 class Expecting:
     """Knows what to expect of each step."""
 
-    def __init__(self, serving: Serving, past: History, inputs: Mapping[str, Any]) -> None:
+    def __init__(self, serving: Serving, past: History, inputs: Mapping[str, Any], units: Sequence[Unit]) -> None:
         self._serving = serving
         self._past = past
-        self._inputs = inputs
+        self._sizes = Sizes(units, past, inputs, _answer)
+        self.guessed: set[str] = set()
+        """Values whose size prices were counted with, and that nobody knows."""
 
     def of(self, site: Site) -> Expected:
         """Of a step that holds no others."""
@@ -103,7 +85,9 @@ class Expecting:
         candidates = self._serving.candidates(site)
         if not candidates:
             return Expected(source="none")
-        given, made = self._prompt(site, step), _answer(step)
+        prompt = self._sizes.prompt(site, step)
+        given, made = prompt.size, _answer(step)
+        self.guessed |= prompt.guessed
         usual = candidates[0].usual or candidates[0].most
         dear = [_usd(one.most or one.usual, given.p95, made.p95) for one in candidates]
         known = [cost for cost in dear if cost is not None]
@@ -111,24 +95,6 @@ class Expecting:
         is_known = first is not None and len(known) == len(dear)
         cost = Range(first, max(*known, first)) if is_known and first is not None else None
         return Expected(source="prices", cost=cost, seconds=_seconds(candidates[0], step, made))
-
-    def _prompt(self, site: Site, step: Asking) -> Range:
-        """Tokens of the prompt: its own text, and what its templates stand for."""
-        own = least_bytes(step) / _BYTES_A_TOKEN
-        usual, most = own, own
-        for _, source in templates(step):
-            for one in usage(source).references:
-                size = self._value(site, one.root, one.name)
-                usual, most = usual + size.p50, most + size.p95
-        return Range(usual, most)
-
-    def _value(self, site: Site, root: str, name: str) -> Range:
-        if root == "inputs" and site.unit.caller is None and name in self._inputs:
-            size = len(str(self._inputs[name]).encode("utf-8", "replace")) / _BYTES_A_TOKEN
-            return Range(size, size)
-        other = site.unit.by_id.get(name) if root == "steps" else None
-        step = None if other is None else asking(other.located.step)
-        return _answer(step) if isinstance(step, LlmStep) else Range(_USUAL_VALUE, _LONG_VALUE)
 
 
 def _by_record(executions: tuple[Execution, ...]) -> Expected:

@@ -363,3 +363,38 @@ def test_the_record_keeps_what_was_left_out_and_lists_without_items(tmp_path: Pa
         seen = history(journal, "seen")
     assert seen.counts == {"m": (0,)}
     assert (seen.ended["b"], seen.executed["b"], seen.executed["m"]) == (1, 0, 1)
+
+
+GIVEN = Rates(given=Decimal("0.001"), made=Decimal(0))
+READER = Candidate(model="p/reader", provider="p", clearance="public", least=GIVEN, usual=GIVEN, most=GIVEN)
+BOOK = "word " * 8_000  # 10,000 tokens
+INNER = workflow(llm("a", "{{ inputs.x }}"), name="inner", inputs={"x": {"type": "string"}})
+
+
+@pytest.mark.parametrize(
+    ("steps", "path", "usd"),
+    [
+        ([{"id": "m", "kind": "map", "over": "{{ inputs.docs }}", "steps": [llm("a", "{{ item.text }}")]}], "m/a", 10),
+        ([{"id": "s", "kind": "set", "value": ["{{ inputs.x }}"]}, llm("a", "{{ steps.s.output }}")], "a", 10),
+        ([{"id": "sub", "kind": "workflow", "workflow": "inner", "version": "1.0.0",
+           "inputs": {"x": "{{ inputs.x }}"}}], "sub/a", 10),
+        ([{"id": "m", "kind": "map", "over": [1, 2, 3],
+           "steps": [{"id": "s", "kind": "set", "value": "{{ inputs.x }}"}]},
+          llm("a", "{{ steps.m.output }}")], "a", 30),
+        ([{"id": "l", "kind": "loop", "until": "{{ false }}", "max_rounds": 2, "initial": "x",
+           "steps": [llm("a", "{{ round.previous }}")], "result": "{{ inputs.x }}"}], "l/a", 10),
+    ],
+)  # fmt: skip
+def test_a_prompt_is_as_long_as_what_comes_to_it_by_whatever_way(steps: list[dict[str, Any]], path: str, usd: int):
+    flow = workflow(*steps, inputs={"x": {"type": "string"}, "docs": {"type": "array"}})
+    given = {"x": BOOK, "docs": [{"text": BOOK, "other": BOOK}] * 2}
+    estimate = of(flow, READER, inputs=given, workflows={"inner@1.0.0": INNER})
+    assert float(step(estimate, path).cost_usd.p50 or 0) == pytest.approx(usd, rel=0.01)
+    assert not [told for told in estimate.assumed if "tokens" in told]
+
+
+def test_a_size_that_nobody_knows_is_told():
+    steps = ({"id": "t", "kind": "tool", "tool": "x"}, {"id": "s", "kind": "set", "value": "{{ steps.t.output }}"})
+    flow = workflow(*steps, llm("a", "{{ steps.s.output }} {{ inputs.x }}"), inputs={"x": {"type": "string"}})
+    told = [one for one in of(flow, READER).assumed if "tokens" in one]
+    assert [one.partition(":")[0] for one in told] == ["inputs.x", "steps.t.output"]
