@@ -133,6 +133,7 @@ async def end_cancelled(journal: SqlJournal, past: Past, *, although_held: bool 
             error=StepError("cancelled", "the run was cancelled after its program had died"),
         )
     )
+    await journal.kept()  # whoever asked for the end may look for it at once, from any program
 
 
 async def _past(journal: SqlJournal, run_id: str) -> Past:
